@@ -3,7 +3,10 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::exit)]
 #![warn(clippy::panic, clippy::todo, clippy::dbg_macro, clippy::disallowed_methods)]
 
+pub mod data;
 pub mod disk;
 pub mod error;
+pub mod eval;
+pub mod report;
 pub mod seed;
 pub mod value;

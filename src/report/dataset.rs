@@ -1,0 +1,185 @@
+//! Dataset statistics and findings as a table, JSON, CSV or Markdown.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Format;
+use super::table::{Table, count, csv};
+use crate::data::check::{Echo, Findings, Place};
+use crate::data::stats::Stats;
+use crate::error::{Error, Result};
+use crate::value::{Label, Value};
+
+/// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10).
+///
+/// # Errors
+/// If it cannot be written.
+pub fn stats(stats: &[Stats], format: Format) -> Result<String> {
+    match format {
+        Format::Table => Ok(stats_tables(stats).map(|table| table.text()).join("\n")),
+        Format::Markdown => Ok(stats_tables(stats).map(|table| table.markdown()).join("\n")),
+        Format::Json => pretty(&Json::Array(stats.iter().map(stats_json).collect())),
+        Format::Csv => stats_csv(stats),
+    }
+}
+
+fn stats_tables(stats: &[Stats]) -> [Table; 2] {
+    let header: Vec<&str> = std::iter::once("").chain(stats.iter().map(|part| part.name.as_str())).collect();
+    let mut sizes = Table::new("dataset statistics", header.clone());
+    let row = |name: &str, cell: &dyn Fn(&Stats) -> String| {
+        std::iter::once(name.to_string()).chain(stats.iter().map(cell)).collect::<Vec<_>>()
+    };
+    sizes.push(row("samples", &|part| count(part.samples as u64)));
+    sizes.push(row("average tokens", &|part| format!("{:.2}", part.average_tokens)));
+    sizes.push(row("unique tokens", &|part| count(part.unique_tokens as u64)));
+
+    let mut labels = Table::new("labels of each value: -1/0/+1", header).narrow();
+    let three = |counts: [u64; Label::COUNT]| counts.map(count).join("/");
+    for value in Value::ALL {
+        labels.push(row(value.name(), &|part| three(part.labels.of_value(value))));
+    }
+    labels.push(row("all", &|part| three(part.labels.total())));
+    [sizes, labels]
+}
+
+fn stats_json(part: &Stats) -> Json {
+    let labels = |counts: [u64; Label::COUNT]| json!({"-1": counts[0], "0": counts[1], "1": counts[2]});
+    let values: Map<String, Json> = Value::ALL
+        .into_iter()
+        .map(|value| (value.name().to_string(), labels(part.labels.of_value(value))))
+        .collect();
+    json!({
+        "part": part.name,
+        "samples": part.samples,
+        "average_tokens": part.average_tokens,
+        "unique_tokens": part.unique_tokens,
+        "labels": labels(part.labels.total()),
+        "values": values,
+    })
+}
+
+/// A row for each value of each part, and one for the whole part.
+fn stats_csv(stats: &[Stats]) -> Result<String> {
+    let header = ["part", "value", "samples", "no", "unrelated", "yes", "average_tokens", "unique_tokens"];
+    let rows = stats.iter().flat_map(|part| {
+        let row = |value: &str, counts: [u64; Label::COUNT], rest: [String; 2]| {
+            let numbers =
+                [counts.iter().sum(), counts[0], counts[1], counts[2]].map(|number: u64| number.to_string());
+            [part.name.clone(), value.to_string()].into_iter().chain(numbers).chain(rest).collect::<Vec<_>>()
+        };
+        let whole = row(
+            "all",
+            part.labels.total(),
+            [part.average_tokens.to_string(), part.unique_tokens.to_string()],
+        );
+        let each = Value::ALL.map(|value| row(value.name(), part.labels.of_value(value), Default::default()));
+        std::iter::once(whole).chain(each)
+    });
+    csv(&header, rows)
+}
+
+/// How many echoes of a kind a table names one by one.
+const NAMED: usize = 10;
+
+/// The findings of a check.
+///
+/// # Errors
+/// If they cannot be written.
+pub fn findings(findings: &Findings, format: Format) -> Result<String> {
+    match format {
+        Format::Table => {
+            Ok(findings_lists(findings) + &findings_tables(findings).map(|table| table.text()).join("\n"))
+        }
+        Format::Markdown => Ok(findings_tables(findings).map(|table| table.markdown()).join("\n")),
+        Format::Json => pretty(&findings_json(findings)),
+        Format::Csv => findings_csv(findings),
+    }
+}
+
+fn at(place: &Place) -> String {
+    format!("{}:{}", place.path.display(), place.line)
+}
+
+/// The bad rows, all of them, and the first echoes.
+fn findings_lists(findings: &Findings) -> String {
+    let mut lines: Vec<String> =
+        findings.bad.iter().map(|(place, what)| format!("{}: {what}", at(place))).collect();
+    for (kind, echoes) in [("conflicts with", &findings.conflicts), ("repeats", &findings.duplicates)] {
+        lines.extend(
+            echoes
+                .iter()
+                .take(NAMED)
+                .map(|echo| format!("{}: {kind} line {}", at(&echo.row), echo.earlier.line)),
+        );
+        if echoes.len() > NAMED {
+            let more = count((echoes.len() - NAMED) as u64);
+            lines.push(format!("… {more} more rows of this kind (--format json or csv lists all)"));
+        }
+    }
+    if !lines.is_empty() {
+        lines.push("\n".into());
+    }
+    lines.join("\n")
+}
+
+fn findings_tables(findings: &Findings) -> [Table; 2] {
+    let mut rows = Table::new("findings", ["", "rows"]);
+    rows.push(["good".into(), count(findings.rows as u64)]);
+    rows.push(["bad".into(), count(findings.bad.len() as u64)]);
+    rows.push([
+        "conflicting (same value and text, other label)".into(),
+        count(findings.conflicts.len() as u64),
+    ]);
+    rows.push(["duplicate (same value, text and label)".into(), count(findings.duplicates.len() as u64)]);
+    let mut overlaps =
+        Table::new("what stands in train too", ["", "rows", "text in train", "under the same value"]);
+    for overlap in &findings.overlaps {
+        overlaps.push([
+            overlap.part.clone(),
+            count(overlap.rows as u64),
+            count(overlap.texts as u64),
+            count(overlap.pairs as u64),
+        ]);
+    }
+    [rows, overlaps]
+}
+
+fn findings_json(findings: &Findings) -> Json {
+    let place = |place: &Place| json!({"path": place.path.display().to_string(), "line": place.line});
+    let echo = |echo: &Echo| json!({"row": place(&echo.row), "earlier": place(&echo.earlier)});
+    json!({
+        "rows": findings.rows,
+        "bad": findings.bad.iter()
+            .map(|(at, what)| json!({"path": at.path.display().to_string(), "line": at.line, "what": what}))
+            .collect::<Vec<_>>(),
+        "conflicts": findings.conflicts.iter().map(echo).collect::<Vec<_>>(),
+        "duplicates": findings.duplicates.iter().map(echo).collect::<Vec<_>>(),
+        "overlaps": findings.overlaps.iter()
+            .map(|overlap| json!({
+                "part": overlap.part,
+                "rows": overlap.rows,
+                "text_in_train": overlap.texts,
+                "text_in_train_under_the_same_value": overlap.pairs,
+            }))
+            .collect::<Vec<_>>(),
+    })
+}
+
+/// A row for each finding that has a line.
+fn findings_csv(findings: &Findings) -> Result<String> {
+    let row = |kind: &str, place: &Place, what: String| {
+        vec![kind.into(), place.path.display().to_string(), place.line.to_string(), what]
+    };
+    let bad = findings.bad.iter().map(|(place, what)| row("bad", place, what.clone()));
+    let echo = |kind: &'static str| {
+        move |echo: &Echo| row(kind, &echo.row, format!("line {} says it first", echo.earlier.line))
+    };
+    let conflicts = findings.conflicts.iter().map(echo("conflict"));
+    let duplicates = findings.duplicates.iter().map(echo("duplicate"));
+    csv(&["kind", "path", "line", "what"], bad.chain(conflicts).chain(duplicates))
+}
+
+fn pretty(json: &Json) -> Result<String> {
+    serde_json::to_string_pretty(json)
+        .map(|text| text + "\n")
+        .map_err(Error::failure_because("cannot write JSON"))
+}

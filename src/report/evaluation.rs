@@ -1,0 +1,172 @@
+//! An evaluation as a table, JSON, CSV or Markdown.
+
+use serde::Serialize;
+
+use super::Format;
+use super::table::{Table, count, csv, score};
+use crate::error::{Error, Result};
+use crate::eval::{Evaluation, Scored, Slice};
+use crate::value::Label;
+
+/// An evaluation with what it was made of.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    /// The model's folder.
+    pub model: String,
+    /// The data file.
+    pub data: String,
+    /// The name of the split, or of the file.
+    pub split: String,
+    /// How utilities became classes.
+    pub rounding: &'static str,
+    /// The numbers.
+    #[serde(flatten)]
+    pub evaluation: &'a Evaluation,
+}
+
+/// How [`Label::of_utility`] rounds.
+pub const ROUNDING: &str = "nearest integer, ties to even, clamped to [-1, 1]";
+
+impl Report<'_> {
+    /// The report in one of the formats.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn render(&self, format: Format) -> Result<String> {
+        match format {
+            Format::Table => Ok(self.tables().iter().map(Table::text).collect::<Vec<_>>().join("\n")),
+            Format::Markdown => Ok(self.tables().iter().map(Table::markdown).collect::<Vec<_>>().join("\n")),
+            Format::Csv => csv(&CSV_HEADER, self.evaluation.slices.iter().map(csv_row)),
+            Format::Json => serde_json::to_string_pretty(self)
+                .map(|json| json + "\n")
+                .map_err(Error::failure_because("cannot write JSON")),
+        }
+    }
+
+    fn tables(&self) -> [Table; 3] {
+        [self.scores(), self.classes(), self.confusion()]
+    }
+
+    fn scores(&self) -> Table {
+        let title =
+            format!("{} · {} rows · {}", self.split, count(self.evaluation.all().rows as u64), self.model);
+        let header = ["", "rows", "accuracy", "macro F1", "MSE", "MAE", "r", "base acc.", "base MSE"];
+        let mut table = Table::new(title, header);
+        for slice in &self.evaluation.slices {
+            table.push([
+                title_of(slice),
+                count(slice.rows as u64),
+                score(slice.accuracy),
+                score(slice.macro_f1),
+                score(slice.mse),
+                score(slice.mae),
+                score(slice.pearson),
+                score(slice.baseline.map(|baseline| baseline.accuracy)),
+                score(slice.baseline.map(|baseline| baseline.mse)),
+            ]);
+        }
+        table
+    }
+
+    fn classes(&self) -> Table {
+        let header = ["", "rows -1/0/+1", "P-1", "R-1", "F-1", "P0", "R0", "F0", "P+1", "R+1", "F+1"];
+        let mut table = Table::new("precision, recall and F1 of each class", header).narrow();
+        for slice in &self.evaluation.slices {
+            let support = slice.classes.map(|class| class.support.to_string()).join("/");
+            let scores =
+                slice.classes.iter().flat_map(|class| [class.precision, class.recall, class.f1].map(score));
+            table.push([title_of(slice), support].into_iter().chain(scores));
+        }
+        table
+    }
+
+    fn confusion(&self) -> Table {
+        let header = Label::ALL.map(|label| format!("predicted {label}"));
+        let mut table = Table::new(
+            "confusion, all rows",
+            std::iter::once("label").chain(header.iter().map(String::as_str)),
+        );
+        for (label, counts) in Label::ALL.iter().zip(self.evaluation.all().confusion.counts()) {
+            table.push(std::iter::once(label.to_string()).chain(counts.map(count)));
+        }
+        table
+    }
+}
+
+fn title_of(slice: &Slice) -> String {
+    match slice.name.as_str() {
+        "unseen" => "unseen texts".into(),
+        name => name.into(),
+    }
+}
+
+const CSV_HEADER: [&str; 32] = [
+    "slice",
+    "rows",
+    "accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "mse",
+    "mae",
+    "pearson",
+    "spearman",
+    "precision_no",
+    "recall_no",
+    "f1_no",
+    "support_no",
+    "precision_unrelated",
+    "recall_unrelated",
+    "f1_unrelated",
+    "support_unrelated",
+    "precision_yes",
+    "recall_yes",
+    "f1_yes",
+    "support_yes",
+    "confusion_no_no",
+    "confusion_no_unrelated",
+    "confusion_no_yes",
+    "confusion_unrelated_no",
+    "confusion_unrelated_unrelated",
+    "confusion_unrelated_yes",
+    "confusion_yes_no",
+    "confusion_yes_unrelated",
+    "confusion_yes_yes",
+    "baseline_accuracy",
+    "baseline_mse",
+];
+
+fn csv_row(slice: &Slice) -> Vec<String> {
+    let optional = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let mut row = vec![slice.name.clone(), slice.rows.to_string()];
+    row.extend(
+        [slice.accuracy, slice.macro_f1, slice.weighted_f1, slice.mse, slice.mae].map(|x| x.to_string()),
+    );
+    row.extend([slice.pearson, slice.spearman].map(optional));
+    for class in &slice.classes {
+        row.extend([class.precision, class.recall, class.f1].map(|x| x.to_string()));
+        row.push(class.support.to_string());
+    }
+    row.extend(slice.confusion.counts().iter().flatten().map(u64::to_string));
+    row.extend([slice.baseline.map(|b| b.accuracy), slice.baseline.map(|b| b.mse)].map(optional));
+    row
+}
+
+/// One row for each prediction, with its line in the data file.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn predictions<'a>(rows: impl Iterator<Item = (u64, &'a str, &'a Scored)>) -> Result<String> {
+    let header = ["line", "value", "scenario", "label", "utility", "predicted", "seen_in_train"];
+    let cells = rows.map(|(line, scenario, scored)| {
+        vec![
+            line.to_string(),
+            scored.value.to_string(),
+            scenario.to_string(),
+            scored.label.number().to_string(),
+            (scored.utility as f32).to_string(), // with as many digits as the model computed
+            Label::of_utility(scored.utility).map(|label| label.number().to_string()).unwrap_or_default(),
+            scored.seen.map(|seen| seen.to_string()).unwrap_or_default(),
+        ]
+    });
+    csv(&header, cells)
+}

@@ -1,0 +1,19 @@
+//! Results as bytes: tables for people, JSON and CSV for programs, Markdown for papers and issues.
+
+pub mod dataset;
+pub mod evaluation;
+pub mod profiles;
+pub mod table;
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns for a terminal.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One CSV table, a row for each slice or part.
+    Csv,
+    /// Markdown tables.
+    Markdown,
+}
