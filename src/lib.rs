@@ -7,6 +7,7 @@ pub mod data;
 pub mod disk;
 pub mod error;
 pub mod eval;
+pub mod nn;
 pub mod report;
 pub mod seed;
 pub mod value;

@@ -1,0 +1,226 @@
+//! AdamW (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019), as `torch.optim.AdamW`.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Result, Tensor, Var};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::cpu;
+use super::gradients::{Gradients, Sum};
+use super::params::Params;
+
+/// What AdamW can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AdamWSettings {
+    /// The decay of the running mean of gradients.
+    pub beta1: f64,
+    /// The decay of the running mean of their squares.
+    pub beta2: f64,
+    /// Keeps the divisor away from zero.
+    pub epsilon: f64,
+    /// The pull towards zero, for tensors of two or more dimensions: biases and norms are left alone.
+    pub weight_decay: f64,
+}
+
+/// The optimiser and its state: a running mean of each parameter's gradients and of their squares.
+#[derive(Debug)]
+pub struct AdamW {
+    settings: AdamWSettings,
+    steps: u64,
+    moments: Vec<Moments>,
+}
+
+#[derive(Debug)]
+struct Moments {
+    mean: Var,
+    square: Var,
+}
+
+/// The factors of one step for one tensor.
+#[derive(Debug, Clone, Copy)]
+struct Factors {
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    /// `1 - learning rate * weight decay`.
+    keep: f32,
+    /// `learning rate / (1 - beta1^step)`.
+    rate: f32,
+    /// `1 / sqrt(1 - beta2^step)`.
+    square_correction: f32,
+    /// A factor of the gradient, for clipping.
+    scale: f32,
+}
+
+impl AdamW {
+    /// An optimiser for these parameters that has not moved yet.
+    ///
+    /// # Errors
+    /// If there is no memory for its state.
+    pub fn new(params: &Params, settings: AdamWSettings) -> Result<Self> {
+        let zeros = |var: &Var| Var::zeros(var.shape(), DType::F32, var.device());
+        let moments = params
+            .iter()
+            .map(|(_, var)| Ok(Moments { mean: zeros(var)?, square: zeros(var)? }))
+            .collect::<Result<_>>()?;
+        Ok(Self { settings, steps: 0, moments })
+    }
+
+    /// Moves every parameter that has a gradient, which is first multiplied by `scale`.
+    ///
+    /// # Errors
+    /// If a gradient does not have its parameter's shape.
+    pub fn step(
+        &mut self,
+        params: &Params,
+        gradients: &Gradients,
+        learning_rate: f64,
+        scale: f64,
+    ) -> Result<()> {
+        self.steps += 1;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
+        for (index, gradient) in gradients.iter() {
+            let var = params.var(index);
+            let decay = if var.rank() >= 2 { weight_decay } else { 0.0 };
+            let factors = Factors {
+                beta1: beta1 as f32,
+                beta2: beta2 as f32,
+                epsilon: epsilon as f32,
+                keep: (1.0 - learning_rate * decay) as f32,
+                rate: (learning_rate / (1.0 - beta1.powf(self.steps as f64))) as f32,
+                square_correction: (1.0 / (1.0 - beta2.powf(self.steps as f64)).sqrt()) as f32,
+                scale: scale as f32,
+            };
+            self.moments[index].update(var, gradient, factors)?;
+        }
+        Ok(())
+    }
+
+    /// How many steps it has made.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The state under the names `mean.<parameter>` and `square.<parameter>`.
+    pub fn state(&self, params: &Params) -> Vec<(String, Tensor)> {
+        params
+            .iter()
+            .zip(&self.moments)
+            .flat_map(|((name, _), moments)| {
+                [
+                    (format!("mean.{name}"), moments.mean.as_detached_tensor()),
+                    (format!("square.{name}"), moments.square.as_detached_tensor()),
+                ]
+            })
+            .collect()
+    }
+
+    /// Takes up a state that [`AdamW::state`] gave after `steps` steps.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape.
+    pub fn restore(&mut self, params: &Params, state: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
+        for ((name, _), moments) in params.iter().zip(&self.moments) {
+            for (part, var) in [("mean", &moments.mean), ("square", &moments.square)] {
+                match state.get(&format!("{part}.{name}")) {
+                    Some(tensor) => var.set(&tensor.to_device(var.device())?)?,
+                    None => candle_core::bail!("the optimiser's state {part}.{name} is missing"),
+                }
+            }
+        }
+        self.steps = steps;
+        Ok(())
+    }
+}
+
+impl Moments {
+    fn update(&self, var: &Var, gradient: &Sum, factors: Factors) -> Result<()> {
+        if !(cpu::holds(var) && cpu::holds(gradient.tensor())) {
+            return self.update_portable(var, &gradient.dense(var.shape())?, factors);
+        }
+        let values = cpu::values(gradient.tensor())?;
+        cpu::update(var, |p| {
+            cpu::update(&self.mean, |mean| {
+                cpu::update(&self.square, |square| match gradient {
+                    Sum::Dense(_) => factors.update_all(p, mean, square, &values),
+                    Sum::Rows(ids, _) => factors.update_rows(p, mean, square, ids, &values),
+                })
+            })
+        })
+    }
+
+    fn update_portable(&self, var: &Var, gradient: &Tensor, f: Factors) -> Result<()> {
+        let gradient = (gradient.to_dtype(DType::F32)? * f64::from(f.scale))?;
+        let mean = ((&*self.mean * f64::from(f.beta1))? + (&gradient * f64::from(1.0 - f.beta1))?)?;
+        let square = ((&*self.square * f64::from(f.beta2))? + (gradient.sqr()? * f64::from(1.0 - f.beta2))?)?;
+        let divisor = ((square.sqrt()? * f64::from(f.square_correction))? + f64::from(f.epsilon))?;
+        let moved = ((var.as_tensor() * f64::from(f.keep))? - (mean.div(&divisor)? * f64::from(f.rate))?)?;
+        self.mean.set(&mean)?;
+        self.square.set(&square)?;
+        var.set(&moved)
+    }
+}
+
+impl Factors {
+    fn update_all(self, p: &mut [f32], mean: &mut [f32], square: &mut [f32], gradient: &[f32]) -> Result<()> {
+        const BLOCK: usize = 1 << 15;
+        if p.len() != gradient.len() {
+            candle_core::bail!("a gradient of {} numbers for a parameter of {}", gradient.len(), p.len());
+        }
+        p.par_chunks_mut(BLOCK)
+            .zip(mean.par_chunks_mut(BLOCK))
+            .zip(square.par_chunks_mut(BLOCK))
+            .zip(gradient.par_chunks(BLOCK))
+            .for_each(|(((p, mean), square), gradient)| {
+                cpu::vectorised(|| self.update_block(p, mean, square, |i| gradient[i]));
+            });
+        Ok(())
+    }
+
+    /// The gradient is zero in all rows but those with these `ids`.
+    fn update_rows(
+        self,
+        p: &mut [f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+        ids: &[u32],
+        gradient: &[f32],
+    ) -> Result<()> {
+        let Some(width) = gradient.len().checked_div(ids.len()) else {
+            return Ok(());
+        };
+        p.par_chunks_mut(width)
+            .zip(mean.par_chunks_mut(width))
+            .zip(square.par_chunks_mut(width))
+            .enumerate()
+            .with_min_len(256)
+            .for_each(|(row, ((p, mean), square))| {
+                cpu::vectorised(|| match ids.binary_search(&(row as u32)) {
+                    Ok(place) => {
+                        let gradient = &gradient[place * width..][..width];
+                        self.update_block(p, mean, square, |i| gradient[i]);
+                    }
+                    Err(_) => self.update_block(p, mean, square, |_| 0.0),
+                });
+            });
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn update_block(
+        self,
+        p: &mut [f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+        gradient: impl Fn(usize) -> f32,
+    ) {
+        for (i, ((p, mean), square)) in p.iter_mut().zip(mean).zip(square).enumerate() {
+            let gradient = gradient(i) * self.scale;
+            *mean = self.beta1 * *mean + (1.0 - self.beta1) * gradient;
+            *square = self.beta2 * *square + (1.0 - self.beta2) * gradient * gradient;
+            let divisor = square.sqrt() * self.square_correction + self.epsilon;
+            *p = *p * self.keep - self.rate * *mean / divisor;
+        }
+    }
+}

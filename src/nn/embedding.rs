@@ -1,0 +1,104 @@
+//! Embedding tables, and the choice of rows.
+
+use candle_core::{Result, Tensor};
+use rayon::prelude::*;
+
+use super::gradients::{Gradient, unique_rows};
+use super::params::{Init, Scope};
+use super::tape::{Kernel, Node, Op, Output, Tape, View};
+
+/// A table of one vector for each id, as `torch.nn.Embedding`.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    weight: Node, // (entries, width)
+}
+
+impl Embedding {
+    /// Takes `weight` from the scope.
+    ///
+    /// # Errors
+    /// If it is missing or has another shape.
+    pub fn load(scope: &Scope, entries: usize, width: usize) -> Result<Self> {
+        Ok(Self { weight: scope.param("weight", (entries, width), Init::Normal)? })
+    }
+}
+
+/// The sum of one row of each table: `(table, ids)` pairs with as many ids each, to (ids, width).
+pub fn lookup(tape: &Tape, tables: &[(&Embedding, &[u32])]) -> Result<Node> {
+    let ids = tables.iter().map(|(_, ids)| ids.to_vec()).collect();
+    tape.apply(Lookup { ids }, &tables.iter().map(|(table, _)| &table.weight).collect::<Vec<_>>())
+}
+
+/// The rows of `x` with these numbers: (rows, width) to (numbers, width).
+pub fn select_rows(tape: &Tape, x: &Node, numbers: &[u32]) -> Result<Node> {
+    tape.apply(Lookup { ids: vec![numbers.to_vec()] }, &[x])
+}
+
+/// `table₁[ids₁] + table₂[ids₂] + …`; the inputs are the tables.
+#[derive(Debug)]
+pub struct Lookup {
+    /// The row numbers for each table.
+    pub ids: Vec<Vec<u32>>,
+}
+
+impl Lookup {
+    fn check(&self, entries: impl Iterator<Item = usize>) -> Result<()> {
+        for (ids, entries) in self.ids.iter().zip(entries) {
+            if let Some(id) = ids.iter().find(|&&id| id as usize >= entries) {
+                candle_core::bail!("row {id} was asked of a table of {entries}");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Op for Lookup {
+    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        self.check(inputs.iter().map(|table| table.dims()[0]))?;
+        let rows = |(table, ids): (&Tensor, &Vec<u32>)| {
+            table.index_select(&Tensor::new(ids.as_slice(), table.device())?, 0)
+        };
+        let mut tables = inputs.iter().zip(&self.ids).map(rows);
+        let Some(first) = tables.next() else { candle_core::bail!("a look-up without a table") };
+        tables.try_fold(first?, |sum, rows| sum + rows?)
+    }
+
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+}
+
+impl Kernel for Lookup {
+    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
+        self.check(inputs.iter().map(View::rows))?;
+        let (rows, width) = (self.ids[0].len(), inputs[0].width());
+        let mut y = vec![0.0; rows * width];
+        y.par_chunks_mut(width.max(1)).enumerate().with_min_len(64).for_each(|(row, y)| {
+            for (table, ids) in inputs.iter().zip(&self.ids) {
+                let entry = &table.data[ids[row] as usize * width..][..width];
+                y.iter_mut().zip(entry).for_each(|(y, value)| *y += value);
+            }
+        });
+        Ok(Output::new(y, (rows, width)))
+    }
+
+    fn backward(
+        &self,
+        inputs: &[View<'_>],
+        _kept: &[f32],
+        gradient: &[f32],
+        _wanted: &[bool],
+    ) -> Result<Vec<Option<Gradient>>> {
+        let width = inputs[0].width();
+        let sum_by_row = |ids: &Vec<u32>| {
+            let (unique, place) = unique_rows(ids);
+            let mut sums = vec![0.0; unique.len() * width];
+            for (place, gradient) in place.into_iter().zip(gradient.chunks_exact(width)) {
+                let sum = &mut sums[place as usize * width..][..width];
+                sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            }
+            Some(Gradient::Rows(unique, sums))
+        };
+        Ok(self.ids.iter().map(sum_by_row).collect())
+    }
+}

@@ -1,0 +1,117 @@
+//! Gradients on their way back: those of one operation's inputs, and the sums that the optimiser takes.
+//!
+//! The gradient of an embedding table stays sparse: a batch uses some hundreds of its many thousand rows.
+
+use candle_core::{Result, Shape, Tensor};
+
+use super::cpu;
+
+/// The gradient of an input.
+#[derive(Debug)]
+pub enum Gradient {
+    /// One number for each number of the input, in its order.
+    Dense(Vec<f32>),
+    /// Of a table of which only some rows were used: their numbers in ascending order, and one gradient row for each.
+    Rows(Vec<u32>, Vec<f32>),
+}
+
+/// The gradients of all parameters, by their numbers. They add up over backward passes until they are taken.
+#[derive(Debug, Default)]
+pub struct Gradients {
+    slots: Vec<Option<Sum>>,
+}
+
+/// A gradient that has been added up.
+#[derive(Debug)]
+pub enum Sum {
+    /// A tensor of the parameter's shape.
+    Dense(Tensor),
+    /// Some rows of a table: their numbers in ascending order, and their gradients, (rows, width).
+    Rows(Vec<u32>, Tensor),
+}
+
+impl Gradients {
+    /// The gradient of parameter `index`, if a backward pass reached it.
+    pub fn get(&self, index: usize) -> Option<&Sum> {
+        self.slots.get(index)?.as_ref()
+    }
+
+    /// All gradients in the parameters' order.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &Sum)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.as_ref()?)))
+    }
+
+    pub(super) fn add(&mut self, index: usize, gradient: Sum) -> Result<()> {
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
+        }
+        let sum = match self.slots[index].take() {
+            None => gradient,
+            Some(before) => before.plus(gradient)?,
+        };
+        self.slots[index] = Some(sum);
+        Ok(())
+    }
+}
+
+impl Sum {
+    /// The numbers of the gradient; for rows, those of the rows that were used.
+    pub fn tensor(&self) -> &Tensor {
+        match self {
+            Sum::Dense(tensor) | Sum::Rows(_, tensor) => tensor,
+        }
+    }
+
+    /// A dense gradient of a parameter of the given shape, zero where no row was used.
+    ///
+    /// # Errors
+    /// If candle cannot build the tensor.
+    pub fn dense(&self, shape: &Shape) -> Result<Tensor> {
+        match self {
+            Sum::Dense(tensor) => Ok(tensor.clone()),
+            Sum::Rows(ids, rows) => {
+                let zeros = Tensor::zeros(shape, rows.dtype(), rows.device())?;
+                zeros.index_add(&Tensor::new(ids.as_slice(), rows.device())?, rows, 0)
+            }
+        }
+    }
+
+    fn plus(self, other: Sum) -> Result<Sum> {
+        match (self, other) {
+            (Sum::Dense(a), Sum::Dense(b)) => Ok(Sum::Dense(add(a, &b)?)),
+            (Sum::Rows(a_ids, a), Sum::Rows(b_ids, b)) => {
+                let both = Tensor::cat(&[&a, &b], 0)?;
+                let ids = [a_ids, b_ids].concat();
+                let (unique, place) = unique_rows(&ids);
+                let zeros = Tensor::zeros((unique.len(), both.dim(1)?), both.dtype(), both.device())?;
+                Ok(Sum::Rows(unique, zeros.index_add(&Tensor::new(place, both.device())?, &both, 0)?))
+            }
+            (Sum::Rows(ids, rows), Sum::Dense(dense)) | (Sum::Dense(dense), Sum::Rows(ids, rows)) => {
+                Ok(Sum::Dense(dense.index_add(&Tensor::new(ids, dense.device())?, &rows, 0)?))
+            }
+        }
+    }
+}
+
+/// The different numbers of `ids` in ascending order, and for each id its place among them.
+pub fn unique_rows(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let mut unique = ids.to_vec();
+    unique.sort_unstable();
+    unique.dedup();
+    let place = ids.iter().map(|id| unique.partition_point(|other| other < id) as u32).collect();
+    (unique, place)
+}
+
+/// `a + b`, in the memory of `a` where that is possible.
+pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor> {
+    if !(cpu::holds(&a) && cpu::holds(b)) {
+        return a + b;
+    }
+    let b = cpu::values(b)?;
+    cpu::update(&a, |sum| {
+        cpu::vectorised(|| sum.iter_mut().zip(b.iter()).for_each(|(sum, b)| *sum += b));
+        Ok(())
+    })?;
+    drop(b);
+    Ok(a)
+}

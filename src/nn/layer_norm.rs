@@ -1,0 +1,136 @@
+//! Layer normalisation.
+
+use candle_core::{D, Result, Tensor};
+use rayon::prelude::*;
+
+use super::cpu;
+use super::gradients::Gradient;
+use super::params::{Init, Scope};
+use super::tape::{Kernel, Node, Op, Output, Tape, View};
+
+/// Normalises each row to mean 0 and variance 1, then scales and shifts it, as `torch.nn.LayerNorm`.
+#[derive(Debug, Clone)]
+pub struct LayerNorm {
+    weight: Node, // (width)
+    bias: Node,   // (width)
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Takes `weight` and `bias` from the scope.
+    ///
+    /// # Errors
+    /// If one is missing or has another shape.
+    pub fn load(scope: &Scope, width: usize, eps: f64) -> Result<Self> {
+        Ok(Self {
+            weight: scope.param("weight", width, Init::Ones)?,
+            bias: scope.param("bias", width, Init::Zeros)?,
+            eps,
+        })
+    }
+
+    /// (rows, width) to (rows, width).
+    pub fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
+        tape.apply(Normalise { eps: self.eps }, &[x, &self.weight, &self.bias])
+    }
+}
+
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` for each row; the inputs are x, weight and bias.
+#[derive(Debug)]
+pub struct Normalise {
+    /// Keeps the square root away from zero.
+    pub eps: f64,
+}
+
+/// Rows that one task works on. The sums over rows are made block by block, so no number of threads changes them.
+const BLOCK: usize = 32;
+
+impl Op for Normalise {
+    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let [x, weight, bias] = inputs else { candle_core::bail!("layer norm takes x, weight and bias") };
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
+        centred.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)
+    }
+
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+}
+
+impl Kernel for Normalise {
+    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
+        let [x, weight, bias] = inputs else { candle_core::bail!("layer norm takes x, weight and bias") };
+        let n = x.width();
+        if weight.data.len() != n || bias.data.len() != n {
+            candle_core::bail!("{:?} rows do not fit a norm of {:?}", x.dims, weight.dims);
+        }
+        let mut y = vec![0.0; x.data.len()];
+        y.par_chunks_mut(BLOCK * n).zip(x.data.par_chunks(BLOCK * n)).for_each(|(y, x)| {
+            cpu::vectorised(|| {
+                for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
+                    let (mean, scale) = mean_and_scale(x, self.eps as f32);
+                    for i in 0..n {
+                        y[i] = (x[i] - mean) * scale * weight.data[i] + bias.data[i];
+                    }
+                }
+            });
+        });
+        Ok(Output::new(y, x.dims))
+    }
+
+    fn backward(
+        &self,
+        inputs: &[View<'_>],
+        _kept: &[f32],
+        gradient: &[f32],
+        _wanted: &[bool],
+    ) -> Result<Vec<Option<Gradient>>> {
+        let (x, weight) = (inputs[0], inputs[1].data);
+        let n = x.width();
+        let mut dx = vec![0.0; x.data.len()];
+        let blocks: Vec<(Vec<f32>, Vec<f32>)> = dx
+            .par_chunks_mut(BLOCK * n)
+            .zip(x.data.par_chunks(BLOCK * n))
+            .zip(gradient.par_chunks(BLOCK * n))
+            .map(|((dx, x), dy)| cpu::vectorised(|| undo_rows(dx, x, dy, weight, self.eps as f32)))
+            .collect();
+        let (mut dw, mut db) = (vec![0.0; n], vec![0.0; n]);
+        for (block_dw, block_db) in blocks {
+            dw.iter_mut().zip(block_dw).for_each(|(sum, part)| *sum += part);
+            db.iter_mut().zip(block_db).for_each(|(sum, part)| *sum += part);
+        }
+        Ok([dx, dw, db].map(|gradient| Some(Gradient::Dense(gradient))).into())
+    }
+}
+
+/// The mean of a row, and one over its standard deviation.
+#[inline(always)]
+fn mean_and_scale(x: &[f32], eps: f32) -> (f32, f32) {
+    let n = x.len() as f32;
+    let mean = cpu::sum(x.len(), |i| x[i]) / n;
+    let variance = cpu::sum(x.len(), |i| (x[i] - mean) * (x[i] - mean)) / n;
+    (mean, 1.0 / (variance + eps).sqrt())
+}
+
+/// Writes the gradient of some rows to `dx`, and returns those of weight and bias.
+#[inline(always)]
+fn undo_rows(dx: &mut [f32], x: &[f32], dy: &[f32], weight: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let n = weight.len();
+    let (mut dw, mut db) = (vec![0.0; n], vec![0.0; n]);
+    for ((dx, x), dy) in dx.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(dy.chunks_exact(n)) {
+        let (mean, scale) = mean_and_scale(x, eps);
+        for i in 0..n {
+            let normal = (x[i] - mean) * scale;
+            dw[i] += dy[i] * normal;
+            db[i] += dy[i];
+        }
+        let mean_dy = cpu::sum(n, |i| dy[i] * weight[i]) / n as f32;
+        let mean_dy_normal = cpu::sum(n, |i| dy[i] * weight[i] * ((x[i] - mean) * scale)) / n as f32;
+        for i in 0..n {
+            let normal = (x[i] - mean) * scale;
+            dx[i] = scale * (dy[i] * weight[i] - mean_dy - normal * mean_dy_normal);
+        }
+    }
+    (dw, db)
+}

@@ -1,0 +1,161 @@
+//! The parameters of a network: ordered, named, and filled from a checkpoint or from the seed.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+
+use super::tape::Node;
+use crate::seed::{Purpose, Stream, name_index};
+
+/// All parameters of a network in the order in which it was built, each under the name it has in a checkpoint.
+#[derive(Debug, Clone, Default)]
+pub struct Params {
+    names: Vec<String>,
+    vars: Vec<Var>,
+}
+
+impl Params {
+    /// The parameters with their names, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Var)> {
+        self.names.iter().map(String::as_str).zip(&self.vars)
+    }
+
+    /// How many tensors they are.
+    pub fn len(&self) -> usize {
+        self.vars.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.vars.is_empty()
+    }
+
+    /// The parameter with this number, the number under which [`super::tape::Gradients`] has its gradient.
+    pub fn var(&self, index: usize) -> &Var {
+        &self.vars[index]
+    }
+
+    /// The number of the parameter with this name.
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|other| other == name)
+    }
+
+    /// How many numbers they hold.
+    pub fn count(&self) -> usize {
+        self.vars.iter().map(|var| var.elem_count()).sum()
+    }
+}
+
+/// How a parameter is filled that no checkpoint brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Init {
+    /// With normal numbers of the standard deviation given to [`Loader::new`].
+    Normal,
+    /// With zeros.
+    Zeros,
+    /// With ones.
+    Ones,
+}
+
+/// Hands parameters to a network that is being built.
+#[derive(Debug)]
+pub struct Loader {
+    checkpoint: RefCell<HashMap<String, Tensor>>,
+    params: RefCell<Params>,
+    fresh: RefCell<Vec<String>>,
+    seed: u64,
+    deviation: f32,
+    device: Device,
+}
+
+impl Loader {
+    /// A loader that takes parameters out of `checkpoint`; those it may not find there start from the `seed`, normal
+    /// with this standard `deviation` where the layer asks for it.
+    pub fn new(checkpoint: HashMap<String, Tensor>, seed: u64, deviation: f32, device: &Device) -> Self {
+        Self {
+            checkpoint: RefCell::new(checkpoint),
+            params: RefCell::default(),
+            fresh: RefCell::default(),
+            seed,
+            deviation,
+            device: device.clone(),
+        }
+    }
+
+    /// The scope of all names that begin with `prefix`, whose parameters must stand in the checkpoint.
+    pub fn stored(&self, prefix: &str) -> Scope<'_> {
+        Scope { loader: self, prefix: prefix.into(), may_be_fresh: false }
+    }
+
+    /// The scope of all names that begin with `prefix`, whose parameters may be missing from the checkpoint.
+    pub fn fresh(&self, prefix: &str) -> Scope<'_> {
+        Scope { loader: self, prefix: prefix.into(), may_be_fresh: true }
+    }
+
+    /// What has been built: the parameters, and the names of those that no checkpoint brought.
+    pub fn finish(self) -> (Params, Vec<String>) {
+        (self.params.into_inner(), self.fresh.into_inner())
+    }
+
+    fn initial(&self, name: &str, shape: &Shape, init: Init) -> Result<Tensor> {
+        match init {
+            Init::Zeros => Tensor::zeros(shape, DType::F32, &self.device),
+            Init::Ones => Tensor::ones(shape, DType::F32, &self.device),
+            Init::Normal => {
+                let mut stream = Stream::new(self.seed, Purpose::Init, name_index(name));
+                let values: Vec<f32> =
+                    (0..shape.elem_count()).map(|_| stream.normal() * self.deviation).collect();
+                Tensor::from_vec(values, shape, &self.device)
+            }
+        }
+    }
+}
+
+/// A part of the names of a network, as a path into its tree.
+#[derive(Debug, Clone)]
+pub struct Scope<'a> {
+    loader: &'a Loader,
+    prefix: String,
+    may_be_fresh: bool,
+}
+
+impl Scope<'_> {
+    /// The scope below this one.
+    pub fn enter(&self, name: impl std::fmt::Display) -> Self {
+        let prefix = match self.prefix.as_str() {
+            "" => name.to_string(),
+            prefix => format!("{prefix}.{name}"),
+        };
+        Self { prefix, ..*self }
+    }
+
+    /// Takes a parameter out of the checkpoint, or starts it anew if that is allowed here.
+    ///
+    /// # Errors
+    /// If it is missing, or has another shape.
+    pub fn param(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Node> {
+        let (name, shape) = (self.enter(name).prefix, shape.into());
+        let tensor = match self.loader.checkpoint.borrow_mut().remove(&name) {
+            Some(tensor) if tensor.shape() == &shape => {
+                tensor.to_device(&self.loader.device)?.to_dtype(DType::F32)?
+            }
+            Some(tensor) => candle_core::bail!(
+                "tensor {name} has the shape {:?}, but config.json asks for {:?}",
+                tensor.dims(),
+                shape.dims()
+            ),
+            None if self.may_be_fresh => {
+                self.loader.fresh.borrow_mut().push(name.clone());
+                self.loader.initial(&name, &shape, init)?
+            }
+            None => candle_core::bail!("tensor {name} is missing"),
+        };
+        let var = Var::from_tensor(&tensor)?;
+        let mut params = self.loader.params.borrow_mut();
+        let node = Node::parameter(&var, params.len());
+        params.names.push(name);
+        params.vars.push(var);
+        Ok(node)
+    }
+}
