@@ -1,0 +1,272 @@
+//! BERT (Devlin et al., NAACL 2019) as transformers' `BertModel`, on packed rows.
+//!
+//! Each struct mirrors the class of the same name there, and its fields the key tree of a checkpoint.
+
+use candle_core::Result;
+use serde::Deserialize;
+
+use crate::nn::activation::Activation;
+use crate::nn::attention::{Attention, Offsets};
+use crate::nn::dropout::{dropout, residual};
+use crate::nn::embedding::{Embedding, lookup, select_rows};
+use crate::nn::layer_norm::LayerNorm;
+use crate::nn::linear::{Linear, joined};
+use crate::nn::params::Scope;
+use crate::nn::tape::{Node, Tape};
+use crate::text::Packed;
+
+use super::wanted::Wanted;
+
+/// The part of a BERT checkpoint's `config.json` that this model reads, with the defaults of `BertConfig`.
+#[derive(Debug, Clone, Deserialize)]
+#[allow(missing_docs)]
+pub struct BertConfig {
+    pub vocab_size: usize,
+    pub hidden_size: usize,
+    pub num_hidden_layers: usize,
+    pub num_attention_heads: usize,
+    pub intermediate_size: usize,
+    #[serde(default = "default::hidden_act")]
+    pub hidden_act: String,
+    #[serde(default = "default::dropout")]
+    pub hidden_dropout_prob: f32,
+    #[serde(default = "default::dropout")]
+    pub attention_probs_dropout_prob: f32,
+    #[serde(default = "default::max_position_embeddings")]
+    pub max_position_embeddings: usize,
+    #[serde(default = "default::type_vocab_size")]
+    pub type_vocab_size: usize,
+    #[serde(default = "default::layer_norm_eps")]
+    pub layer_norm_eps: f64,
+    #[serde(default = "default::position_embedding_type")]
+    pub position_embedding_type: String,
+}
+
+mod default {
+    pub fn hidden_act() -> String {
+        "gelu".into()
+    }
+    pub fn dropout() -> f32 {
+        0.1
+    }
+    pub fn max_position_embeddings() -> usize {
+        512
+    }
+    pub fn type_vocab_size() -> usize {
+        2
+    }
+    pub fn layer_norm_eps() -> f64 {
+        1e-12
+    }
+    pub fn position_embedding_type() -> String {
+        "absolute".into()
+    }
+}
+
+/// `BertModel` without its pooler, which belongs to the head here.
+#[derive(Debug)]
+pub struct Bert {
+    embeddings: BertEmbeddings,
+    layer: Vec<BertLayer>, // encoder.layer
+}
+
+impl Bert {
+    /// Builds the model from the parameters below `scope`.
+    ///
+    /// # Errors
+    /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
+    pub fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
+        let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
+        if heads == 0 || hidden % heads != 0 {
+            candle_core::bail!("hidden_size {hidden} cannot be shared by num_attention_heads {heads}");
+        }
+        if config.position_embedding_type != "absolute" {
+            candle_core::bail!(
+                "position_embedding_type \"{}\" is not known, only \"absolute\"",
+                config.position_embedding_type
+            );
+        }
+        let layers = scope.enter("encoder.layer");
+        Ok(Self {
+            embeddings: BertEmbeddings::load(&scope.enter("embeddings"), config)?,
+            layer: (0..config.num_hidden_layers)
+                .map(|number| BertLayer::load(&layers.enter(number), config))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    /// The last hidden states: (tokens, hidden), or (sequences, hidden) if only the first token of each is wanted.
+    ///
+    /// # Errors
+    /// If an id or a sequence is too large for the model.
+    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+        let mut x = self.embeddings.forward(tape, batch)?;
+        for (number, layer) in self.layer.iter().enumerate() {
+            let last = number + 1 == self.layer.len();
+            x = match wanted {
+                Wanted::FirstTokens if last => layer.forward_first(tape, &x, batch)?,
+                _ => layer.forward(tape, &x, &x, &batch.offsets, &batch.offsets)?,
+            };
+        }
+        match wanted {
+            Wanted::FirstTokens if self.layer.is_empty() => select_rows(tape, &x, &batch.first_rows()),
+            _ => Ok(x),
+        }
+    }
+}
+
+/// `BertEmbeddings`.
+#[derive(Debug)]
+struct BertEmbeddings {
+    word_embeddings: Embedding,
+    position_embeddings: Embedding,
+    token_type_embeddings: Embedding,
+    layer_norm: LayerNorm,
+    dropout: f32,
+}
+
+impl BertEmbeddings {
+    fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
+        let table = |name: &str, entries| Embedding::load(&scope.enter(name), entries, config.hidden_size);
+        Ok(Self {
+            word_embeddings: table("word_embeddings", config.vocab_size)?,
+            position_embeddings: table("position_embeddings", config.max_position_embeddings)?,
+            token_type_embeddings: table("token_type_embeddings", config.type_vocab_size)?,
+            layer_norm: LayerNorm::load(
+                &scope.enter("LayerNorm"),
+                config.hidden_size,
+                config.layer_norm_eps,
+            )?,
+            dropout: config.hidden_dropout_prob,
+        })
+    }
+
+    /// (tokens, hidden)
+    fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
+        let types = vec![0; batch.ids.len()]; // a prompt is one segment
+        let tables: [(&Embedding, &[u32]); 3] = [
+            (&self.word_embeddings, &batch.ids),
+            (&self.position_embeddings, &batch.positions),
+            (&self.token_type_embeddings, &types),
+        ];
+        let x = lookup(tape, &tables)?;
+        dropout(tape, &self.layer_norm.forward(tape, &x)?, self.dropout)
+    }
+}
+
+/// `BertLayer`: attention and a feed-forward network, each with a residual connection.
+#[derive(Debug)]
+struct BertLayer {
+    attention: BertSelfAttention, // attention.self
+    attention_output: BertOutput, // attention.output
+    intermediate: Linear,         // intermediate.dense
+    intermediate_act: Activation,
+    output: BertOutput,
+}
+
+impl BertLayer {
+    fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let Some(intermediate_act) = Activation::from_config(&config.hidden_act) else {
+            candle_core::bail!("hidden_act \"{}\" is not known", config.hidden_act);
+        };
+        Ok(Self {
+            attention: BertSelfAttention::load(&scope.enter("attention.self"), config)?,
+            attention_output: BertOutput::load(&scope.enter("attention.output"), hidden, config)?,
+            intermediate: Linear::load(&scope.enter("intermediate.dense"), hidden, inner)?,
+            intermediate_act,
+            output: BertOutput::load(&scope.enter("output"), inner, config)?,
+        })
+    }
+
+    /// The states of the rows `x`, which attend to all rows of `context`: (rows, hidden).
+    fn forward(
+        &self,
+        tape: &Tape,
+        x: &Node,
+        context: &Node,
+        queries: &Offsets,
+        keys: &Offsets,
+    ) -> Result<Node> {
+        let attended = self.attention.forward(tape, x, context, queries, keys)?;
+        let x = self.attention_output.forward(tape, &attended, x)?;
+        let inner = self.intermediate_act.forward(tape, &self.intermediate.forward(tape, &x)?)?; // (rows, inner)
+        self.output.forward(tape, &inner, &x)
+    }
+
+    /// The same for the first row of each sequence only: (sequences, hidden).
+    fn forward_first(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
+        let first = select_rows(tape, x, &batch.first_rows())?;
+        let one_each: Offsets = (0..=batch.len()).collect();
+        self.forward(tape, &first, x, &one_each, &batch.offsets)
+    }
+}
+
+/// `BertSelfAttention`.
+#[derive(Debug)]
+struct BertSelfAttention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    heads: usize,
+    dropout: f32,
+}
+
+impl BertSelfAttention {
+    fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
+        let linear = |name: &str| Linear::load(&scope.enter(name), config.hidden_size, config.hidden_size);
+        Ok(Self {
+            query: linear("query")?,
+            key: linear("key")?,
+            value: linear("value")?,
+            heads: config.num_attention_heads,
+            dropout: config.attention_probs_dropout_prob,
+        })
+    }
+
+    fn forward(
+        &self,
+        tape: &Tape,
+        x: &Node,
+        context: &Node,
+        queries: &Offsets,
+        keys: &Offsets,
+    ) -> Result<Node> {
+        let q = self.query.forward(tape, x)?; // (rows, hidden)
+        let kv = joined(tape, context, &[&self.key, &self.value])?; // (context rows, 2 hidden)
+        let attention = Attention {
+            heads: self.heads,
+            queries: queries.clone(),
+            keys: keys.clone(),
+            mask: tape.mask(self.dropout),
+        };
+        tape.apply(attention, &[&q, &kv])
+    }
+}
+
+/// `BertSelfOutput` and `BertOutput`: back to the hidden size, dropout, residual connection, norm.
+#[derive(Debug)]
+struct BertOutput {
+    dense: Linear,
+    layer_norm: LayerNorm, // LayerNorm
+    dropout: f32,
+}
+
+impl BertOutput {
+    fn load(scope: &Scope, inputs: usize, config: &BertConfig) -> Result<Self> {
+        Ok(Self {
+            dense: Linear::load(&scope.enter("dense"), inputs, config.hidden_size)?,
+            layer_norm: LayerNorm::load(
+                &scope.enter("LayerNorm"),
+                config.hidden_size,
+                config.layer_norm_eps,
+            )?,
+            dropout: config.hidden_dropout_prob,
+        })
+    }
+
+    fn forward(&self, tape: &Tape, x: &Node, input: &Node) -> Result<Node> {
+        let sum = residual(tape, &self.dense.forward(tape, x)?, input, self.dropout)?;
+        self.layer_norm.forward(tape, &sum)
+    }
+}

@@ -1,0 +1,83 @@
+//! What a trained model folder says beside weights and sizes: our own settings, and the tokenizer's.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::files;
+use super::head::HeadSettings;
+use crate::disk;
+use crate::error::Result;
+use crate::value::{LabelCounts, Value};
+
+/// The key of `config.json` under which our own settings stand.
+pub(super) const EXTRAS: &str = "valuenet";
+
+/// Our own settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Extras {
+    pub(super) version: String,
+    #[serde(flatten)]
+    pub(super) head: HeadSettings,
+    pub(super) max_length: usize,
+    value_tokens: Vec<String>,
+    pub(super) train_labels: Option<LabelCounts>,
+}
+
+impl Extras {
+    pub(super) fn new(head: HeadSettings, max_length: usize) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            head,
+            max_length,
+            value_tokens: Value::ALL.map(Value::token).into(),
+            train_labels: None,
+        }
+    }
+}
+
+/// `tokenizer_config.json`: what transformers wants to know beside `tokenizer.json`.
+#[derive(Debug, Clone)]
+pub(super) struct TokenizerSettings(Map<String, Json>);
+
+/// The special tokens that `special_tokens_map.json` names.
+const ROLES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+impl TokenizerSettings {
+    /// Those of a BERT.
+    pub(super) fn bert() -> Self {
+        let settings = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "unk_token": "[UNK]",
+            "sep_token": "[SEP]",
+            "pad_token": "[PAD]",
+            "cls_token": "[CLS]",
+            "mask_token": "[MASK]",
+        });
+        Self(settings.as_object().cloned().unwrap_or_default())
+    }
+
+    /// Those in a model folder, or a BERT's if there are none.
+    pub(super) fn read(folder: &Path) -> Self {
+        match disk::read_json(&folder.join(files::TOKENIZER_CONFIG)) {
+            Ok(Json::Object(settings)) => Self(settings),
+            _ => Self::bert(),
+        }
+    }
+
+    /// Writes them into a model folder, with the value tokens.
+    pub(super) fn write(&self, folder: &Path, extras: &Extras) -> Result<()> {
+        let mut settings = self.0.clone();
+        settings.insert("additional_special_tokens".into(), json!(extras.value_tokens));
+        settings.insert("model_max_length".into(), json!(extras.max_length));
+        let mut special: Map<String, Json> = ROLES
+            .into_iter()
+            .filter_map(|role| Some((role.to_string(), settings.get(role)?.clone())))
+            .collect();
+        special.insert("additional_special_tokens".into(), json!(extras.value_tokens));
+        disk::write_json(&folder.join(files::TOKENIZER_CONFIG), &settings)?;
+        disk::write_json(&folder.join(files::SPECIAL_TOKENS), &special)
+    }
+}

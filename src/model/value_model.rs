@@ -1,0 +1,159 @@
+//! The value model: a text encoder and a network that belong together.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::encoder::Family;
+use super::extras::{Extras, TokenizerSettings};
+use super::files::{ModelFiles, UNFIT};
+use super::head::HeadSettings;
+use super::network::{Network, Start};
+use super::predictor::Predictor;
+use super::scratch::ScratchSettings;
+use super::value_tokens::{ValueTokenInit, add_value_rows};
+use crate::disk::read_json;
+use crate::error::{Error, Result};
+use crate::nn::tape::Tape;
+use crate::text::batch::budget_batches;
+use crate::text::{Packed, TextEncoder};
+use crate::value::{LabelCounts, Profile, Value};
+
+/// Tokens in one batch when nothing is trained: enough to keep the cores busy, little enough to stay in their caches.
+const TOKEN_BUDGET: usize = 2048;
+
+/// What is asked of a model that is about to be trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewModel {
+    /// The head on top of the encoder.
+    pub head: HeadSettings,
+    /// The longest prompt in tokens; longer ones are cut.
+    pub max_length: usize,
+    /// The dropout probability, if not the checkpoint's own.
+    pub dropout: Option<f64>,
+    /// How the embeddings of the value tokens start.
+    pub value_tokens: ValueTokenInit,
+    /// The seed of everything that starts at random.
+    pub seed: u64,
+}
+
+/// A model that predicts the utility of scenarios under values.
+#[derive(Debug)]
+pub struct ValueModel {
+    pub(super) network: Network,
+    pub(super) text: TextEncoder,
+    pub(super) extras: Extras,
+    /// `config.json` without our own settings.
+    pub(super) config: Json,
+    pub(super) tokenizer_settings: TokenizerSettings,
+}
+
+impl ValueModel {
+    /// A model on a pretrained encoder, with a new head and new value tokens.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or asks for what the family cannot do.
+    pub fn from_pretrained(folder: &Path, new: &NewModel, device: &Device) -> Result<Self> {
+        let files = ModelFiles::find(folder)?;
+        let mut config = read_json(&files.config)?;
+        let family = Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
+        let new = NewModel { max_length: new.max_length.min(family.max_length()), ..new.clone() };
+        let text = TextEncoder::read_base(&files.tokenizer, new.max_length)?;
+        let mut tensors = family.canonical(files.read_weights()?);
+        tensors.retain(|name, _| !name.starts_with("classifier."));
+        let damaged = |error: candle_core::Error| Error::file(&files.weights, error.to_string()).help(UNFIT);
+        if let Some(table) = tensors.get_mut(&family.word_embeddings()) {
+            *table = add_value_rows(table, &text, new.value_tokens, new.seed).map_err(damaged)?;
+            config["vocab_size"] = table.dims()[0].into();
+        }
+        let settings = TokenizerSettings::read(folder);
+        Self::assemble(config, text, tensors, Start::Pretrained, &new, settings, device).map_err(damaged)
+    }
+
+    /// A model that starts from random weights and a vocabulary learned from `texts`.
+    ///
+    /// # Errors
+    /// If the sizes do not fit each other.
+    pub fn from_scratch<'a>(
+        size: &ScratchSettings,
+        texts: impl Iterator<Item = &'a str>,
+        new: &NewModel,
+        device: &Device,
+    ) -> Result<Self> {
+        let text = TextEncoder::with_value_tokens(size.tokenizer(texts)?, new.max_length)?;
+        let mut config = size.config(new.max_length);
+        config["vocab_size"] = text.vocabulary_size().into();
+        Self::assemble(config, text, HashMap::new(), Start::Scratch, new, TokenizerSettings::bert(), device)
+            .map_err(|error| Error::key("model.scratch", error.to_string()))
+    }
+
+    fn assemble(
+        mut config: Json,
+        text: TextEncoder,
+        tensors: HashMap<String, Tensor>,
+        start: Start,
+        new: &NewModel,
+        tokenizer_settings: TokenizerSettings,
+        device: &Device,
+    ) -> candle_core::Result<Self> {
+        let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
+        if let Some(probability) = new.dropout {
+            family.dropout_keys().iter().for_each(|&key| config[key] = probability.into());
+        }
+        let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
+        let network = Network::build(&family, new.head, tensors, start, new.seed, device)?;
+        let extras = Extras::new(new.head, new.max_length);
+        Ok(Self { network, text, extras, config, tokenizer_settings })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What turns prompts into token ids.
+    pub fn text(&self) -> &TextEncoder {
+        &self.text
+    }
+
+    /// The label counts of the split it was trained on, if known.
+    pub fn train_labels(&self) -> Option<&LabelCounts> {
+        self.extras.train_labels.as_ref()
+    }
+
+    /// Remembers the label counts of the split it is trained on, which trivial baselines are made of.
+    pub fn set_train_labels(&mut self, counts: LabelCounts) {
+        self.extras.train_labels = Some(counts);
+    }
+
+    /// The utilities of tokenized prompts, in their order.
+    fn score(&self, prompts: &[Vec<u32>]) -> Result<Vec<f32>> {
+        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+        let mut utilities = vec![0.0; prompts.len()];
+        for batch in budget_batches(&lengths, TOKEN_BUDGET) {
+            let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
+            let predicted = self.network.utilities(&Tape::inference(), &packed)?;
+            let predicted = predicted.tensor().flatten_all()?.to_vec1::<f32>()?;
+            batch.iter().zip(predicted).for_each(|(&item, utility)| utilities[item] = utility);
+        }
+        Ok(utilities)
+    }
+}
+
+impl Predictor for ValueModel {
+    fn utilities(&self, pairs: &[(Value, &str)]) -> Result<Vec<f32>> {
+        self.score(&self.text.encode_all(pairs)?)
+    }
+
+    fn profiles(&self, scenarios: &[&str]) -> Result<Vec<Profile>> {
+        let prompts = self.text.encode_profiles(scenarios)?;
+        let utilities = self.score(&prompts)?;
+        Ok(utilities
+            .chunks_exact(Value::COUNT)
+            .map(|chunk| std::array::from_fn(|index| chunk[index]))
+            .collect())
+    }
+}

@@ -1,0 +1,81 @@
+//! Which prompts go together: packed batches, length buckets for training, token budgets for scoring.
+
+use std::sync::Arc;
+
+use crate::seed::{Purpose, Stream};
+
+/// Token sequences behind each other, without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// The token ids of all sequences.
+    pub ids: Vec<u32>,
+    /// The position of each token in its own sequence.
+    pub positions: Vec<u32>,
+    /// Sequence `i` is `ids[offsets[i] .. offsets[i + 1]]`.
+    pub offsets: Arc<[usize]>,
+}
+
+impl Packed {
+    /// Packs sequences in their order.
+    pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
+        let (mut ids, mut positions, mut offsets) = (Vec::new(), Vec::new(), vec![0]);
+        for sequence in sequences {
+            ids.extend_from_slice(sequence);
+            positions.extend(0..sequence.len() as u32);
+            offsets.push(ids.len());
+        }
+        Self { ids, positions, offsets: offsets.into() }
+    }
+
+    /// The number of sequences.
+    pub fn len(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Whether there is no sequence.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The row of each sequence's first token.
+    pub fn first_rows(&self) -> Vec<u32> {
+        self.offsets[..self.len()].iter().map(|&start| start as u32).collect()
+    }
+}
+
+/// The batches of one epoch: every item once, items of like length together, in an order that the seed decides.
+///
+/// Items are shuffled, cut into pools of fifty batches, sorted by length within each pool, cut into batches, and the
+/// batches are shuffled: nearly all the speed of sorting, and nearly all the randomness of shuffling.
+pub fn epoch_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+    const POOL: usize = 50;
+    let mut stream = Stream::new(seed, Purpose::Shuffle, epoch);
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    stream.shuffle(&mut order);
+    let batch_size = batch_size.max(1);
+    for pool in order.chunks_mut(batch_size * POOL) {
+        pool.sort_by_key(|&item| lengths[item]);
+    }
+    let mut batches: Vec<Vec<usize>> = order.chunks(batch_size).map(<[usize]>::to_vec).collect();
+    stream.shuffle(&mut batches);
+    batches
+}
+
+/// Items from short to long, cut so that no batch has more than `budget` tokens unless a single item has.
+pub fn budget_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&item| lengths[item]);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut tokens = usize::MAX;
+    for item in order {
+        tokens = tokens.saturating_add(lengths[item]);
+        match batches.last_mut() {
+            Some(batch) if tokens <= budget => batch.push(item),
+            _ => {
+                tokens = lengths[item];
+                batches.push(vec![item]);
+            }
+        }
+    }
+    batches
+}

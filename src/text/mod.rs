@@ -1,0 +1,8 @@
+//! From texts to token ids, without tensors: prompts, tokenizers, vocabularies and batches.
+
+pub mod batch;
+pub mod tokenizer;
+pub mod vocabulary;
+
+pub use batch::Packed;
+pub use tokenizer::TextEncoder;
