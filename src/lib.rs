@@ -7,6 +7,8 @@ pub mod data;
 pub mod disk;
 pub mod error;
 pub mod eval;
+pub mod hub;
+pub mod infer;
 pub mod model;
 pub mod nn;
 pub mod report;
