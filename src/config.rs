@@ -1,0 +1,200 @@
+//! The configuration of a training run: TOML with known keys only, in layers.
+//!
+//! Defaults come first, then the file, then `--set key=value`. What comes out is complete, and is written into the run.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::head::{HeadSettings, Pooling, Range};
+use crate::model::scratch::ScratchSettings;
+use crate::model::value_model::NewModel;
+use crate::model::value_tokens::ValueTokenInit;
+use crate::text::tokenizer::SHORTEST;
+use crate::train::TrainSettings;
+
+/// Everything that a training run is told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What it learns from.
+    pub data: DataSettings,
+    /// What learns.
+    pub model: ModelSettings,
+    /// How it learns.
+    pub train: TrainSettings,
+}
+
+/// `[data]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataSettings {
+    /// The folder with train.csv, eval.csv and test.csv, from where the program is started.
+    pub dir: PathBuf,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self { dir: "data/sample".into() }
+    }
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelSettings {
+    /// `scratch`, a folder, or the name of a model on the hub.
+    pub base: String,
+    /// The branch, tag or commit on the hub.
+    pub revision: String,
+    /// What brings a logit into [-1, 1].
+    pub activation: Range,
+    /// What stands between the encoder and the last layer.
+    pub pooling: Pooling,
+    /// The longest prompt in tokens; longer ones are cut.
+    pub max_length: usize,
+    /// The dropout probability; the checkpoint's own if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropout: Option<f64>,
+    /// How the embeddings of the value tokens start.
+    pub value_tokens: ValueTokenInit,
+    /// The size of a model from scratch.
+    pub scratch: ScratchSettings,
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            base: "scratch".into(),
+            revision: "main".into(),
+            activation: Range::ScaledSigmoid,
+            pooling: Pooling::Pooler,
+            max_length: 128,
+            dropout: None,
+            value_tokens: ValueTokenInit::Mean,
+            scratch: ScratchSettings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file, and then each `key=value` of `sets`, such as `train.epochs=3`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, a key is unknown, or a value cannot be meant.
+    pub fn read(path: &Path, sets: &[String]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
+        let from_file = |error: toml::de::Error| {
+            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
+            let line = before.matches('\n').count() as u64 + 1;
+            described(error.message(), |what| Error::config_line(path, line, what))
+        };
+        toml::from_str::<Config>(&text).map_err(from_file)?;
+        let mut table: toml::Table = toml::from_str(&text).map_err(from_file)?;
+        let mut config = Self::from_table(&table, "")?;
+        for set in sets {
+            let Some((key, value)) = set.split_once('=') else {
+                return Err(Error::usage(format!("--set {set}: key=value was expected"))
+                    .help("for example --set train.learning_rate=3e-5"));
+            };
+            assign(&mut table, key.trim(), value.trim())?;
+            config = Self::from_table(&table, key.trim())?;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    fn from_table(table: &toml::Table, key: &str) -> Result<Self> {
+        let config = Config::deserialize(toml::Value::Table(table.clone()));
+        config.map_err(|error| described(error.message(), |what| Error::key(key, what)))
+    }
+
+    /// The configuration as a TOML file.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(Error::failure_because("cannot write the configuration"))
+    }
+
+    /// What is asked of the model.
+    pub fn new_model(&self) -> NewModel {
+        NewModel {
+            head: HeadSettings { activation: self.model.activation, pooling: self.model.pooling },
+            max_length: self.model.max_length,
+            dropout: self.model.dropout,
+            value_tokens: self.model.value_tokens,
+            seed: self.train.seed,
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        let (model, train) = (&self.model, &self.train);
+        let positive = |number: f64| number > 0.0 && number.is_finite();
+        let below_one = |number: f64| (0.0..1.0).contains(&number);
+        let scratch = &model.scratch;
+        let rules = [
+            (model.max_length >= SHORTEST, "model.max_length", "a length of 8 tokens or more"),
+            (model.dropout.is_none_or(below_one), "model.dropout", "a number from 0 to below 1"),
+            (scratch.vocabulary_size >= 100, "model.scratch.vocabulary_size", "a number of 100 or more"),
+            (scratch.heads >= 1, "model.scratch.heads", "a number of 1 or more"),
+            (scratch.hidden_size >= 1, "model.scratch.hidden_size", "a number of 1 or more"),
+            (scratch.intermediate_size >= 1, "model.scratch.intermediate_size", "a number of 1 or more"),
+            (train.epochs >= 1, "train.epochs", "a number of 1 or more"),
+            (train.batch_size >= 1, "train.batch_size", "a number of 1 or more"),
+            (train.accumulate >= 1, "train.accumulate", "a number of 1 or more"),
+            (positive(train.learning_rate), "train.learning_rate", "a number above 0"),
+            ((0.0..=1.0).contains(&train.warmup), "train.warmup", "a share from 0 to 1"),
+            (train.weight_decay >= 0.0, "train.weight_decay", "a number of 0 or more"),
+            (below_one(train.beta1), "train.beta1", "a number from 0 to below 1"),
+            (below_one(train.beta2), "train.beta2", "a number from 0 to below 1"),
+            (positive(train.epsilon), "train.epsilon", "a number above 0"),
+            (train.clip >= 0.0, "train.clip", "a number of 0 (off) or more"),
+            (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
+        ];
+        match rules.into_iter().find(|(holds, _, _)| !holds) {
+            Some((_, key, wanted)) => Err(Error::key(key, format!("{wanted} was expected"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sets a dotted key of a table; what is no TOML value is a string.
+fn assign(table: &mut toml::Table, key: &str, value: &str) -> Result<()> {
+    let value = match toml::from_str::<toml::Table>(&format!("value = {value}")) {
+        Ok(mut parsed) => parsed.remove("value").unwrap_or_else(|| value.into()),
+        Err(_) => toml::Value::String(value.into()),
+    };
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let Some(last) = parts.pop().filter(|part| !part.is_empty()) else {
+        return Err(Error::usage(format!("--set {key}=…: the key is empty")));
+    };
+    let mut table = table;
+    for part in parts {
+        let entry = table.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        match entry {
+            toml::Value::Table(inner) => table = inner,
+            _ => return Err(Error::key(key, format!("\"{part}\" is no section"))),
+        }
+    }
+    table.insert(last.into(), value);
+    Ok(())
+}
+
+/// An error from serde's message; for an unknown name, with the nearest of those that are known.
+fn described(message: &str, place: impl Fn(&str) -> Error) -> Error {
+    let error = place(message.lines().next().unwrap_or(message));
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let [unknown, known @ ..] = quoted.as_slice() else {
+        return error;
+    };
+    if !message.starts_with("unknown") {
+        return error;
+    }
+    let likeness = |name: &&&str| (strsim::jaro_winkler(unknown, name) * 1000.0) as u64;
+    match known.iter().max_by_key(likeness).filter(|name| likeness(name) > 750) {
+        Some(nearest) => error.help(format!("did you mean \"{nearest}\"?")),
+        None => error,
+    }
+}

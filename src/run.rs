@@ -1,0 +1,247 @@
+//! The run directory: the name of every file in it, how it comes to be, and what it remembers of its making.
+//!
+//! ```text
+//! config.toml  run.json  train.log  metrics.jsonl  checkpoints/{best,last}/  eval/
+//! ```
+//! Nothing in it is ever deleted; a directory that is not empty is refused, or moved aside when that is asked for.
+
+mod info;
+
+pub use info::{Git, Info, Model, Source};
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::train::Checkpoint;
+
+/// A run directory that this process writes to.
+#[derive(Debug)]
+pub struct Run {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// What a directory that is not empty means for a new run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfOccupied {
+    /// It is refused.
+    Refuse,
+    /// It is moved aside, to the same name with a number.
+    MoveAside,
+}
+
+impl Run {
+    /// Creates a run directory. If one was moved aside for it, its new name is returned too.
+    ///
+    /// # Errors
+    /// If the directory is not empty, or cannot be written, or another process is using it.
+    pub fn create(path: &Path, if_occupied: IfOccupied) -> Result<(Self, Option<PathBuf>)> {
+        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let mut aside = None;
+        if path.is_file() {
+            return Err(Error::usage(format!("{} is a file, not a directory", path.display())));
+        }
+        if occupied {
+            if if_occupied == IfOccupied::Refuse {
+                return Err(Error::usage(format!("{} is not empty", path.display())).help(
+                    "--resume goes on with the run in it, --overwrite begins anew (the old one is kept under \
+                     another name), -o names another place",
+                ));
+            }
+            drop(Self::lock(path)?);
+            aside = Some(move_aside(path)?);
+        }
+        std::fs::create_dir_all(path).map_err(|error| Error::io(path, "create", error))?;
+        let lock = Self::lock(path)?;
+        Ok((Self { path: path.into(), _lock: lock }, aside))
+    }
+
+    /// Takes up the run in a directory.
+    ///
+    /// # Errors
+    /// If there is none, or another process is using it.
+    pub fn resume(path: &Path) -> Result<Self> {
+        let run = Saved::open(path)?;
+        if run.checkpoint(Checkpoint::Last).is_none() {
+            return Err(Error::file(path, "this run has no checkpoint to resume from")
+                .help("--overwrite begins anew (the old directory is kept under another name)"));
+        }
+        let lock = Self::lock(path)?;
+        Ok(Self { path: path.into(), _lock: lock })
+    }
+
+    fn lock(path: &Path) -> Result<File> {
+        let name = path.join(".lock");
+        let refused = |error| Error::io(path, "write to", error);
+        let file = File::options().create(true).append(true).open(&name).map_err(refused)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::failure(format!("{} is in use by another process", path.display()))
+                    .help("wait for it, or name another place with -o"))
+            }
+            Err(TryLockError::Error(error)) => Err(refused(error)),
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of a checkpoint, if the run has it.
+    pub fn checkpoint(&self, checkpoint: Checkpoint) -> Option<PathBuf> {
+        disk::existing_folder(&folder(&self.path, checkpoint))
+    }
+
+    /// The rows of the training, one JSON object a line.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// The same for people.
+    pub fn log(&self) -> PathBuf {
+        self.path.join("train.log")
+    }
+
+    /// Writes the complete configuration.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_config(&self, config: &Config) -> Result<()> {
+        disk::write_file(&self.path.join(CONFIG), config.to_toml()?.as_bytes())
+    }
+
+    /// Writes what is known of the run.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_info(&self, info: &Info) -> Result<()> {
+        disk::write_json(&self.path.join(INFO), info)
+    }
+
+    /// Keeps a checkpoint, whole or not at all.
+    ///
+    /// # Errors
+    /// If it cannot be written; the checkpoint before it is still there.
+    pub fn save(&self, checkpoint: Checkpoint, fill: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+        disk::write_folder(&folder(&self.path, checkpoint), fill)
+    }
+}
+
+const CONFIG: &str = "config.toml";
+const INFO: &str = "run.json";
+
+fn folder(run: &Path, checkpoint: Checkpoint) -> PathBuf {
+    run.join("checkpoints").join(match checkpoint {
+        Checkpoint::Best => "best",
+        Checkpoint::Last => "last",
+    })
+}
+
+/// Renames a directory to the same name with the lowest free number.
+fn move_aside(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let free =
+        (1u32..).map(|number| path.with_file_name(format!("{name}.{number}"))).find(|path| !path.exists());
+    let aside = free.unwrap_or_else(|| path.with_file_name(format!("{name}.old")));
+    std::fs::rename(path, &aside).map_err(|error| Error::io(path, "move aside", error))?;
+    Ok(aside)
+}
+
+/// A run directory that is only read.
+#[derive(Debug)]
+pub struct Saved {
+    path: PathBuf,
+    /// What is known of the run.
+    pub info: Info,
+}
+
+impl Saved {
+    /// Whether a directory looks like a run.
+    pub fn is_run(path: &Path) -> bool {
+        path.join(INFO).is_file()
+    }
+
+    /// Opens the run in a directory.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !Self::is_run(path) {
+            return Err(Error::file(path, format!("there is no run here ({INFO} is missing)"))
+                .help("`valuenet train CONFIG -o DIR` makes one"));
+        }
+        let info = path.join(INFO);
+        let parsed = serde_json::from_value(disk::read_json(&info)?);
+        let info = parsed.map_err(|error| Error::file(&info, format!("not a run's description: {error}")))?;
+        Ok(Self { path: path.into(), info })
+    }
+
+    /// The folder of a checkpoint, if the run has it.
+    pub fn checkpoint(&self, checkpoint: Checkpoint) -> Option<PathBuf> {
+        disk::existing_folder(&folder(&self.path, checkpoint))
+    }
+
+    /// Where a report on a split goes: `eval/<name>.json`.
+    pub fn report(&self, name: &str) -> PathBuf {
+        self.path.join("eval").join(format!("{name}.json"))
+    }
+
+    /// Where the predictions of a split go: `eval/<name>.predictions.csv`.
+    pub fn predictions(&self, name: &str) -> PathBuf {
+        self.path.join("eval").join(format!("{name}.predictions.csv"))
+    }
+}
+
+/// What differs between a run and what it would be resumed with, in words; empty if nothing does.
+pub fn differences(
+    run: &Saved,
+    config: &Config,
+    data: &[Source],
+    limit: Option<usize>,
+) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let (before, now) = (flat(&run.info.config)?, flat(config)?);
+    for (key, value) in &now {
+        match before.iter().find(|(other, _)| other == key) {
+            Some((_, old)) if old == value => {}
+            Some((_, old)) => found.push(format!("{key} was {old} and is {value}")),
+            None => found.push(format!("{key} is new")),
+        }
+    }
+    let gone = before.iter().filter(|(key, _)| now.iter().all(|(other, _)| other != key));
+    found.extend(gone.map(|(key, _)| format!("{key} is gone")));
+    for source in data {
+        let old = run.info.data.iter().find(|old| old.split == source.split);
+        if old.is_none_or(|old| old.sha256 != source.sha256) {
+            found.push(format!("{} is not the file it was", source.path.display()));
+        }
+    }
+    if run.info.limit != limit {
+        let show = |limit: Option<usize>| limit.map_or("none".into(), |limit| limit.to_string());
+        found.push(format!("--limit was {} and is {}", show(run.info.limit), show(limit)));
+    }
+    Ok(found)
+}
+
+/// The keys and values of a configuration in order, without sections.
+fn flat(config: &Config) -> Result<Vec<(String, String)>> {
+    fn walk(prefix: &str, table: &toml::Table, rows: &mut Vec<(String, String)>) {
+        for (key, value) in table {
+            let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                toml::Value::Table(inner) => walk(&key, inner, rows),
+                other => rows.push((key, other.to_string())),
+            }
+        }
+    }
+    let table =
+        toml::Table::try_from(config).map_err(Error::failure_because("cannot read the configuration"))?;
+    let mut rows = Vec::new();
+    walk("", &table, &mut rows);
+    Ok(rows)
+}

@@ -1,0 +1,90 @@
+//! What a run remembers of its making: `run.json`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+use crate::data::{Split, Table};
+use crate::error::{Error, Result};
+use crate::train::Stop;
+
+/// What a run remembers of its making.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Info {
+    /// The version of this program.
+    pub version: String,
+    /// The state of the git repository that it was started in.
+    pub git: Option<Git>,
+    /// When it was started, in UTC.
+    pub started: String,
+    /// When it was resumed, each time.
+    pub resumed: Vec<String>,
+    /// When it ended.
+    pub finished: Option<String>,
+    /// Why it ended.
+    pub outcome: Option<Stop>,
+    /// Its complete configuration.
+    pub config: Config,
+    /// Where it was computed.
+    pub device: String,
+    /// In which precision.
+    pub dtype: String,
+    /// With how many threads.
+    pub threads: usize,
+    /// How many rows of each split were taken, if not all.
+    pub limit: Option<usize>,
+    /// What it started from, and how large that is.
+    pub model: Model,
+    /// What it learned from.
+    pub data: Vec<Source>,
+    /// The seconds that training took.
+    pub seconds: f64,
+}
+
+/// The state of a git repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Git {
+    /// The commit that is checked out.
+    pub commit: String,
+    /// Whether files differ from it.
+    pub dirty: bool,
+}
+
+/// What a run started from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The base as the configuration names it.
+    pub base: String,
+    /// The number of trained numbers.
+    pub parameters: usize,
+    /// The tensors that the base did not bring.
+    pub fresh: Vec<String>,
+}
+
+/// A data file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// `train`, `eval` or `test`.
+    pub split: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// The number of rows that were taken.
+    pub rows: usize,
+}
+
+impl Source {
+    /// Describes a split that was read.
+    ///
+    /// # Errors
+    /// If the file cannot be read again.
+    pub fn of(split: Split, table: &Table) -> Result<Self> {
+        let bytes = std::fs::read(&table.path).map_err(|error| Error::io(&table.path, "read", error))?;
+        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = std::path::absolute(&table.path).unwrap_or_else(|_| table.path.clone());
+        Ok(Self { split: split.name().into(), path, sha256, rows: table.rows.len() })
+    }
+}

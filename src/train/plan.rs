@@ -1,0 +1,63 @@
+//! Which samples make which optimiser step: a function of the seed alone, so a resumed run needs no position.
+
+use super::settings::TrainSettings;
+use crate::text::batch::epoch_batches;
+
+/// The steps of a training run.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    lengths: &'a [usize],
+    batch_size: usize,
+    accumulate: usize,
+    seed: u64,
+    steps_per_epoch: u64,
+    total: u64,
+    eval_every: u64,
+    epoch: Option<(u64, Vec<Vec<usize>>)>,
+}
+
+impl<'a> Plan<'a> {
+    /// The plan for training samples of the given lengths.
+    pub fn new(lengths: &'a [usize], settings: &TrainSettings) -> Self {
+        let batches = lengths.len().div_ceil(settings.batch_size);
+        let steps_per_epoch = batches.div_ceil(settings.accumulate).max(1) as u64;
+        let all = steps_per_epoch * settings.epochs;
+        let total = if settings.max_steps == 0 { all } else { all.min(settings.max_steps) };
+        Self {
+            lengths,
+            batch_size: settings.batch_size,
+            accumulate: settings.accumulate,
+            seed: settings.seed,
+            steps_per_epoch,
+            total,
+            eval_every: if settings.eval_every == 0 { steps_per_epoch } else { settings.eval_every },
+            epoch: None,
+        }
+    }
+
+    /// The number of optimiser steps.
+    pub fn total_steps(&self) -> u64 {
+        self.total
+    }
+
+    /// The number of optimiser steps in an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.steps_per_epoch
+    }
+
+    /// Whether the eval split is due after so many steps.
+    pub fn evaluates_after(&self, steps: u64) -> bool {
+        steps.is_multiple_of(self.eval_every) || steps == self.total
+    }
+
+    /// The batches of step number `step`, counted from 0: the numbers of their samples.
+    pub fn batches(&mut self, step: u64) -> &[Vec<usize>] {
+        let epoch = step / self.steps_per_epoch;
+        if self.epoch.as_ref().is_none_or(|(number, _)| *number != epoch) {
+            self.epoch = Some((epoch, epoch_batches(self.lengths, self.batch_size, self.seed, epoch)));
+        }
+        let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches);
+        let start = (step % self.steps_per_epoch) as usize * self.accumulate;
+        &batches[start..batches.len().min(start + self.accumulate)]
+    }
+}

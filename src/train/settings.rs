@@ -1,0 +1,86 @@
+//! What a training run can be told: the section `[train]` of its configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::Metric;
+use crate::nn::adamw::AdamWSettings;
+use crate::nn::schedule::Schedule;
+
+/// `[train]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainSettings {
+    /// How often the train split is seen.
+    pub epochs: u64,
+    /// The number of optimiser steps, if fewer than the epochs make; 0 for all of them.
+    pub max_steps: u64,
+    /// The number of samples in a batch.
+    pub batch_size: usize,
+    /// The number of batches whose gradients make one optimiser step.
+    pub accumulate: usize,
+    /// The peak learning rate.
+    pub learning_rate: f64,
+    /// How the learning rate falls after the warm-up.
+    pub schedule: Schedule,
+    /// The share of all steps in which the learning rate rises from zero.
+    pub warmup: f64,
+    /// AdamW's pull towards zero, for matrices.
+    pub weight_decay: f64,
+    /// AdamW's decay of the mean gradient.
+    pub beta1: f64,
+    /// AdamW's decay of the mean squared gradient.
+    pub beta2: f64,
+    /// AdamW's guard against division by zero.
+    pub epsilon: f64,
+    /// The largest norm of all gradients together; 0 for no limit.
+    pub clip: f64,
+    /// The seed of order, dropout and new parameters.
+    pub seed: u64,
+    /// Steps between evaluations; 0 for one each epoch.
+    pub eval_every: u64,
+    /// Steps between rows of the training loss.
+    pub log_every: u64,
+    /// The score on the eval split that decides which checkpoint is the best.
+    pub select: Metric,
+    /// Evaluations without a better score after which training stops; 0 for never.
+    pub patience: u64,
+    /// `auto`, `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+}
+
+impl Default for TrainSettings {
+    fn default() -> Self {
+        Self {
+            epochs: 3,
+            max_steps: 0,
+            batch_size: 32,
+            accumulate: 1,
+            learning_rate: 5e-5,
+            schedule: Schedule::Linear,
+            warmup: 0.06,
+            weight_decay: 0.01,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            clip: 1.0,
+            seed: 1,
+            eval_every: 0,
+            log_every: 20,
+            select: Metric::Mse,
+            patience: 0,
+            device: "auto".into(),
+        }
+    }
+}
+
+impl TrainSettings {
+    /// The optimiser's part.
+    pub fn adamw(&self) -> AdamWSettings {
+        AdamWSettings {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a training run must remember to go on as if it had never stopped.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::History;
+use crate::disk::{read_json, write_json};
+use crate::error::{Error, Result};
+use crate::model::files::write_tensors;
+use crate::nn::adamw::AdamW;
+use crate::nn::params::Params;
+
+const STATE: &str = "trainer_state.json";
+const OPTIMISER: &str = "optimizer.safetensors";
+
+/// The state of a training run between two steps; the parameters and the optimiser stand beside it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// How many optimiser steps are done.
+    pub step: u64,
+    /// The losses since the last row, each times its number of samples.
+    pub loss_sum: f64,
+    /// The number of samples since the last row.
+    pub loss_items: u64,
+    /// What the evaluations said.
+    pub history: History,
+    /// The seconds that training has taken so far.
+    pub seconds: f64,
+}
+
+impl State {
+    /// Writes the state and the optimiser's into a folder.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write(&self, folder: &Path, optimiser: &AdamW, params: &Params) -> Result<()> {
+        write_tensors(&folder.join(OPTIMISER), optimiser.state(params))?;
+        write_json(&folder.join(STATE), self)
+    }
+
+    /// Reads what [`State::write`] wrote.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    pub fn read(folder: &Path, optimiser: &mut AdamW, params: &Params) -> Result<Self> {
+        let path = folder.join(STATE);
+        let state: State = serde_json::from_value(read_json(&path)?)
+            .map_err(|error| Error::file(&path, format!("not a training state: {error}")))?;
+        let path = folder.join(OPTIMISER);
+        let damaged =
+            |error: candle_core::Error| Error::file(&path, "not the optimiser's state").because(error);
+        let moments = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(damaged)?;
+        optimiser.restore(params, &moments, state.step).map_err(damaged)?;
+        Ok(state)
+    }
+}

@@ -1,0 +1,90 @@
+//! Training a value model: the squared error of utilities, and the paper's scores.
+
+use std::path::Path;
+
+use super::event::Scores;
+use super::task::Task;
+use crate::data::Sample;
+use crate::error::Result;
+use crate::eval::{Evaluation, Scored};
+use crate::model::{Predictor, ValueModel};
+use crate::nn::losses::squared_error;
+use crate::nn::params::Params;
+use crate::nn::tape::{Node, Tape};
+use crate::text::Packed;
+use crate::value::{LabelCounts, Value};
+
+/// A value model with its train and eval splits.
+#[derive(Debug)]
+pub struct ValueTask {
+    model: ValueModel,
+    prompts: Vec<Vec<u32>>,
+    targets: Vec<f32>,
+    eval: Vec<Sample>,
+}
+
+impl ValueTask {
+    /// Prepares the splits for the model.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn new(mut model: ValueModel, train: &[Sample], eval: Vec<Sample>) -> Result<Self> {
+        model.set_train_labels(LabelCounts::of(train.iter().map(|sample| (sample.value, sample.label))));
+        let pairs: Vec<(Value, &str)> =
+            train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
+        Ok(Self {
+            prompts: model.text().encode_all(&pairs)?,
+            targets: train.iter().map(|sample| sample.label.utility()).collect(),
+            eval,
+            model,
+        })
+    }
+}
+
+impl Task for ValueTask {
+    fn params(&self) -> &Params {
+        self.model.network().params()
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        self.prompts.iter().map(Vec::len).collect()
+    }
+
+    fn loss(&self, tape: &Tape, samples: &[usize], weight: f64) -> Result<Node> {
+        let batch = Packed::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
+        let targets: Vec<f32> = samples.iter().map(|&sample| self.targets[sample]).collect();
+        let utilities = self.model.network().utilities(tape, &batch)?; // (samples, 1)
+        Ok(squared_error(tape, &utilities, &targets, weight)?)
+    }
+
+    fn evaluate(&self) -> Result<Scores> {
+        let evaluation = Evaluation::of(&predict(&self.model, &self.eval, |_| None)?, None)?;
+        let all = evaluation.all();
+        Ok(vec![("mse", all.mse), ("accuracy", all.accuracy), ("macro_f1", all.macro_f1)])
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        self.model.write(folder)
+    }
+}
+
+/// The model's predictions of samples; `seen` tells whether a text stood in the train split, if that is known.
+///
+/// # Errors
+/// If the model fails.
+pub fn predict(
+    model: &dyn Predictor,
+    samples: &[Sample],
+    seen: impl Fn(&str) -> Option<bool>,
+) -> Result<Vec<Scored>> {
+    let pairs: Vec<(Value, &str)> =
+        samples.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
+    let utilities = model.utilities(&pairs)?;
+    let scored = samples.iter().zip(utilities).map(|(sample, utility)| Scored {
+        value: sample.value,
+        label: sample.label,
+        utility: utility.into(),
+        seen: seen(&sample.scenario),
+    });
+    Ok(scored.collect())
+}
