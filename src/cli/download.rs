@@ -1,0 +1,28 @@
+//! `valuenet download`: a model from the hub into the cache.
+
+use std::process::ExitCode;
+
+use valuenet::hub;
+
+use super::hub_settings;
+use super::output::{Console, write_result};
+use super::progress::Download;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The model's name on the hub, such as bert-base-uncased or owner/name.
+    model: String,
+
+    /// A branch, a tag or a commit.
+    #[arg(long, default_value = "main")]
+    revision: String,
+}
+
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let progress = Download::new(console);
+    let folder = hub::download(&args.model, &args.revision, &hub_settings(), &mut |transfer| {
+        progress.advance(transfer)
+    })?;
+    write_result(&format!("{}\n", folder.display()), None)?;
+    Ok(ExitCode::SUCCESS)
+}

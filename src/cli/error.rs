@@ -1,0 +1,31 @@
+//! The one place where errors are shown, and where they become exit codes.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use valuenet::error::Error;
+
+/// Shows an error with its causes and what can be done about it. A reader that has gone away is no error.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    let is_broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(is_broken_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
+    let mut stderr = std::io::stderr().lock();
+    let coloured = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let label = |text: &str, code: &str| match coloured {
+        true => format!("\x1b[1;{code}m{text}\x1b[0m"),
+        false => text.to_string(),
+    };
+    let _ = writeln!(stderr, "{} {error}", label("error:", "31"));
+    for cause in error.chain().skip(1) {
+        let _ = writeln!(stderr, "  caused by: {cause}");
+    }
+    if let Some(advice) = known.and_then(Error::advice) {
+        let _ = writeln!(stderr, "{} {advice}", label("help:", "36"));
+    }
+    ExitCode::from(known.map_or(1, |error| error.kind().exit_code()))
+}

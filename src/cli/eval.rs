@@ -1,0 +1,180 @@
+//! `valuenet eval`: the scores of a trained model.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use candle_core::Device;
+use clap::ValueEnum;
+use valuenet::data::{Row, Split, Table};
+use valuenet::disk;
+use valuenet::error::Error;
+use valuenet::eval::{Evaluation, Scored};
+use valuenet::model::ValueModel;
+use valuenet::nn::device;
+use valuenet::report::Format;
+use valuenet::report::evaluation::{self, ROUNDING, Report};
+use valuenet::run::{Saved, Source};
+use valuenet::train::{Checkpoint, value::predict};
+
+use super::TableFormat;
+use super::output::{Console, write_result};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A run directory, or the folder of a trained model.
+    run: PathBuf,
+
+    /// The split of the run's own data.
+    #[arg(long, default_value = "test", conflicts_with = "data")]
+    split: Split,
+
+    /// Evaluate on this file instead.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+
+    /// How to write the report.
+    #[arg(long, value_enum, default_value = "table")]
+    format: TableFormat,
+
+    /// Write the report to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Which of the run's checkpoints.
+    #[arg(long, value_enum, default_value = "best")]
+    checkpoint: CheckpointName,
+
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "auto")]
+    device: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckpointName {
+    /// The one with the best score on the eval split.
+    Best,
+    /// The latest.
+    Last,
+}
+
+impl From<CheckpointName> for Checkpoint {
+    fn from(name: CheckpointName) -> Self {
+        match name {
+            CheckpointName::Best => Checkpoint::Best,
+            CheckpointName::Last => Checkpoint::Last,
+        }
+    }
+}
+
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let device = device::open(&args.device)?;
+    let saved = Saved::is_run(&args.run).then(|| Saved::open(&args.run)).transpose()?;
+    let table = match (&args.data, &saved) {
+        (Some(path), _) => Table::read_strict(path)?,
+        (None, Some(saved)) => saved_split(saved, args.split, console)?,
+        (None, None) => {
+            let what = format!("{} is a model without data of its own", args.run.display());
+            return Err(Error::usage(what).help("name a file with --data, or a run directory").into());
+        }
+    };
+    let name = match &args.data {
+        Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        None => args.split.name().into(),
+    };
+    let model = open_model(&args.run, args.checkpoint, &device.device)?;
+    let job = Job { model: &model, folder: &args.run, saved: saved.as_ref(), table: &table, name: &name };
+    let text = job.evaluate(args.format.into(), args.checkpoint, console)?;
+    write_result(&text, args.output.as_deref())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The model of a run, or of a model folder.
+pub fn open_model(run: &Path, checkpoint: CheckpointName, device: &Device) -> anyhow::Result<ValueModel> {
+    if !Saved::is_run(run) {
+        return Ok(ValueModel::open(run, device)?);
+    }
+    let folder = Saved::open(run)?.checkpoint(checkpoint.into()).ok_or_else(|| {
+        Error::file(run, "this run has no such checkpoint yet").help("it appears with the first evaluation")
+    })?;
+    Ok(ValueModel::open(&folder, device)?)
+}
+
+/// A split of the data that a run was made with.
+fn saved_split(saved: &Saved, split: Split, console: &Console) -> anyhow::Result<Table> {
+    let source = saved.info.data.iter().find(|source| source.split == split.name());
+    let source = source.ok_or_else(|| {
+        Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
+    })?;
+    if !source.path.is_file() {
+        let what = "the run's data is no longer there";
+        return Err(Error::data(&source.path, what).help("put it back, or name a file with --data").into());
+    }
+    let mut table = Table::read_strict(&source.path)?;
+    table.rows.truncate(source.rows);
+    if Source::of(split, &table)?.sha256 != source.sha256 {
+        console
+            .note(&format!("warning: {} is not the file that the run was made with", source.path.display()));
+    }
+    Ok(table)
+}
+
+/// One evaluation: a model, and the rows it is judged by.
+pub struct Job<'a> {
+    pub model: &'a ValueModel,
+    pub folder: &'a Path,
+    pub saved: Option<&'a Saved>,
+    pub table: &'a Table,
+    pub name: &'a str,
+}
+
+impl Job<'_> {
+    /// Judges the model, keeps the report and the predictions in the run, and returns the report.
+    pub fn evaluate(
+        &self,
+        format: Format,
+        checkpoint: CheckpointName,
+        console: &Console,
+    ) -> anyhow::Result<String> {
+        let train_texts =
+            self.saved.map(|saved| saved_split(saved, Split::Train, console)).and_then(|train| match train {
+                Ok(train) => {
+                    Some(train.rows.into_iter().map(|row| row.sample.scenario).collect::<HashSet<_>>())
+                }
+                Err(error) => {
+                    console.note(&format!("warning: no slice of unseen texts: {error}"));
+                    None
+                }
+            });
+        let samples: Vec<_> = self.table.rows.iter().map(|row| row.sample.clone()).collect();
+        let seen = |text: &str| train_texts.as_ref().map(|texts| texts.contains(text));
+        let scored = predict(self.model, &samples, seen)?;
+        let evaluation = Evaluation::of(&scored, self.model.train_labels())?;
+        let report = Report {
+            model: self.folder.display().to_string(),
+            data: self.table.path.display().to_string(),
+            split: self.name.into(),
+            rounding: ROUNDING,
+            evaluation: &evaluation,
+        };
+        if let Some(saved) = self.saved {
+            let name = match checkpoint {
+                CheckpointName::Best => self.name.to_string(),
+                CheckpointName::Last => format!("{}.last", self.name),
+            };
+            let path = saved.report(&name);
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
+            }
+            disk::write_file(&path, report.render(Format::Json)?.as_bytes())?;
+            disk::write_file(&saved.predictions(&name), predictions(&self.table.rows, &scored)?.as_bytes())?;
+            console.detail(&format!("written to {}", path.display()));
+        }
+        Ok(report.render(format)?)
+    }
+}
+
+fn predictions(rows: &[Row], scored: &[Scored]) -> anyhow::Result<String> {
+    let rows = rows.iter().zip(scored).map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored));
+    Ok(evaluation::predictions(rows)?)
+}

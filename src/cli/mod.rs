@@ -1,0 +1,97 @@
+//! The command line: one file for each verb, which holds its arguments and what it does with them.
+
+mod data;
+mod download;
+pub mod error;
+mod eval;
+mod infer;
+mod output;
+mod progress;
+mod provenance;
+mod train;
+mod train_data;
+mod train_log;
+mod train_session;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use valuenet::hub::HubSettings;
+use valuenet::report::Format;
+
+use output::Console;
+
+/// Human values in text: train, evaluate and apply Schwartz-value models.
+///
+/// Implements Qiu et al., "ValueNet: A New Dataset for Human Value Driven Dialogue System" (AAAI 2022).
+#[derive(Parser)]
+#[command(version, about, long_about, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failure, 2 usage or configuration, 3 bad data, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Say nothing but results and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+
+    /// Say more.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a value model as a configuration file says.
+    Train(train::Args),
+    /// Report a trained model's scores on a split or a file.
+    Eval(eval::Args),
+    /// Turn texts into 10-dimensional value vectors.
+    Infer(infer::Args),
+    /// Look at ValueNet data.
+    #[command(subcommand)]
+    Data(data::Command),
+    /// Fetch a model from the hub, to be used offline later.
+    Download(download::Args),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        let console = Console::new(self.quiet, self.verbose);
+        match self.command {
+            Command::Train(args) => train::run(&args, &console),
+            Command::Eval(args) => eval::run(&args, &console),
+            Command::Infer(args) => infer::run(&args, &console),
+            Command::Data(command) => data::run(&command),
+            Command::Download(args) => download::run(&args, &console),
+        }
+    }
+}
+
+/// The formats of tables.
+#[derive(Clone, Copy, ValueEnum)]
+enum TableFormat {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+impl From<TableFormat> for Format {
+    fn from(format: TableFormat) -> Self {
+        match format {
+            TableFormat::Table => Format::Table,
+            TableFormat::Json => Format::Json,
+            TableFormat::Csv => Format::Csv,
+            TableFormat::Markdown => Format::Markdown,
+        }
+    }
+}
+
+/// Where the hub is, as the environment says.
+fn hub_settings() -> HubSettings {
+    HubSettings::from_lookup(|name| std::env::var(name).ok())
+}

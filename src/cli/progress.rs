@@ -1,0 +1,154 @@
+//! Progress: a bar on a terminal, plain rows elsewhere. The only user of `indicatif`.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use valuenet::hub::Transfer;
+use valuenet::train::StepDone;
+
+use super::output::Console;
+
+/// How often a plain row tells of work that has no rows of its own.
+const PLAIN_EVERY: Duration = Duration::from_secs(10);
+
+fn bar(console: &Console, length: Option<u64>, template: &str) -> ProgressBar {
+    let target = if console.is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(length, target);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
+        Err(_) => bar,
+    }
+}
+
+/// The progress of a training.
+pub struct Training {
+    bar: ProgressBar,
+    console: Console,
+    rate: Rate,
+}
+
+/// Samples a second of training alone, over the last seconds.
+struct Rate {
+    since: Instant,
+    busy: Duration,
+    samples: usize,
+    per_second: f64,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { since: Instant::now(), busy: Duration::ZERO, samples: 0, per_second: 0.0 }
+    }
+
+    fn count(&mut self, samples: usize) {
+        self.busy += self.since.elapsed();
+        self.since = Instant::now();
+        self.samples += samples;
+        if self.busy > Duration::from_secs(2) || self.per_second == 0.0 {
+            self.per_second = self.samples as f64 / self.busy.as_secs_f64();
+            (self.busy, self.samples) = (Duration::ZERO, 0);
+        }
+    }
+}
+
+impl Training {
+    /// A training of `total` steps of which some are `done`.
+    pub fn new(console: &Console, total: u64, done: u64) -> Self {
+        let bar = bar(console, Some(total), "{bar:20.cyan} {pos}/{len}  {msg}  ETA {eta}");
+        bar.set_position(done);
+        bar.reset_eta();
+        Self { bar, console: *console, rate: Rate::new() }
+    }
+
+    /// Moves on by a step.
+    pub fn step(&mut self, done: &StepDone) {
+        self.rate.count(done.samples);
+        self.bar.set_message(format!("loss {:.3}  {:.0} samples/s", done.loss, self.rate.per_second));
+        self.bar.set_position(done.step);
+    }
+
+    /// Leaves the time since the last step, which was no training, out of the rate.
+    pub fn rest(&mut self) {
+        self.rate.since = Instant::now();
+    }
+
+    /// Samples a second of late.
+    pub fn samples_per_second(&self) -> f64 {
+        self.rate.per_second
+    }
+
+    /// Shows a row, above the bar if there is one.
+    pub fn row(&self, text: &str) {
+        self.bar.suspend(|| self.console.note(text));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The progress of scoring texts, whose number is not known.
+pub struct Scoring {
+    bar: ProgressBar,
+    console: Console,
+    begun: Instant,
+    told: Instant,
+    done: u64,
+}
+
+impl Scoring {
+    /// Nothing is scored yet.
+    pub fn new(console: &Console) -> Self {
+        let bar = bar(console, None, "{spinner} {human_pos} texts  {msg}");
+        Self { bar, console: *console, begun: Instant::now(), told: Instant::now(), done: 0 }
+    }
+
+    /// Some more texts are scored.
+    pub fn advance(&mut self, texts: usize) {
+        self.done += texts as u64;
+        let rate = self.done as f64 / self.begun.elapsed().as_secs_f64();
+        self.bar.set_message(format!("{rate:.0} texts/s"));
+        self.bar.set_position(self.done);
+        if self.bar.is_hidden() && self.told.elapsed() > PLAIN_EVERY {
+            self.told = Instant::now();
+            self.console.note(&format!("{} texts  {rate:.0} texts/s", self.done));
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+        self.console.detail(&format!("{} texts in {:.1} s", self.done, self.begun.elapsed().as_secs_f64()));
+    }
+}
+
+/// The progress of downloads.
+pub struct Download {
+    bar: ProgressBar,
+    console: Console,
+}
+
+impl Download {
+    /// Nothing has come yet.
+    pub fn new(console: &Console) -> Self {
+        let template = "{bar:20.cyan} {bytes}/{total_bytes}  {msg}  {bytes_per_sec}  ETA {eta}";
+        Self { bar: bar(console, Some(0), template), console: *console }
+    }
+
+    /// Something has come.
+    pub fn advance(&self, transfer: Transfer<'_>) {
+        match transfer {
+            Transfer::Begin(name, size) => {
+                self.bar.reset();
+                self.bar.set_length(size);
+                self.bar.set_message(name.to_string());
+                if self.bar.is_hidden() {
+                    self.console.note(&format!("downloading {name}, {:.1} MB", size as f64 / 1e6));
+                }
+            }
+            Transfer::Bytes(more) => self.bar.inc(more),
+            Transfer::End => self.bar.finish_and_clear(),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! `valuenet train`: from a configuration to a run directory with a trained model.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use candle_core::Device;
+use valuenet::config::Config;
+use valuenet::data::{Split, Table};
+use valuenet::error::{Error, Result};
+use valuenet::hub;
+use valuenet::model::ValueModel;
+use valuenet::nn::device;
+use valuenet::report::Format;
+use valuenet::run::{self, IfOccupied, Info, Run, Saved};
+use valuenet::train::value::ValueTask;
+use valuenet::train::{Plan, Stop, Task};
+
+use super::eval::{CheckpointName, Job, open_model};
+use super::hub_settings;
+use super::output::{Console, write_result};
+use super::progress::Download;
+use super::provenance::{describe, now};
+use super::train_data::Data;
+use super::train_session::{Outcome, Place, Session};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The configuration file.
+    config: PathBuf,
+
+    /// The run directory; by default runs/ and the name of the configuration.
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+
+    /// Change a key of the configuration, such as train.learning_rate=3e-5.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+
+    /// The seed (train.seed).
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// auto, cpu, cuda or cuda:N (train.device).
+    #[arg(long)]
+    device: Option<String>,
+
+    /// Read only the first N rows of each split.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+
+    /// Go on where the run stopped; the same configuration and data give the same model as without the stop.
+    #[arg(long, conflicts_with = "overwrite")]
+    resume: bool,
+
+    /// Begin anew; a run that is there is kept under another name.
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Prepare everything, say what would be done, and write nothing.
+    #[arg(long, conflicts_with_all = ["resume", "overwrite"])]
+    dry_run: bool,
+
+    /// Stop after this many steps, to be resumed later.
+    #[arg(long, value_name = "STEPS")]
+    stop_after: Option<u64>,
+
+    /// Do not report the test split at the end.
+    #[arg(long)]
+    no_test: bool,
+}
+
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let config = read_config(args)?;
+    let limit = args.limit.map(|limit| limit as usize);
+    let data = Data::read(&config, limit)?;
+    let device = device::open(&config.train.device)?;
+    let threads = rayon::current_num_threads();
+    console.note(&format!("device {} ({}), {threads} threads", device.name, device.reason));
+
+    let path = run_path(args);
+    let (place, model, info) = if args.resume {
+        let (run, saved) = resume(&path, &config, &data, limit)?;
+        let model = open_model(&path, CheckpointName::Last, &device.device)?;
+        let resumed = [saved.info.resumed.clone(), vec![now()]].concat();
+        let info = Info { resumed, finished: None, outcome: None, ..saved.info };
+        (Place::Resumed(run), model, info)
+    } else {
+        let model = new_model(&config, &data.train, &device.device, console)?;
+        let info = describe(&config, &data.sources, &device, limit, &model);
+        let if_occupied = if args.overwrite { IfOccupied::MoveAside } else { IfOccupied::Refuse };
+        (Place::New(if_occupied), model, info)
+    };
+    let task = ValueTask::new(model, &data.samples(Split::Train), data.samples(Split::Eval))?;
+    let total = announce(&config, &data, &task, &info, console);
+    if args.dry_run {
+        console.note(&format!("dry run: nothing was written to {}", path.display()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let stop_after = args.stop_after;
+    let session = Session { config: &config, path: &path, console, task: &task, total, stop_after };
+    match session.train(place, info)? {
+        Outcome::Interrupted => return Ok(ExitCode::from(130)),
+        Outcome::Ended(Stop::Paused) => {}
+        Outcome::Ended(Stop::Finished | Stop::Patience) => {
+            if let Some(test) = data.test.as_ref().filter(|_| !args.no_test) {
+                report_test(&path, test, &device.device, console)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is about to be done, and returns the number of steps.
+fn announce(config: &Config, data: &Data, task: &ValueTask, info: &Info, console: &Console) -> u64 {
+    let lengths = task.lengths();
+    let plan = Plan::new(&lengths, &config.train);
+    console.note(&format!(
+        "model {}, {:.1} M parameters; new tensors: {}",
+        info.model.base,
+        info.model.parameters as f64 / 1e6,
+        info.model.fresh.len()
+    ));
+    console.note(&format!(
+        "data {}: {} train, {} eval; {:.1} tokens a prompt, {} at most",
+        config.data.dir.display(),
+        data.train.rows.len(),
+        data.eval.rows.len(),
+        lengths.iter().sum::<usize>() as f64 / lengths.len() as f64,
+        lengths.iter().max().copied().unwrap_or(0),
+    ));
+    console.note(&format!("plan {} steps, {} an epoch", plan.total_steps(), plan.steps_per_epoch()));
+    plan.total_steps()
+}
+
+/// The configuration file, then `--set`, then the flags that have a key.
+fn read_config(args: &Args) -> Result<Config> {
+    let mut sets = args.set.clone();
+    sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
+    sets.extend(args.device.as_ref().map(|device| format!("train.device=\"{device}\"")));
+    Config::read(&args.config, &sets)
+}
+
+fn run_path(args: &Args) -> PathBuf {
+    let named = || Path::new("runs").join(args.config.file_stem().unwrap_or_default());
+    args.output.clone().unwrap_or_else(named)
+}
+
+/// The run to go on with, if it can be gone on with.
+fn resume(path: &Path, config: &Config, data: &Data, limit: Option<usize>) -> Result<(Run, Saved)> {
+    let run = Run::resume(path)?;
+    let saved = Saved::open(path)?;
+    match run::differences(&saved, config, &data.sources, limit)?.as_slice() {
+        [] => Ok((run, saved)),
+        found => {
+            Err(Error::usage(format!("this is not the run in {}: {}", path.display(), found.join("; ")))
+                .help("resume with the configuration and the data of the run, or begin another with -o"))
+        }
+    }
+}
+
+/// The model as it is before the first step.
+fn new_model(config: &Config, train: &Table, device: &Device, console: &Console) -> Result<ValueModel> {
+    let new = config.new_model();
+    if config.model.base == "scratch" {
+        let texts = train.rows.iter().map(|row| row.sample.scenario.as_str());
+        return ValueModel::from_scratch(&config.model.scratch, texts, &new, device);
+    }
+    let progress = Download::new(console);
+    let mut tell = |transfer: hub::Transfer<'_>| progress.advance(transfer);
+    let folder = hub::locate(&config.model.base, &config.model.revision, &hub_settings(), &mut tell)?;
+    ValueModel::from_pretrained(&folder, &new, device)
+}
+
+/// The best checkpoint's scores on the test split.
+fn report_test(path: &Path, test: &Table, device: &Device, console: &Console) -> anyhow::Result<()> {
+    let saved = Saved::open(path)?;
+    let model = open_model(path, CheckpointName::Best, device)?;
+    let job = Job { model: &model, folder: path, saved: Some(&saved), table: test, name: Split::Test.name() };
+    write_result(&job.evaluate(Format::Table, CheckpointName::Best, console)?, None)
+}
