@@ -1,0 +1,89 @@
+//! The rooms of the house and the arrows between them: which module may use which.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms and crates of ours that it may use.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("value", &[]),
+    ("seed", &[]),
+    ("disk", &["error"]),
+    ("hub", &["error"]),
+    ("data", &["error", "value"]),
+    ("eval", &["error", "value"]),
+    ("text", &["error", "seed", "value"]),
+    ("nn", &["candle", "error", "seed"]),
+    ("model", &["candle", "disk", "error", "nn", "seed", "text", "value"]),
+    ("infer", &["error", "model", "value"]),
+    ("train", &["candle", "data", "disk", "error", "eval", "model", "nn", "text", "value"]),
+    ("report", &["data", "error", "eval", "value"]),
+    ("config", &["error", "model", "text", "train"]),
+    ("run", &["config", "data", "disk", "error", "train"]),
+];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(sources(&path)),
+            false => found.push(path),
+        }
+    }
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    found.sort();
+    found
+}
+
+/// The first part of a path below `src`: `nn` of `src/nn/tape.rs`, `seed` of `src/seed.rs`.
+fn room(path: &Path) -> String {
+    let below = path.strip_prefix("src").unwrap();
+    Path::new(below.iter().next().unwrap()).file_stem().unwrap().to_string_lossy().into()
+}
+
+/// The rooms that a source file names after `crate::`, and `candle` if it uses candle.
+fn used(text: &str) -> BTreeSet<String> {
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let named = code.split("crate::").skip(1).map(|rest| {
+        rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect::<String>()
+    });
+    let mut rooms: BTreeSet<String> = named.filter(|name| !name.is_empty()).collect();
+    if code.contains("candle_core") || code.contains("candle_nn") {
+        rooms.insert("candle".into());
+    }
+    rooms
+}
+
+#[test]
+fn no_room_uses_another_that_it_may_not() {
+    for path in sources(Path::new("src")) {
+        let room = room(&path);
+        if ["main", "lib", "cli"].contains(&room.as_str()) {
+            continue;
+        }
+        let allowed = ALLOWED.iter().find(|(name, _)| *name == room);
+        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{room} has no place among the arrows"));
+        for other in used(&std::fs::read_to_string(&path).unwrap()) {
+            assert!(other == room || allowed.contains(&other.as_str()), "{} uses {other}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_progress_file_uses_indicatif() {
+    for path in sources(Path::new("src")) {
+        let uses = std::fs::read_to_string(&path).unwrap().contains("use indicatif");
+        assert_eq!(uses, path.ends_with("cli/progress.rs"), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_file_fits_in_the_head() {
+    for path in sources(Path::new("src")).into_iter().chain([PathBuf::from("src/main.rs")]) {
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        let limit = if path.ends_with("main.rs") { 80 } else { 400 };
+        assert!(lines <= limit, "{} has {lines} lines", path.display());
+    }
+}

@@ -1,0 +1,527 @@
+//! The program as a user meets it: commands, files, messages, exit codes.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use valuenet::disk::read_json;
+
+use crate::support::{
+    assert_fails, config, csv, dataset, folder, program, samples, stderr, stdout, valuenet, write,
+};
+
+/// A dataset, a configuration and a finished run in a folder of their own.
+struct Trained {
+    folder: tempfile::TempDir,
+}
+
+impl Trained {
+    fn new() -> Self {
+        let folder = folder();
+        let data = dataset(folder.path());
+        config(folder.path(), &data, "log_every = 5");
+        let trained = Self { folder };
+        let output = trained.train(&[]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        trained
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    fn train(&self, arguments: &[&str]) -> std::process::Output {
+        let (config, run) = (self.path("config.toml"), self.path("run"));
+        valuenet(["train", &config, "-o", &run].iter().chain(arguments))
+    }
+
+    fn json(&self, name: &str) -> Json {
+        read_json(Path::new(&self.path(name))).unwrap()
+    }
+}
+
+#[test]
+fn a_training_leaves_a_complete_run_and_reports_the_test_split() {
+    let trained = Trained::new();
+    let run = |name: &str| trained.folder.path().join("run").join(name);
+    for name in [
+        "config.toml",
+        "run.json",
+        "train.log",
+        "metrics.jsonl",
+        "checkpoints/best/model.safetensors",
+        "checkpoints/last/model.safetensors",
+        "checkpoints/last/trainer_state.json",
+        "eval/test.json",
+        "eval/test.predictions.csv",
+    ] {
+        assert!(run(name).is_file(), "{name}");
+    }
+    let info = trained.json("run/run.json");
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        (&info["outcome"], &info["device"], &info["dtype"]),
+        (&"finished".into(), &"cpu".into(), &"f32".into())
+    );
+    assert_eq!(info["data"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        (&info["data"][0]["rows"], info["data"][0]["sha256"].as_str().unwrap().len()),
+        (&40.into(), 64)
+    );
+    let metrics = std::fs::read_to_string(run("metrics.jsonl")).unwrap();
+    let rows: Vec<Json> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.iter().filter(|row| row["event"] == "train").count(), 4);
+    assert_eq!(rows.iter().filter(|row| row["event"] == "eval").count(), 2);
+    assert!(rows.iter().all(|row| row["step"].is_u64() && row["epoch"].is_f64()));
+    let predictions = std::fs::read_to_string(run("eval/test.predictions.csv")).unwrap();
+    assert_eq!(predictions.lines().count(), 11);
+    assert_eq!(std::fs::read_to_string(run("train.log")).unwrap().lines().count(), rows.len());
+}
+
+#[test]
+fn eval_says_the_same_as_its_file_in_every_format() {
+    let trained = Trained::new();
+    let run = trained.path("run");
+    let output = valuenet(["eval", &run, "--format", "json"]);
+    let report: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report, trained.json("run/eval/test.json"));
+    assert_eq!(report["slices"][0]["rows"], 10);
+    assert_eq!(report["slices"][1]["name"], "unseen");
+    for format in ["table", "csv", "markdown"] {
+        let output = valuenet(["eval", &run, "--format", format]);
+        assert!(output.status.success() && stdout(&output).contains("unseen"), "{format}");
+    }
+    // Predictions rounded and counted by hand give the report's accuracy.
+    let predictions = std::fs::read_to_string(trained.path("run/eval/test.predictions.csv")).unwrap();
+    let mut reader = csv::Reader::from_reader(predictions.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let right = rows.iter().filter(|row| row[3] == row[5]).count();
+    assert_eq!(report["slices"][0]["accuracy"], right as f64 / rows.len() as f64);
+    for row in &rows {
+        let utility: f64 = row[4].parse().unwrap();
+        assert_eq!(row[5].parse::<f64>().unwrap(), utility.round_ties_even());
+    }
+}
+
+#[test]
+fn eval_takes_other_data_and_other_checkpoints() {
+    let trained = Trained::new();
+    let (run, best) = (trained.path("run"), trained.path("run/checkpoints/best"));
+    let other = write(trained.folder.path(), "other.csv", csv(&samples(6)));
+    let other = other.display().to_string();
+    for arguments in [
+        vec!["eval", &run, "--data", &other],
+        vec!["eval", &best, "--data", &other],
+        vec!["eval", &run, "--checkpoint", "last"],
+        vec!["eval", &run, "--split", "eval"],
+    ] {
+        let output = valuenet(&arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    }
+    assert!(Path::new(&trained.path("run/eval/other.json")).is_file());
+    assert!(Path::new(&trained.path("run/eval/test.last.json")).is_file());
+    let report = trained.path("report.json");
+    assert!(valuenet(["eval", &run, "--format", "json", "-o", &report]).stdout.is_empty());
+    assert_eq!(trained.json("report.json"), trained.json("run/eval/test.json"));
+    assert_fails(&valuenet(["eval", &best]), 2, &["is a model without data of its own", "--data"]);
+}
+
+#[test]
+fn eval_says_when_the_runs_data_has_changed_or_gone() {
+    let trained = Trained::new();
+    let run = trained.path("run");
+    write(trained.folder.path(), "data/test.csv", csv(&samples(10)));
+    let output = valuenet(["eval", &run]);
+    assert!(
+        output.status.success()
+            && stderr(&output).contains("test.csv is not the file that the run was made with")
+    );
+    std::fs::remove_file(trained.path("data/train.csv")).unwrap();
+    let output = valuenet(["eval", &run]);
+    assert!(
+        output.status.success() && stderr(&output).contains("no slice of unseen texts"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!stdout(&output).contains("unseen"));
+    std::fs::remove_file(trained.path("data/test.csv")).unwrap();
+    assert_fails(&valuenet(["eval", &run]), 3, &["test.csv: the run's data is no longer there", "--data"]);
+}
+
+#[test]
+fn infer_reads_stdin_files_and_columns() {
+    let trained = Trained::new();
+    let run = trained.path("run");
+    let mut child = program()
+        .args(["infer", &run])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all("helping a friend\n\nhurting Ann\n".as_bytes()).unwrap();
+    let piped = stdout(&child.wait_with_output().unwrap());
+    let rows: Vec<Json> = piped.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 3);
+    assert!(rows[1]["utilities"].is_null());
+    let utilities = rows[0]["utilities"].as_object().unwrap();
+    assert_eq!(utilities.keys().next().unwrap(), "SECURITY");
+    assert!(utilities.len() == 10 && utilities.values().all(|x| x.as_f64().unwrap().abs() <= 1.0));
+
+    let file =
+        write(trained.folder.path(), "texts.txt", "helping a friend\n\nhurting Ann\n").display().to_string();
+    assert_eq!(stdout(&valuenet(["infer", &run, &file])), piped);
+    let table = write(trained.folder.path(), "t.csv", "id,body\n1,helping a friend\n2,\n3,hurting Ann\n");
+    let table = table.display().to_string();
+    assert_eq!(stdout(&valuenet(["infer", &run, &table, "--column", "body"])), piped);
+    let output = trained.path("vectors.npy");
+    assert!(valuenet(["infer", &run, &file, "--format", "npy", "-o", &output]).status.success());
+    assert_eq!(candle_core::Tensor::read_npy(&output).unwrap().dims(), [3, 10]);
+    assert_eq!(valuenet(["infer", &run, &file, "--format", "npy"]).stdout, std::fs::read(&output).unwrap());
+    let folder = trained.path("run/checkpoints/best");
+    assert_eq!(stdout(&valuenet(["infer", &folder, &file])), piped);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let trained = Trained::new();
+    let texts = write(trained.folder.path(), "texts.txt", "helping a friend\n".repeat(20_000));
+    let mut child = program()
+        .args(["infer".as_ref(), trained.folder.path().join("run").as_os_str(), texts.as_os_str()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0u8; 10];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).is_empty(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_is_neither_overwritten_nor_deleted() {
+    let trained = Trained::new();
+    assert_fails(&trained.train(&[]), 2, &["is not empty", "--resume", "--overwrite"]);
+    let before = std::fs::read(trained.path("run/checkpoints/best/model.safetensors")).unwrap();
+    let output = trained.train(&["--overwrite", "--seed", "7"]);
+    assert!(output.status.success() && stderr(&output).contains("run.1"), "{}", stderr(&output));
+    assert_eq!(std::fs::read(trained.path("run.1/checkpoints/best/model.safetensors")).unwrap(), before);
+    assert_ne!(std::fs::read(trained.path("run/checkpoints/best/model.safetensors")).unwrap(), before);
+    assert_eq!(trained.json("run/run.json")["config"]["train"]["seed"], 7);
+}
+
+#[test]
+fn a_stopped_and_resumed_run_is_the_uninterrupted_one() {
+    let trained = Trained::new();
+    let (config, other) = (trained.path("config.toml"), trained.path("other"));
+    let paused = valuenet(["train", &config, "-o", &other, "--stop-after", "7"]);
+    assert!(paused.status.success() && stderr(&paused).contains("stopped after step 7; --resume goes on"));
+    assert!(paused.stdout.is_empty(), "a run that is not over is not reported");
+    assert_eq!(trained.json("other/run.json")["outcome"], "paused");
+    let resumed = valuenet(["train", &config, "-o", &other, "--resume"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    for name in ["best/model.safetensors", "last/model.safetensors", "last/optimizer.safetensors"] {
+        let read = |run: &str| std::fs::read(trained.path(&format!("{run}/checkpoints/{name}"))).unwrap();
+        assert!(read("run") == read("other"), "{name}");
+    }
+    let rows = |run: &str| {
+        let text = std::fs::read_to_string(trained.path(&format!("{run}/metrics.jsonl"))).unwrap();
+        let strip = |line: &str| {
+            let mut row: Json = serde_json::from_str(line).unwrap();
+            row["seconds"] = 0.into();
+            row["samples_per_second"] = 0.into();
+            row
+        };
+        text.lines().map(strip).collect::<Vec<_>>()
+    };
+    assert_eq!(rows("run"), rows("other"));
+    let again = valuenet(["train", &config, "-o", &other, "--resume"]);
+    assert!(again.status.success(), "a finished run resumes to nothing: {}", stderr(&again));
+}
+
+#[test]
+fn resume_refuses_what_has_changed_and_names_it() {
+    let trained = Trained::new();
+    let changed = trained.train(&["--resume", "--set", "train.learning_rate=0.5"]);
+    assert_fails(&changed, 2, &["train.learning_rate was 0.001 and is 0.5"]);
+    assert_fails(&trained.train(&["--resume", "--limit", "9"]), 2, &["--limit was none and is 9"]);
+    write(trained.folder.path(), "data/train.csv", csv(&samples(41)));
+    assert_fails(&trained.train(&["--resume"]), 2, &["train.csv is not the file it was"]);
+    let config = trained.path("config.toml");
+    let missing = trained.path("none");
+    assert_fails(&valuenet(["train", &config, "-o", &missing, "--resume"]), 1, &["there is no run here"]);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let config = config(folder.path(), &data, "");
+    let run = folder.path().join("run");
+    let output = valuenet([
+        "train".as_ref(),
+        config.as_os_str(),
+        "--dry-run".as_ref(),
+        "-o".as_ref(),
+        run.as_os_str(),
+    ]);
+    assert!(
+        output.status.success() && stderr(&output).contains("plan 20 steps, 10 an epoch"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(!run.exists());
+}
+
+#[test]
+fn limit_takes_the_first_rows_of_each_split() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let config = config(folder.path(), &data, "");
+    let run = folder.path().join("run");
+    let output = program()
+        .arg("train")
+        .args([&config, Path::new("-o"), &run, Path::new("--limit"), Path::new("8")])
+        .output()
+        .unwrap();
+    assert!(stderr(&output).contains("8 train, 8 eval"), "{}", stderr(&output));
+    let info = read_json(&run.join("run.json")).unwrap();
+    assert_eq!((&info["limit"], &info["data"][2]["rows"]), (&8.into(), &8.into()));
+    let report = read_json(&run.join("eval/test.json")).unwrap();
+    assert_eq!(report["slices"][0]["rows"], 8);
+    let again = valuenet(["eval".as_ref(), run.as_os_str(), "--format".as_ref(), "json".as_ref()]);
+    assert_eq!(serde_json::from_slice::<Json>(&again.stdout).unwrap(), report);
+}
+
+#[test]
+fn quiet_says_nothing_but_results() {
+    let trained = Trained::new();
+    let output = trained.train(&["--overwrite", "-q"]);
+    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("test"));
+    let output = trained.train(&["--overwrite", "-q", "--no-test"]);
+    assert!(stdout(&output).is_empty());
+}
+
+#[test]
+fn bad_input_is_named_with_a_hint_and_an_exit_code() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let config = config(folder.path(), &data, "");
+    let run = folder.path().join("run");
+    let train = |arguments: &[&str]| {
+        program().arg("train").arg(&config).arg("-o").arg(&run).args(arguments).output().unwrap()
+    };
+    let good = std::fs::read(data.join("train.csv")).unwrap();
+    write(&data, "train.csv", "scenario,label\n[POWER] x,2\n");
+    assert_fails(
+        &train(&[]),
+        3,
+        &["error: ", "train.csv:2: label \"2\" is not -1, 0 or 1", "help: `valuenet data check`"],
+    );
+    std::fs::remove_file(data.join("train.csv")).unwrap();
+    assert_fails(&train(&[]), 3, &["there is no train.csv in this folder"]);
+    write(&data, "train.csv", good);
+    assert_fails(
+        &train(&["--set", "train.epoch=1"]),
+        2,
+        &["unknown field `epoch`", "did you mean \"epochs\"?"],
+    );
+    assert_fails(&train(&["--device", "tpu"]), 2, &["\"tpu\" is no device"]);
+    assert_fails(
+        &train(&["--set", "model.base=ann/none"]),
+        1,
+        &["ann/none is not on this machine", "config.json"],
+    );
+    assert_fails(&train(&["--set", "model.base=./none"]), 1, &["./none: no such folder"]);
+    assert_fails(&train(&["--set", "model.scratch.heads=3"]), 2, &["model.scratch", "cannot be shared"]);
+    assert_fails(&train(&["--no-such-flag"]), 2, &["--no-such-flag"]);
+    assert!(!run.exists(), "a refused run leaves nothing behind");
+    assert_fails(&valuenet(["train", "no-such.toml"]), 1, &["no-such.toml: cannot read it"]);
+    assert_fails(&valuenet(["eval", "no/such"]), 2, &["no/such"]);
+    assert_fails(&valuenet(["data", "stats", "no/such"]), 3, &["no/such: no such file or folder"]);
+    let base = "tests/fixtures/golden/bert";
+    assert_fails(&valuenet(["infer", base, "Cargo.toml"]), 1, &["this is no value model"]);
+    assert_fails(&valuenet(["infer", base, "no-such.txt"]), 1, &["no-such.txt: cannot read it"]);
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn asking_a_cpu_build_for_cuda_names_the_feature() {
+    let output = valuenet(["train", "configs/quickstart.toml", "--device", "cuda:1", "--dry-run"]);
+    assert_fails(&output, 2, &["cuda:1: this build has no CUDA", "--features cuda"]);
+}
+
+#[test]
+fn infer_names_the_line_that_is_not_utf8_and_keeps_what_came_before() {
+    let trained = Trained::new();
+    let run = trained.path("run");
+    let texts = write(trained.folder.path(), "texts.txt", b"helping\ncaf\xe9\n").display().to_string();
+    let output = valuenet(["infer", &run, &texts]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("texts.txt:2: the byte 0xe9 is not UTF-8"));
+    assert_eq!(stdout(&output).lines().count(), 1);
+    let target = trained.path("out.jsonl");
+    assert_eq!(valuenet(["infer", &run, &texts, "-o", &target]).status.code(), Some(3));
+    assert!(!Path::new(&target).exists(), "no half-written file");
+}
+
+#[test]
+fn data_check_ends_with_the_code_for_bad_data() {
+    let folder = folder();
+    write(folder.path(), "train.csv", "scenario,label\n[POWER] x,2\n[POWER] y,1\n");
+    let path = folder.path().display().to_string();
+    let output = valuenet(["data", "check", &path]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stdout(&output).contains("train.csv:2: label \"2\" is not -1, 0 or 1"));
+    assert_eq!(valuenet(["data", "check", "data/sample"]).status.code(), Some(0));
+    for format in ["table", "json", "csv", "markdown"] {
+        assert!(valuenet(["data", "stats", "data/sample", "--format", format]).status.success());
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::*;
+
+    #[test]
+    fn results_that_cannot_be_written_are_an_error() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = program().args(["data", "stats", "data/sample"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains("No space left on device"), "{}", stderr(&output));
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_made_is_an_error() {
+        let trained = Trained::new();
+        let (config, below) = (trained.path("config.toml"), trained.path("config.toml/run"));
+        assert_fails(&valuenet(["train", &config, "-o", &below]), 1, &["config.toml/run: cannot create it"]);
+        assert_fails(&valuenet(["train", &config, "-o", &config]), 2, &["is a file, not a directory"]);
+        let run = trained.path("run");
+        let texts = trained.path("config.toml");
+        assert_fails(&valuenet(["infer", &run, &texts, "-o", &below]), 1, &["cannot write it"]);
+        assert_fails(&valuenet(["eval", &run, "-o", &below]), 1, &["cannot write it"]);
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_while_saving_keeps_the_last_checkpoint() {
+        let folder = folder();
+        let data = dataset(folder.path());
+        let config = config(folder.path(), &data, "");
+        let shown = |path: &Path| path.display().to_string();
+        let (config, run) = (shown(&config), shown(&folder.path().join("run")));
+        assert!(valuenet(["train", &config, "-o", &run, "--stop-after", "3"]).status.success());
+        let last = Path::new(&run).join("checkpoints/last/model.safetensors");
+        let before = std::fs::read(&last).unwrap();
+        // No file may become larger than 8 blocks of 512 bytes: the weights do not fit any more.
+        let limited = format!(
+            "trap '' XFSZ; ulimit -f 8; exec {} train {config} -o {run} --resume",
+            env!("CARGO_BIN_EXE_valuenet")
+        );
+        let output = std::process::Command::new("sh").args(["-c", &limited]).output().unwrap();
+        assert_fails(&output, 1, &["has stopped", "cannot write it"]);
+        assert_eq!(std::fs::read(&last).unwrap(), before);
+        let left: Vec<_> = std::fs::read_dir(Path::new(&run).join("checkpoints"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "last" && name != "best")
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+        let resumed = valuenet(["train", &config, "-o", &run, "--resume"]);
+        assert!(resumed.status.success(), "{}", stderr(&resumed));
+    }
+
+    /// A training that takes long enough to be disturbed.
+    fn long_training(folder: &Path) -> (String, String) {
+        let data = dataset(folder);
+        let config = config(folder, &data, "eval_every = 5");
+        let text = std::fs::read_to_string(&config).unwrap().replace("epochs = 2", "epochs = 200");
+        std::fs::write(&config, text).unwrap();
+        (config.display().to_string(), folder.join("run").display().to_string())
+    }
+
+    fn send(signal: &str, child: &std::process::Child) {
+        let done =
+            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    fn wait_for(path: &Path) {
+        let begun = Instant::now();
+        while !path.exists() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    #[test]
+    fn an_interrupt_saves_and_exits_with_130_and_the_run_goes_on() {
+        let folder = folder();
+        let (config, run) = long_training(folder.path());
+        for signal in ["-INT", "-TERM"] {
+            let mut command = program();
+            command.args(["train", &config, "-o", &run]).stderr(Stdio::piped());
+            if signal == "-TERM" {
+                command.arg("--resume");
+            }
+            let child = command.spawn().unwrap();
+            wait_for(&Path::new(&run).join("checkpoints/last"));
+            std::thread::sleep(Duration::from_millis(300));
+            send(signal, &child);
+            let output = child.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+            assert!(stderr(&output).contains("--resume goes on"), "{}", stderr(&output));
+        }
+        let state = read_json(&Path::new(&run).join("checkpoints/last/trainer_state.json")).unwrap();
+        assert!(state["step"].as_u64().unwrap() > 0);
+    }
+
+    #[test]
+    fn a_directory_in_use_is_refused() {
+        let folder = folder();
+        let (config, run) = long_training(folder.path());
+        let mut child = program().args(["train", &config, "-o", &run, "-q"]).spawn().unwrap();
+        wait_for(&Path::new(&run).join("checkpoints/last"));
+        for how in ["--resume", "--overwrite"] {
+            let output = valuenet(["train", &config, "-o", &run, how]);
+            assert_fails(&output, 1, &["is in use by another process", "-o"]);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_kill_at_any_moment_leaves_a_checkpoint_to_go_on_from() {
+        let folder = folder();
+        let (config, run) = long_training(folder.path());
+        let texts = write(folder.path(), "texts.txt", "helping Ann\n").display().to_string();
+        for round in 0..12 {
+            let mut command = program();
+            command.args(["train", &config, "-o", &run, "-q"]).stderr(Stdio::piped());
+            if round > 0 {
+                command.arg("--resume");
+            }
+            let mut child = command.spawn().unwrap();
+            wait_for(&Path::new(&run).join("checkpoints/last"));
+            std::thread::sleep(Duration::from_millis(30 + 17 * round));
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.code().is_none() || output.status.success(), "{}", stderr(&output));
+            let output = valuenet(["infer", &run, &texts, "--checkpoint", "last"]);
+            assert!(output.status.success(), "round {round}: {}", stderr(&output));
+        }
+        let metrics = std::fs::read_to_string(Path::new(&run).join("metrics.jsonl")).unwrap();
+        let steps: Vec<u64> = metrics
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+            .filter(|row| row["event"] == "eval")
+            .map(|row| row["step"].as_u64().unwrap())
+            .collect();
+        assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "each evaluation once: {steps:?}");
+    }
+}

@@ -1,0 +1,316 @@
+//! Every operation against finite differences, and every CPU kernel against its portable form in double precision.
+
+use candle_core::{DType, Device, Tensor, Var};
+use valuenet::nn::activation::Activation;
+use valuenet::nn::attention::{Attention, Offsets};
+use valuenet::nn::dropout::{Dropout, Residual};
+use valuenet::nn::embedding::Lookup;
+use valuenet::nn::gradients::Gradients;
+use valuenet::nn::layer_norm::Normalise;
+use valuenet::nn::linear::Joined;
+use valuenet::nn::losses::SquaredError;
+use valuenet::nn::noise::{Mask, Noise};
+use valuenet::nn::params::{Init, Loader, Params};
+use valuenet::nn::tape::{Node, Op, Tape};
+use valuenet::seed::{Purpose, Stream};
+
+const CPU: Device = Device::Cpu;
+
+/// Random numbers in double precision.
+fn random(shape: &[usize], index: u64) -> Tensor {
+    let mut stream = Stream::new(11, Purpose::Init, index);
+    let values: Vec<f64> = (0..shape.iter().product()).map(|_| f64::from(stream.normal())).collect();
+    Tensor::from_vec(values, shape, &CPU).unwrap()
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// `Σ weights * op(inputs)`, a number that depends on every number of the result.
+fn weighted(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Tensor {
+    (op.portable(inputs).unwrap() * weights).unwrap().sum_all().unwrap()
+}
+
+/// The exact gradients: candle's of the portable form in double precision, once finite differences agree with them.
+fn exact_gradients(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Vec<Vec<f64>> {
+    let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+    let found = weighted(op, &tensors, weights).backward().unwrap();
+    let gradients: Vec<Vec<f64>> = vars.iter().map(|var| values(found.get(var).unwrap())).collect();
+    const STEP: f64 = 1e-5;
+    for (number, (input, gradient)) in inputs.iter().zip(&gradients).enumerate() {
+        for place in 0..input.elem_count() {
+            let at = |step: f64| {
+                let mut moved = values(input);
+                moved[place] += step;
+                let mut inputs = inputs.to_vec();
+                inputs[number] = Tensor::from_vec(moved, input.shape(), &CPU).unwrap();
+                values(&weighted(op, &inputs, weights))[0]
+            };
+            let slope = (at(STEP) - at(-STEP)) / (2.0 * STEP);
+            let far = (slope - gradient[place]).abs() / slope.abs().max(1.0);
+            assert!(
+                far < 1e-7,
+                "{op:?}: input {number}[{place}]: slope {slope}, gradient {}",
+                gradient[place]
+            );
+        }
+    }
+    gradients
+}
+
+/// The inputs as f32 parameters, so that a tape finds their gradients.
+fn parameters(inputs: &[Tensor]) -> (Params, Vec<Node>) {
+    let named = inputs.iter().enumerate().map(|(number, input)| (number.to_string(), input.clone()));
+    let loader = Loader::new(named.collect(), 0, 0.0, &CPU);
+    let take = |(number, input): (usize, &Tensor)| {
+        loader.stored("").param(&number.to_string(), input.shape(), Init::Zeros).unwrap()
+    };
+    let nodes = inputs.iter().enumerate().map(take).collect();
+    (loader.finish().0, nodes)
+}
+
+#[derive(Debug)]
+struct Weighted {
+    weights: Tensor,
+}
+
+impl Op for Weighted {
+    fn portable(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
+        (&inputs[0] * &self.weights)?.sum_all()
+    }
+}
+
+/// The result and the gradients of an operation on a tape, in f32.
+fn on_tape(op: impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let (params, nodes) = parameters(inputs);
+    let tape = Tape::training(None);
+    let result = tape.apply(op, &nodes.iter().collect::<Vec<_>>()).unwrap();
+    let weights = weights.to_dtype(DType::F32).unwrap();
+    let loss = tape.apply(Weighted { weights }, &[&result]).unwrap();
+    let mut gradients = Gradients::default();
+    tape.backward(&loss, &mut gradients).unwrap();
+    let gradient =
+        |index: usize| values(&gradients.get(index).unwrap().dense(params.var(index).shape()).unwrap());
+    (values(result.tensor()), (0..params.len()).map(gradient).collect())
+}
+
+/// The checks that every operation must pass; `make` builds the same operation each time.
+fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
+    let op = make();
+    let expected = op.portable(inputs).unwrap();
+    let weights = random(expected.dims(), 99);
+    let gradients = exact_gradients(&op, inputs, &weights);
+    let (result, found) = on_tape(make(), inputs, &weights);
+    let close = |a: &[f64], b: &[f64], what: &str| {
+        assert_eq!(a.len(), b.len(), "{op:?}: {what}");
+        let largest = b.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
+        let far = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest;
+        assert!(far < 3e-6, "{op:?}: {what} is {far:e} off");
+    };
+    close(&result, &values(&expected), "the result");
+    for (number, (found, expected)) in found.iter().zip(&gradients).enumerate() {
+        close(found, expected, &format!("the gradient of input {number}"));
+    }
+
+    // Inputs that lie transposed in memory change nothing.
+    let transposed: Vec<Tensor> = inputs.iter().map(lie_transposed).collect();
+    assert!(transposed.iter().zip(inputs).all(|(a, b)| a.dims() == b.dims()));
+    let nodes: Vec<Node> =
+        transposed.iter().map(|input| Node::constant(&input.to_dtype(DType::F32).unwrap())).collect();
+    let nodes: Vec<Node> = nodes.iter().map(|node| Node::constant(&lie_transposed(node.tensor()))).collect();
+    let again = Tape::inference().apply(make(), &nodes.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(values(again.tensor()), result, "{op:?}: transposed inputs");
+
+    // Nor does the number of threads.
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        assert_eq!(pool.install(|| on_tape(make(), inputs, &weights)), (result.clone(), found.clone()));
+    }
+}
+
+/// The same matrix, column by column in memory.
+fn lie_transposed(tensor: &Tensor) -> Tensor {
+    match tensor.rank() {
+        2 => tensor.t().unwrap().contiguous().unwrap().t().unwrap(),
+        _ => tensor.clone(),
+    }
+}
+
+#[test]
+fn a_linear_layer_is_right() {
+    check(|| Joined, &[random(&[5, 7], 0), random(&[4, 7], 1), random(&[4], 2)]);
+}
+
+#[test]
+fn joined_linear_layers_are_right() {
+    let layers = [random(&[3, 7], 1), random(&[3], 2), random(&[140, 7], 3), random(&[140], 4)];
+    check(|| Joined, &[&[random(&[2, 7], 0)], layers.as_slice()].concat());
+}
+
+#[test]
+fn layer_norm_is_right() {
+    for rows in [1, 70] {
+        check(|| Normalise { eps: 1e-5 }, &[random(&[rows, 5], 0), random(&[5], 1), random(&[5], 2)]);
+    }
+    check(|| Normalise { eps: 1e-12 }, &[random(&[2, 37], 0), random(&[37], 1), random(&[37], 2)]);
+}
+
+#[test]
+fn activations_are_right() {
+    let x = (random(&[6, 9], 0) * 2.0).unwrap();
+    for activation in [
+        Activation::Gelu,
+        Activation::GeluTanh,
+        Activation::Relu,
+        Activation::Silu,
+        Activation::Tanh,
+        Activation::ScaledSigmoid,
+    ] {
+        check(|| activation, std::slice::from_ref(&x));
+    }
+}
+
+#[test]
+fn activations_keep_a_finite_gradient_far_from_zero() {
+    for x in [-200f64, -40.0, 40.0, 200.0] {
+        let x = Tensor::new(&[[x]], &CPU).unwrap();
+        let one = Tensor::ones((1, 1), DType::F64, &CPU).unwrap();
+        for activation in [Activation::Gelu, Activation::Silu, Activation::Tanh, Activation::ScaledSigmoid] {
+            let (result, gradients) = on_tape(activation, std::slice::from_ref(&x), &one);
+            assert!(result[0].is_finite() && gradients[0][0].is_finite(), "{activation:?} at {x}");
+        }
+    }
+}
+
+fn offsets(lengths: &[usize]) -> Offsets {
+    let ends = lengths.iter().scan(0, |end, length| {
+        *end += length;
+        Some(*end)
+    });
+    std::iter::once(0).chain(ends).collect()
+}
+
+/// A mask as a tape hands it out.
+fn mask(pass: u64, probability: f32) -> Mask {
+    Tape::training(Some(Noise::new(3, pass))).mask(probability).unwrap()
+}
+
+#[test]
+fn attention_is_right() {
+    for mask in [None, Some(mask(1, 0.3))] {
+        let lengths = [3, 1, 4];
+        let attention = || Attention { heads: 2, queries: offsets(&lengths), keys: offsets(&lengths), mask };
+        check(attention, &[random(&[8, 6], 0), random(&[8, 12], 1)]);
+    }
+}
+
+#[test]
+fn attention_is_right_with_other_numbers_of_queries_than_of_keys() {
+    for mask in [None, Some(mask(2, 0.3))] {
+        let attention =
+            || Attention { heads: 3, queries: offsets(&[1, 2, 1]), keys: offsets(&[5, 2, 3]), mask };
+        check(attention, &[random(&[4, 6], 0), random(&[10, 12], 1)]);
+    }
+}
+
+#[test]
+fn attention_survives_scores_of_any_size() {
+    let large = (random(&[4, 4], 0) * 300.0).unwrap();
+    let attention = Attention { heads: 1, queries: offsets(&[4]), keys: offsets(&[4]), mask: None };
+    let weights = random(&[4, 4], 2);
+    let (result, gradients) =
+        on_tape(attention, &[large.clone(), Tensor::cat(&[&large, &large], 1).unwrap()], &weights);
+    assert!(result.iter().chain(gradients.iter().flatten()).all(|x| x.is_finite()));
+}
+
+#[test]
+fn looking_rows_up_is_right() {
+    let ids = || vec![vec![2, 0, 2, 4], vec![1, 1, 0, 1]];
+    check(|| Lookup { ids: ids() }, &[random(&[5, 3], 0), random(&[2, 3], 1)]);
+}
+
+#[test]
+fn dropout_is_right() {
+    check(|| Dropout { mask: mask(4, 0.25) }, &[random(&[40, 3], 0)]);
+}
+
+#[test]
+fn a_residual_connection_is_right() {
+    for mask in [None, Some(mask(5, 0.25))] {
+        check(|| Residual { mask }, &[random(&[40, 3], 0), random(&[40, 3], 1)]);
+    }
+}
+
+#[test]
+fn the_squared_error_is_right() {
+    check(|| SquaredError { targets: vec![1.0, -1.0, 0.0], weight: 0.25 }, &[random(&[3, 1], 0)]);
+}
+
+#[test]
+fn large_operations_do_not_depend_on_the_number_of_threads() {
+    let (x, w, b) = (random(&[700, 96], 0), random(&[200, 96], 1), random(&[200], 2));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let linear = on_tape(Joined, &[x.clone(), w.clone(), b.clone()], &random(&[700, 200], 3));
+            let norm = [x.clone(), random(&[96], 4), random(&[96], 5)];
+            (linear, on_tape(Normalise { eps: 1e-12 }, &norm, &random(&[700, 96], 6)))
+        })
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(5));
+}
+
+#[test]
+fn dropout_drops_the_share_it_is_asked_to_and_keeps_the_expectation() {
+    for probability in [0.1f32, 0.5] {
+        let mut numbers = vec![1f32; 1 << 20];
+        mask(6, probability).apply(0, &mut numbers);
+        let dropped = numbers.iter().filter(|x| **x == 0.0).count() as f64 / numbers.len() as f64;
+        let mean = numbers.iter().map(|x| f64::from(*x)).sum::<f64>() / numbers.len() as f64;
+        assert!((dropped - f64::from(probability)).abs() < 2e-3, "{dropped} of {probability}");
+        assert!((mean - 1.0).abs() < 3e-3, "mean {mean}");
+    }
+}
+
+#[test]
+fn dropout_masks_differ_between_passes_and_places_and_repeat_for_the_same() {
+    let draw = |pass: u64, place: usize| {
+        let tape = Tape::training(Some(Noise::new(3, pass)));
+        let mask = (0..=place).map(|_| tape.mask(0.5).unwrap()).last().unwrap();
+        let mut numbers = vec![1f32; 4096];
+        mask.apply(0, &mut numbers);
+        numbers
+    };
+    let agreement = |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / 4096.0;
+    assert_eq!(draw(1, 0), draw(1, 0));
+    for (pass, place) in [(1, 1), (2, 0), (1 << 40, 0)] {
+        let share = agreement(&draw(1, 0), &draw(pass, place));
+        assert!((share - 0.5).abs() < 0.05, "pass {pass} place {place}: {share}");
+    }
+}
+
+#[test]
+fn an_inference_tape_neither_drops_nor_records() {
+    assert!(Tape::inference().mask(0.5).is_none());
+    assert!(Tape::training(None).mask(0.5).is_none());
+    assert!(Tape::training(Some(Noise::new(0, 0))).mask(0.0).is_none());
+}
+
+#[test]
+fn gradients_of_several_passes_add_up() {
+    let table = random(&[6, 2], 0);
+    let (params, nodes) = parameters(&[table]);
+    let mut gradients = Gradients::default();
+    for ids in [vec![1, 4], vec![4, 0, 4]] {
+        let tape = Tape::training(None);
+        let weights = Tensor::ones((ids.len(), 2), DType::F32, &CPU).unwrap();
+        let rows = tape.apply(Lookup { ids: vec![ids] }, &[&nodes[0]]).unwrap();
+        let loss = tape.apply(Weighted { weights }, &[&rows]).unwrap();
+        tape.backward(&loss, &mut gradients).unwrap();
+    }
+    let sum = gradients.get(0).unwrap().dense(params.var(0).shape()).unwrap();
+    assert_eq!(sum.to_vec2::<f32>().unwrap().concat(), [1., 1., 1., 1., 0., 0., 0., 0., 3., 3., 0., 0.]);
+}

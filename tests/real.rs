@@ -1,0 +1,139 @@
+//! On the real dataset and the real MiniLM, whose places `VALUENET_DATA` and `VALUENET_MINILM` name.
+
+use std::path::PathBuf;
+
+use candle_core::Device;
+use valuenet::data::check::check;
+use valuenet::data::stats::stats;
+use valuenet::data::{Part, Split};
+use valuenet::disk::read_json;
+use valuenet::model::head::{HeadSettings, Pooling, Range};
+use valuenet::model::value_model::NewModel;
+use valuenet::model::wanted::Wanted;
+use valuenet::model::{Predictor, ValueModel};
+use valuenet::nn::adamw::AdamW;
+use valuenet::nn::tape::Tape;
+use valuenet::text::Packed;
+use valuenet::train::value::ValueTask;
+use valuenet::train::{Answer, Event, State, Task, TrainSettings, fit};
+use valuenet::value::Value;
+
+use crate::support::new_model;
+
+fn place(variable: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")))
+}
+
+fn original() -> PathBuf {
+    place("VALUENET_DATA").join("original")
+}
+
+#[test]
+#[ignore = "needs the real dataset: VALUENET_DATA"]
+fn the_published_counts_are_found() {
+    let parts = Part::read_all(&original()).unwrap();
+    let samples: Vec<usize> = stats(&parts).iter().map(|part| part.samples).collect();
+    assert_eq!(samples, [16_030, 3_206, 2_138, 21_374]);
+    let findings = check(&parts);
+    assert!(findings.bad.is_empty(), "{:?}", findings.bad);
+    assert_eq!(findings.overlaps[1].texts, 500);
+
+    let balanced = Part::read_all(&place("VALUENET_DATA").join("balanced")).unwrap();
+    let samples: Vec<usize> = stats(&balanced).iter().map(|part| part.samples).collect();
+    assert_eq!(samples, [12_654, 3_206, 2_138, 17_998]);
+
+    let values = Part::read_all(&place("VALUENET_DATA").join("per-value")).unwrap();
+    let whole = &stats(&values)[0];
+    assert_eq!((whole.name.as_str(), whole.samples), ("all", 21_374));
+    let splits = stats(&parts);
+    assert_eq!(whole.labels, splits[3].labels);
+}
+
+fn minilm(new: &NewModel) -> ValueModel {
+    ValueModel::from_pretrained(&place("VALUENET_MINILM"), new, &Device::Cpu).unwrap()
+}
+
+#[test]
+#[ignore = "needs the weights of all-MiniLM-L6-v2: VALUENET_MINILM"]
+fn minilm_computes_what_transformers_computes() {
+    let folder = std::env::var("VALUENET_GOLDEN").unwrap_or("tests/fixtures/golden".into());
+    let golden =
+        candle_core::safetensors::load(format!("{folder}/minilm_real.safetensors"), &Device::Cpu).unwrap();
+    let manifest = read_json(&PathBuf::from(format!("{folder}/minilm_real.json"))).unwrap();
+    let ids = golden["input_ids"].to_vec2::<i64>().unwrap();
+    let mask = golden["attention_mask"].to_vec2::<i64>().unwrap();
+    let sequences: Vec<Vec<u32>> = ids
+        .iter()
+        .zip(&mask)
+        .map(|(ids, mask)| {
+            ids.iter().zip(mask).filter(|(_, mask)| **mask == 1).map(|(id, _)| *id as u32).collect()
+        })
+        .collect();
+    let model = minilm(&new_model());
+    for (text, sequence) in manifest["texts"].as_array().unwrap().iter().zip(&sequences) {
+        let mut prompt = model.text().encode(Value::Power, text.as_str().unwrap()).unwrap();
+        prompt.remove(1);
+        assert_eq!(&prompt, sequence, "the tokens of {text}");
+    }
+    let batch = Packed::new(sequences.iter().map(Vec::as_slice));
+    let states = model.network().hidden_states(&Tape::inference(), &batch, Wanted::AllTokens).unwrap();
+    let states = states.tensor().to_vec2::<f32>().unwrap();
+    let (cls, sentences) =
+        (golden["cls"].to_vec2::<f32>().unwrap(), golden["sentence_embedding"].to_vec2::<f32>().unwrap());
+    for (place, bounds) in batch.offsets.windows(2).enumerate() {
+        let rows = &states[bounds[0]..bounds[1]];
+        let far = |found: &[f32], expected: &[f32]| {
+            found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(far(&rows[0], &cls[place]) < 1e-5, "the first token of text {place}");
+        let sum: Vec<f32> = (0..384).map(|column| rows.iter().map(|row| row[column]).sum()).collect();
+        let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+        let sentence: Vec<f32> = sum.iter().map(|x| x / norm).collect();
+        assert!(far(&sentence, &sentences[place]) < 1e-6, "the embedding of text {place}");
+    }
+}
+
+#[test]
+#[ignore = "needs VALUENET_DATA and VALUENET_MINILM"]
+fn minilm_learns_from_a_tenth_of_the_real_data() {
+    let new = NewModel {
+        head: HeadSettings { activation: Range::ScaledSigmoid, pooling: Pooling::Cls },
+        max_length: 128,
+        ..new_model()
+    };
+    let read = |split: Split, limit: usize| {
+        let rows = split.read(&original()).unwrap().rows;
+        rows.into_iter().take(limit).map(|row| row.sample).collect::<Vec<_>>()
+    };
+    let task = ValueTask::new(minilm(&new), &read(Split::Train, 1600), read(Split::Eval, 400)).unwrap();
+    let settings = TrainSettings { epochs: 1, learning_rate: 1e-4, ..TrainSettings::default() };
+    let before = task.evaluate().unwrap();
+    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
+    let mut seen = 0;
+    fit(&task, &settings, &mut optimiser, &mut State::default(), &mut |event| {
+        seen += usize::from(matches!(event, Event::Step(_)));
+        Ok(Answer::Continue)
+    })
+    .unwrap();
+    let after = task.evaluate().unwrap();
+    assert_eq!(seen, 50);
+    assert!(
+        after[0].1 < 0.55 && after[0].1 < before[0].1,
+        "mse {} before, {} after",
+        before[0].1,
+        after[0].1
+    );
+}
+
+#[test]
+#[ignore = "needs the weights of all-MiniLM-L6-v2: VALUENET_MINILM"]
+fn a_row_of_minilm_does_not_depend_on_its_batch() {
+    let model = minilm(&new_model());
+    let texts: Vec<String> = (1..60).map(|words| "a word or ".repeat(words % 17 + 1)).collect();
+    let pairs: Vec<(Value, &str)> = texts.iter().map(|text| (Value::Hedonism, text.as_str())).collect();
+    let together = model.utilities(&pairs).unwrap();
+    for (pair, together) in pairs.iter().zip(together) {
+        let alone = model.utilities(std::slice::from_ref(pair)).unwrap()[0];
+        assert!((alone - together).abs() < 1e-6, "{alone} {together}");
+    }
+}

@@ -1,0 +1,134 @@
+//! What a user reads, as snapshots.
+
+use valuenet::data::check::check;
+use valuenet::data::stats::stats;
+use valuenet::data::{Part, Table};
+use valuenet::eval::{Evaluation, Scored};
+use valuenet::report::evaluation::{ROUNDING, Report, predictions};
+use valuenet::report::table::{count, score};
+use valuenet::report::{Format, dataset};
+use valuenet::value::{Label, LabelCounts, Value};
+
+use crate::support::{folder, write};
+
+const FORMATS: [(&str, Format); 4] =
+    [("table", Format::Table), ("json", Format::Json), ("csv", Format::Csv), ("markdown", Format::Markdown)];
+
+/// Rows of two values, one of which has a single row and no correlation.
+fn rows() -> Vec<Scored> {
+    let row = |value, label, utility, seen| Scored { value, label, utility, seen: Some(seen) };
+    vec![
+        row(Value::Power, Label::Yes, 0.875, false),
+        row(Value::Power, Label::No, -0.25, true),
+        row(Value::Power, Label::Unrelated, 0.5, false),
+        row(Value::SelfDirection, Label::No, -1.0, false),
+    ]
+}
+
+#[test]
+fn an_evaluation_in_every_format() {
+    let train = LabelCounts::of([(Value::Power, Label::Yes), (Value::SelfDirection, Label::No)]);
+    let evaluation = Evaluation::of(&rows(), Some(&train)).unwrap();
+    let report = Report {
+        model: "runs/mine".into(),
+        data: "data/test.csv".into(),
+        split: "test".into(),
+        rounding: ROUNDING,
+        evaluation: &evaluation,
+    };
+    for (name, format) in FORMATS {
+        insta::assert_snapshot!(format!("evaluation_{name}"), report.render(format).unwrap());
+    }
+}
+
+#[test]
+fn tables_fit_into_eighty_columns() {
+    let counts = |label, number: usize| std::iter::repeat_n((Value::SelfDirection, label), number);
+    let rows: Vec<Scored> = counts(Label::No, 1065)
+        .chain(counts(Label::Unrelated, 685))
+        .chain(counts(Label::Yes, 388))
+        .map(|(value, label)| Scored { value, label, utility: -0.7, seen: Some(false) })
+        .collect();
+    let train = LabelCounts::of(rows.iter().map(|row| (row.value, row.label)));
+    let evaluation = Evaluation::of(&rows, Some(&train)).unwrap();
+    let (model, data, split) = ("runs/minilm".into(), "test.csv".into(), "test".into());
+    let report = Report { model, data, split, rounding: ROUNDING, evaluation: &evaluation };
+    for line in report.render(Format::Table).unwrap().lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn predictions_have_a_row_each() {
+    let rows = rows();
+    let lines = rows.iter().zip(2..).map(|(row, line)| (line, "a \"text\", quoted", row));
+    insta::assert_snapshot!(predictions(lines).unwrap());
+}
+
+/// A dataset with something of everything in it.
+fn parts(folder: &std::path::Path) -> Vec<Part> {
+    let train =
+        "scenario,label\n[POWER] one two,1\n[POWER] one two,1\n[POWER] one two,0\n[TRADITION] two,7\n";
+    write(folder, "train.csv", train);
+    write(folder, "test.csv", "scenario,label\n[POWER] one two,1\n[HEDONISM] three!,-1\n");
+    Part::read_all(folder).unwrap()
+}
+
+#[test]
+fn statistics_in_every_format() {
+    let folder = folder();
+    let stats = stats(&parts(folder.path()));
+    for (name, format) in FORMATS {
+        insta::assert_snapshot!(format!("stats_{name}"), dataset::stats(&stats, format).unwrap());
+    }
+}
+
+#[test]
+fn findings_in_every_format() {
+    let folder = folder();
+    let findings = check(&parts(folder.path()));
+    for (name, format) in FORMATS {
+        let text = dataset::findings(&findings, format).unwrap();
+        let text = text.replace(&folder.path().display().to_string(), "DIR");
+        insta::assert_snapshot!(format!("findings_{name}"), text);
+    }
+}
+
+#[test]
+fn many_findings_of_a_kind_are_counted_and_not_listed() {
+    let folder = folder();
+    let rows = "[POWER] again,1\n".repeat(40);
+    write(folder.path(), "train.csv", format!("scenario,label\n{rows}"));
+    let findings = check(&Part::read_all(folder.path()).unwrap());
+    let text = dataset::findings(&findings, Format::Table).unwrap();
+    assert_eq!(text.matches("repeats line 2").count(), 10);
+    assert!(text.contains("… 29 more rows of this kind"), "{text}");
+}
+
+#[test]
+fn numbers_are_short() {
+    let table = [
+        (0.6264, ".626"),
+        (-0.0312, "-.031"),
+        (1.0, "1.00"),
+        (0.9996, "1.00"),
+        (0.0, ".000"),
+        (-1.5, "-1.50"),
+    ];
+    for (number, text) in table {
+        assert_eq!(score(number), text);
+    }
+    assert_eq!(score(None), "-");
+    for (number, text) in
+        [(0, "0"), (999, "999"), (1000, "1,000"), (21_374, "21,374"), (1_234_567, "1,234,567")]
+    {
+        assert_eq!(count(number), text);
+    }
+}
+
+#[test]
+fn reading_a_table_keeps_its_path() {
+    let folder = folder();
+    let path = write(folder.path(), "x.csv", "scenario,label\n[POWER] a,1\n");
+    assert_eq!(Table::read(&path).unwrap().path, path);
+}

@@ -1,0 +1,18 @@
+//! All integration tests in one binary, a module a subject.
+
+mod arrows;
+mod cli;
+mod config;
+mod damage;
+mod data;
+mod disk;
+mod golden;
+mod hub;
+mod infer;
+mod metrics;
+mod ops;
+mod real;
+mod report;
+mod support;
+mod text;
+mod training;

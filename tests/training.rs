@@ -1,0 +1,273 @@
+//! The training loop: it learns, it repeats itself, it goes on where it stopped.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::Device;
+use valuenet::error::Result;
+use valuenet::model::value_model::NewModel;
+use valuenet::model::{Predictor, ValueModel};
+use valuenet::nn::adamw::AdamW;
+use valuenet::nn::gradients::Gradients;
+use valuenet::nn::schedule::Schedule;
+use valuenet::nn::tape::Tape;
+use valuenet::train::value::ValueTask;
+use valuenet::train::{Answer, Checkpoint, Event, Plan, State, Stop, Task, TrainSettings, fit};
+use valuenet::value::Value;
+
+use crate::support::{folder, new_model, samples, tiny_model};
+
+fn settings() -> TrainSettings {
+    TrainSettings {
+        epochs: 2,
+        batch_size: 4,
+        accumulate: 2,
+        learning_rate: 1e-3,
+        seed: 3,
+        ..TrainSettings::default()
+    }
+}
+
+fn task(model: ValueModel) -> ValueTask {
+    let all = samples(40);
+    ValueTask::new(model, &all[..30], all[30..].to_vec()).unwrap()
+}
+
+/// The files of each checkpoint that a training kept last.
+type Kept = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
+
+fn read_all(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into(), std::fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// Trains until the end or until `stop_after` steps, and returns what was kept.
+fn train(
+    task: &impl Task,
+    settings: &TrainSettings,
+    resume: Option<&Path>,
+    stop_after: Option<u64>,
+) -> (Stop, Kept, Vec<String>) {
+    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
+    let mut state = match resume {
+        Some(folder) => State::read(folder, &mut optimiser, task.params()).unwrap(),
+        None => State::default(),
+    };
+    let (mut kept, mut rows) = (Kept::new(), Vec::new());
+    let stop = fit(task, settings, &mut optimiser, &mut state, &mut |event| {
+        let mut answer = Answer::Continue;
+        match event {
+            Event::Step(done) if Some(done.step) == stop_after => answer = Answer::Pause,
+            Event::Step(_) => {}
+            Event::Loss(row) => rows.push(format!("{} {:.6} {}", row.step, row.loss, row.learning_rate)),
+            Event::Evaluated(row) => rows.push(format!("{} {:?}", row.step, row.scores)),
+            Event::Save(checkpoint, write) => {
+                let folder = folder();
+                write(folder.path())?;
+                let name = if checkpoint == Checkpoint::Best { "best" } else { "last" };
+                kept.insert(name, read_all(folder.path()));
+            }
+        }
+        Ok(answer)
+    });
+    (stop.unwrap(), kept, rows)
+}
+
+fn without_seconds(mut files: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let state = files.get_mut("trainer_state.json").unwrap();
+    let mut json: serde_json::Value = serde_json::from_slice(state).unwrap();
+    json["seconds"] = 0.into();
+    *state = json.to_string().into_bytes();
+    files
+}
+
+#[test]
+fn sixteen_examples_are_learned_by_heart() {
+    let few = samples(16);
+    let new = NewModel { dropout: Some(0.0), ..new_model() };
+    let size = valuenet::model::scratch::ScratchSettings {
+        vocabulary_size: 200,
+        hidden_size: 64,
+        layers: 2,
+        heads: 4,
+        intermediate_size: 128,
+    };
+    let texts = few.iter().map(|sample| sample.scenario.as_str());
+    let model = ValueModel::from_scratch(&size, texts, &new, &Device::Cpu).unwrap();
+    let task = ValueTask::new(model, &few, few.clone()).unwrap();
+    let settings = TrainSettings {
+        epochs: 120,
+        batch_size: 16,
+        learning_rate: 3e-3,
+        weight_decay: 0.0,
+        schedule: Schedule::Cosine,
+        eval_every: 120,
+        ..TrainSettings::default()
+    };
+    let (_, kept, rows) = train(&task, &settings, None, None);
+    assert!(task.evaluate().unwrap()[0].1 < 1e-3, "{rows:?}");
+    assert!(kept.contains_key("best"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_and_another_seed_another() {
+    let weights = |seed: u64| {
+        let settings = TrainSettings { seed, ..settings() };
+        train(&task(tiny_model()), &settings, None, None).1["last"]["model.safetensors"].clone()
+    };
+    assert_eq!(weights(3), weights(3));
+    assert_ne!(weights(3), weights(4));
+}
+
+#[test]
+fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
+    let settings = settings();
+    let (stop, whole, rows) = train(&task(tiny_model()), &settings, None, None);
+    assert_eq!(stop, Stop::Finished);
+    let steps = Plan::new(&task(tiny_model()).lengths(), &settings).total_steps();
+    assert_eq!(steps, 8);
+    for stop_after in 1..steps {
+        let (stop, half, before) = train(&task(tiny_model()), &settings, None, Some(stop_after));
+        assert_eq!(stop, Stop::Paused);
+        let folder = folder();
+        for (name, bytes) in &half["last"] {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+        let (stop, rest, after) = train(&task(model), &settings, Some(folder.path()), None);
+        assert_eq!(stop, Stop::Finished);
+        assert!(
+            without_seconds(rest["last"].clone()) == without_seconds(whole["last"].clone()),
+            "{stop_after}"
+        );
+        let best = rest.get("best").or(half.get("best")).unwrap();
+        assert!(best == &whole["best"], "{stop_after}");
+        assert_eq!([before, after].concat(), rows, "{stop_after}");
+    }
+}
+
+#[test]
+fn training_does_not_depend_on_the_number_of_threads() {
+    let weights = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            train(&task(tiny_model()), &settings(), None, None).1["last"]["model.safetensors"].clone()
+        })
+    };
+    assert!(weights(1) == weights(3));
+}
+
+#[test]
+fn accumulated_batches_weigh_each_sample_alike() {
+    let model = tiny_model();
+    let task = task(model);
+    let gradients = |batches: &[&[usize]]| {
+        let mut sum = Gradients::default();
+        for batch in batches {
+            let tape = Tape::training(None);
+            let loss = task.loss(&tape, batch, 1.0 / 7.0).unwrap();
+            tape.backward(&loss, &mut sum).unwrap();
+        }
+        (0..task.params().len())
+            .flat_map(|index| {
+                let shape = task.params().var(index).shape();
+                sum.get(index).unwrap().dense(shape).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            })
+            .collect::<Vec<f32>>()
+    };
+    let (one, split) = (gradients(&[&[0, 1, 2, 3, 4, 5, 6]]), gradients(&[&[6, 0], &[1, 2, 3, 4], &[5]]));
+    let far = one.iter().zip(&split).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(far < 1e-6, "{far:e}");
+}
+
+#[test]
+fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
+    let lengths: Vec<usize> = (0..30).map(|item| item % 7 + 3).collect();
+    for (batch_size, accumulate) in [(4, 1), (4, 2), (4, 5), (7, 3), (64, 2)] {
+        let settings = TrainSettings { batch_size, accumulate, epochs: 3, ..settings() };
+        let mut plan = Plan::new(&lengths, &settings);
+        assert_eq!(plan.total_steps(), 3 * plan.steps_per_epoch());
+        for epoch in 0..3 {
+            let steps = epoch * plan.steps_per_epoch()..(epoch + 1) * plan.steps_per_epoch();
+            let mut items: Vec<usize> = steps.flat_map(|step| plan.batches(step).concat()).collect();
+            items.sort_unstable();
+            assert_eq!(items, (0..30).collect::<Vec<_>>(), "batches of {batch_size}, {accumulate} a step");
+        }
+    }
+    let limited = TrainSettings { max_steps: 5, ..settings() };
+    assert_eq!(Plan::new(&lengths, &limited).total_steps(), 5);
+}
+
+#[test]
+fn training_stops_early_when_nothing_gets_better() {
+    let settings =
+        TrainSettings { epochs: 50, learning_rate: 1e-12, patience: 3, eval_every: 1, ..settings() };
+    let (stop, kept, rows) = train(&task(tiny_model()), &settings, None, None);
+    assert_eq!(stop, Stop::Patience);
+    let evaluations = rows.iter().filter(|row| row.contains("mse")).count();
+    assert!(evaluations < 40, "{rows:?}");
+    // Asked to go on, it knows that it is done.
+    let folder = folder();
+    for (name, bytes) in &kept["last"] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+    assert_eq!(train(&task(model), &settings, Some(folder.path()), None).0, Stop::Patience);
+}
+
+#[test]
+fn a_training_that_diverges_says_so() {
+    let task = task(tiny_model());
+    let settings = TrainSettings { learning_rate: 1e30, warmup: 0.0, clip: 0.0, epochs: 20, ..settings() };
+    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
+    let outcome = fit(&task, &settings, &mut optimiser, &mut State::default(), &mut |_| Ok(Answer::Continue));
+    let error = outcome.unwrap_err();
+    let told = format!("{error} / {}", error.advice().unwrap_or_default());
+    assert!(told.contains("learning rate") || told.contains("learning_rate"), "{told}");
+}
+
+#[test]
+fn an_error_of_the_receiver_ends_the_training() {
+    let task = task(tiny_model());
+    let mut optimiser = AdamW::new(task.params(), settings().adamw()).unwrap();
+    let full = || valuenet::error::Error::failure("no space left");
+    let outcome: Result<Stop> =
+        fit(&task, &settings(), &mut optimiser, &mut State::default(), &mut |event| match event {
+            Event::Save(..) => Err(full()),
+            _ => Ok(Answer::Continue),
+        });
+    assert_eq!(outcome.unwrap_err().to_string(), "no space left");
+}
+
+#[test]
+fn the_best_checkpoint_predicts_what_its_row_says() {
+    let settings = TrainSettings { eval_every: 1, ..settings() };
+    let task = task(tiny_model());
+    let (mut best, mut bytes) = (None, BTreeMap::new());
+    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
+    fit(&task, &settings, &mut optimiser, &mut State::default(), &mut |event| {
+        match event {
+            Event::Evaluated(row) => best = row.best,
+            Event::Save(Checkpoint::Best, write) => {
+                let folder = folder();
+                write(folder.path())?;
+                bytes = read_all(folder.path());
+            }
+            _ => {}
+        }
+        Ok(Answer::Continue)
+    })
+    .unwrap();
+    let folder = folder();
+    bytes.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
+    let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+    let eval = samples(40).split_off(30);
+    let pairs: Vec<(Value, &str)> =
+        eval.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
+    let squares = model.utilities(&pairs).unwrap().into_iter().zip(&eval);
+    let squares = squares.map(|(utility, sample)| f64::from(utility - sample.label.utility()).powi(2));
+    let mse = squares.sum::<f64>() / eval.len() as f64;
+    assert!((mse - best.unwrap().score).abs() < 1e-7);
+}
