@@ -27,27 +27,36 @@ pub struct Training {
     rate: Rate,
 }
 
-/// Samples a second of training alone, over the last seconds.
+/// Samples a second of training alone, since the last row.
 struct Rate {
     since: Instant,
     busy: Duration,
     samples: usize,
-    per_second: f64,
+    shown: f64,
 }
 
 impl Rate {
     fn new() -> Self {
-        Self { since: Instant::now(), busy: Duration::ZERO, samples: 0, per_second: 0.0 }
+        Self { since: Instant::now(), busy: Duration::ZERO, samples: 0, shown: 0.0 }
     }
 
     fn count(&mut self, samples: usize) {
         self.busy += self.since.elapsed();
         self.since = Instant::now();
         self.samples += samples;
-        if self.busy > Duration::from_secs(2) || self.per_second == 0.0 {
-            self.per_second = self.samples as f64 / self.busy.as_secs_f64();
-            (self.busy, self.samples) = (Duration::ZERO, 0);
+        if self.busy > Duration::from_secs(1) || self.shown == 0.0 {
+            self.shown = self.per_second();
         }
+    }
+
+    fn per_second(&self) -> f64 {
+        self.samples as f64 / self.busy.as_secs_f64()
+    }
+
+    fn next_row(&mut self) -> f64 {
+        self.shown = self.per_second();
+        (self.busy, self.samples) = (Duration::ZERO, 0);
+        self.shown
     }
 }
 
@@ -63,7 +72,7 @@ impl Training {
     /// Moves on by a step.
     pub fn step(&mut self, done: &StepDone) {
         self.rate.count(done.samples);
-        self.bar.set_message(format!("loss {:.3}  {:.0} samples/s", done.loss, self.rate.per_second));
+        self.bar.set_message(format!("loss {:.3}  {:.0} samples/s", done.loss, self.rate.shown));
         self.bar.set_position(done.step);
     }
 
@@ -72,9 +81,9 @@ impl Training {
         self.rate.since = Instant::now();
     }
 
-    /// Samples a second of late.
-    pub fn samples_per_second(&self) -> f64 {
-        self.rate.per_second
+    /// Samples a second of training since the row before.
+    pub fn samples_per_second(&mut self) -> f64 {
+        self.rate.next_row()
     }
 
     /// Shows a row, above the bar if there is one.
