@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    valuenet::nn::cpu::keep_memory();
     let cli = cli::Cli::parse();
     match cli.run() {
         Ok(code) => code,

@@ -3,14 +3,15 @@
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
 use valuenet::nn::attention::{Attention, Offsets};
-use valuenet::nn::dropout::{Dropout, Residual};
+use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::layer_norm::Normalise;
-use valuenet::nn::linear::Joined;
+use valuenet::nn::linear::{Joined, Then};
 use valuenet::nn::losses::SquaredError;
 use valuenet::nn::noise::{Mask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
+use valuenet::nn::precision::Precision;
 use valuenet::nn::tape::{Node, Op, Tape};
 use valuenet::seed::{Purpose, Stream};
 
@@ -140,13 +141,66 @@ fn lie_transposed(tensor: &Tensor) -> Tensor {
 
 #[test]
 fn a_linear_layer_is_right() {
-    check(|| Joined, &[random(&[5, 7], 0), random(&[4, 7], 1), random(&[4], 2)]);
+    for (rows, inputs, outputs) in [(5, 7, 4), (1, 1, 1), (33, 3, 35)] {
+        let all = [random(&[rows, inputs], 0), random(&[outputs, inputs], 1), random(&[outputs], 2)];
+        check(|| layer(Then::Nothing), &all);
+    }
 }
 
 #[test]
 fn joined_linear_layers_are_right() {
-    let layers = [random(&[3, 7], 1), random(&[3], 2), random(&[140, 7], 3), random(&[140], 4)];
-    check(|| Joined, &[&[random(&[2, 7], 0)], layers.as_slice()].concat());
+    let layers = [random(&[3, 7], 1), random(&[3], 2), random(&[70, 7], 3), random(&[70], 4)];
+    check(|| layer(Then::Nothing), &[&[random(&[2, 7], 0)], layers.as_slice()].concat());
+}
+
+#[test]
+fn a_linear_layer_with_an_activation_is_right() {
+    let inputs = [random(&[17, 5], 0), random(&[4, 5], 1), random(&[4], 2)];
+    for activation in [Activation::Gelu, Activation::Relu] {
+        check(|| layer(Then::Activate(activation)), &inputs);
+    }
+}
+
+#[test]
+fn a_linear_layer_with_a_residual_is_right() {
+    let inputs = [random(&[40, 3], 0), random(&[5, 3], 1), random(&[5], 2), random(&[40, 5], 3)];
+    for mask in [None, Some(mask(5, 0.25))] {
+        check(|| layer(Then::AddTo(mask)), &inputs);
+    }
+}
+
+#[test]
+fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
+    let single = |rows: usize, inputs: usize, outputs: usize| {
+        vec![random(&[rows, inputs], 0), random(&[outputs, inputs], 1), random(&[outputs], 2)]
+    };
+    let two = [random(&[3, 7], 1), random(&[3], 2), random(&[70, 7], 3), random(&[70], 4)];
+    let joined = [&[random(&[9, 7], 0)], two.as_slice()].concat();
+    for inputs in [single(5, 7, 4), single(1, 1, 1), single(70, 33, 35), single(100, 64, 32), joined] {
+        let make = || Joined { then: Then::Nothing, precision: Precision::Bf16 };
+        let expected = make().portable(&inputs).unwrap();
+        let weights = random(expected.dims(), 99);
+        let (result, found) = on_tape(make(), &inputs, &weights);
+        let far = |a: &[f64], b: &[f64]| {
+            let largest = b.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
+            a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest
+        };
+        assert!(far(&result, &values(&expected)) < 3e-6, "{:?}", expected.dims());
+        let gradients = exact_gradients(&layer(Then::Nothing), &inputs, &weights);
+        for (found, exact) in found.iter().zip(&gradients) {
+            assert!(
+                far(found, exact) < 2e-2,
+                "{:?}: a gradient is {} off",
+                expected.dims(),
+                far(found, exact)
+            );
+        }
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let again = pool.install(|| on_tape(make(), &inputs, &weights));
+            assert!(again == (result.clone(), found.clone()), "{threads} threads");
+        }
+    }
 }
 
 #[test]
@@ -184,6 +238,10 @@ fn activations_keep_a_finite_gradient_far_from_zero() {
     }
 }
 
+fn layer(then: Then) -> Joined {
+    Joined { then, precision: Precision::F32 }
+}
+
 fn offsets(lengths: &[usize]) -> Offsets {
     let ends = lengths.iter().scan(0, |end, length| {
         *end += length;
@@ -203,6 +261,7 @@ fn attention_is_right() {
         let lengths = [3, 1, 4];
         let attention = || Attention { heads: 2, queries: offsets(&lengths), keys: offsets(&lengths), mask };
         check(attention, &[random(&[8, 6], 0), random(&[8, 12], 1)]);
+        check(attention, &[random(&[8, 18], 0)]);
     }
 }
 
@@ -237,13 +296,6 @@ fn dropout_is_right() {
 }
 
 #[test]
-fn a_residual_connection_is_right() {
-    for mask in [None, Some(mask(5, 0.25))] {
-        check(|| Residual { mask }, &[random(&[40, 3], 0), random(&[40, 3], 1)]);
-    }
-}
-
-#[test]
 fn the_squared_error_is_right() {
     check(|| SquaredError { targets: vec![1.0, -1.0, 0.0], weight: 0.25 }, &[random(&[3, 1], 0)]);
 }
@@ -251,10 +303,12 @@ fn the_squared_error_is_right() {
 #[test]
 fn large_operations_do_not_depend_on_the_number_of_threads() {
     let (x, w, b) = (random(&[700, 96], 0), random(&[200, 96], 1), random(&[200], 2));
+    let residual = random(&[700, 200], 7);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let linear = on_tape(Joined, &[x.clone(), w.clone(), b.clone()], &random(&[700, 200], 3));
+            let layer = layer(Then::AddTo(Some(mask(7, 0.1))));
+            let linear = on_tape(layer, &[&x, &w, &b, &residual].map(Tensor::clone), &random(&[700, 200], 3));
             let norm = [x.clone(), random(&[96], 4), random(&[96], 5)];
             (linear, on_tape(Normalise { eps: 1e-12 }, &norm, &random(&[700, 96], 6)))
         })
@@ -272,6 +326,17 @@ fn dropout_drops_the_share_it_is_asked_to_and_keeps_the_expectation() {
         let mean = numbers.iter().map(|x| f64::from(*x)).sum::<f64>() / numbers.len() as f64;
         assert!((dropped - f64::from(probability)).abs() < 2e-3, "{dropped} of {probability}");
         assert!((mean - 1.0).abs() < 3e-3, "mean {mean}");
+    }
+}
+
+#[test]
+fn a_mask_is_the_same_from_any_position_on() {
+    let mut whole = vec![1f32; 2000];
+    mask(8, 0.5).apply(0, &mut whole);
+    for start in [1, 255, 256, 511, 512, 700] {
+        let mut part = vec![1f32; 2000 - start];
+        mask(8, 0.5).apply(start, &mut part);
+        assert!(part == whole[start..], "from {start} on");
     }
 }
 

@@ -4,26 +4,24 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use candle_core::Device;
-use clap::ValueEnum;
 use valuenet::data::{Row, Split, Table};
 use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::eval::{Evaluation, Scored};
 use valuenet::model::ValueModel;
-use valuenet::nn::device;
 use valuenet::report::Format;
 use valuenet::report::evaluation::{self, ROUNDING, Report};
 use valuenet::run::{Saved, Source};
-use valuenet::train::{Checkpoint, value::predict};
+use valuenet::train::value::predict;
 
 use super::TableFormat;
+use super::model::{CheckpointName, ModelArgs};
 use super::output::{Console, write_result};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run directory, or the folder of a trained model.
-    run: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
 
     /// The split of the run's own data.
     #[arg(long, default_value = "test", conflicts_with = "data")]
@@ -40,41 +38,15 @@ pub struct Args {
     /// Write the report to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-
-    /// Which of the run's checkpoints.
-    #[arg(long, value_enum, default_value = "best")]
-    checkpoint: CheckpointName,
-
-    /// auto, cpu, cuda or cuda:N.
-    #[arg(long, default_value = "auto")]
-    device: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckpointName {
-    /// The one with the best score on the eval split.
-    Best,
-    /// The latest.
-    Last,
-}
-
-impl From<CheckpointName> for Checkpoint {
-    fn from(name: CheckpointName) -> Self {
-        match name {
-            CheckpointName::Best => Checkpoint::Best,
-            CheckpointName::Last => Checkpoint::Last,
-        }
-    }
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    let device = device::open(&args.device)?;
-    let saved = Saved::is_run(&args.run).then(|| Saved::open(&args.run)).transpose()?;
+    let saved = Saved::is_run(&args.model.run).then(|| Saved::open(&args.model.run)).transpose()?;
     let table = match (&args.data, &saved) {
         (Some(path), _) => Table::read_strict(path)?,
         (None, Some(saved)) => saved_split(saved, args.split, console)?,
         (None, None) => {
-            let what = format!("{} is a model without data of its own", args.run.display());
+            let what = format!("{} is a model without data of its own", args.model.run.display());
             return Err(Error::usage(what).help("name a file with --data, or a run directory").into());
         }
     };
@@ -82,22 +54,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         None => args.split.name().into(),
     };
-    let model = open_model(&args.run, args.checkpoint, &device.device)?;
-    let job = Job { model: &model, folder: &args.run, saved: saved.as_ref(), table: &table, name: &name };
-    let text = job.evaluate(args.format.into(), args.checkpoint, console)?;
+    let model = args.model.open()?;
+    let job =
+        Job { model: &model, folder: &args.model.run, saved: saved.as_ref(), table: &table, name: &name };
+    let text = job.evaluate(args.format.into(), args.model.checkpoint, console)?;
     write_result(&text, args.output.as_deref())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The model of a run, or of a model folder.
-pub fn open_model(run: &Path, checkpoint: CheckpointName, device: &Device) -> anyhow::Result<ValueModel> {
-    if !Saved::is_run(run) {
-        return Ok(ValueModel::open(run, device)?);
-    }
-    let folder = Saved::open(run)?.checkpoint(checkpoint.into()).ok_or_else(|| {
-        Error::file(run, "this run has no such checkpoint yet").help("it appears with the first evaluation")
-    })?;
-    Ok(ValueModel::open(&folder, device)?)
 }
 
 /// A split of the data that a run was made with.

@@ -10,17 +10,16 @@ use clap::ValueEnum;
 use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::infer;
-use valuenet::nn::device;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
 
-use super::eval::{CheckpointName, open_model};
+use super::model::ModelArgs;
 use super::output::Console;
 use super::progress::Scoring;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A run directory, or the folder of a trained model.
-    run: PathBuf,
+    #[command(flatten)]
+    model: ModelArgs,
 
     /// A file with one text a line; `-` for stdin.
     #[arg(default_value = "-")]
@@ -37,14 +36,6 @@ pub struct Args {
     /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-
-    /// Which of a run's checkpoints.
-    #[arg(long, value_enum, default_value = "best")]
-    checkpoint: CheckpointName,
-
-    /// auto, cpu, cuda or cuda:N.
-    #[arg(long, default_value = "auto")]
-    device: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -74,8 +65,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
             File::open(&args.file).map_err(|error| Error::io(&args.file, "read", error))?,
         )),
     };
-    let device = device::open(&args.device)?;
-    let model = open_model(&args.run, args.checkpoint, &device.device)?;
+    let model = args.model.open()?;
     let texts: Box<dyn Iterator<Item = valuenet::error::Result<String>>> = match &args.column {
         Some(name) => Box::new(infer::column(&args.file, reader, name)?),
         None => Box::new(infer::lines(&args.file, reader)),

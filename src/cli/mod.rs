@@ -5,6 +5,7 @@ mod download;
 pub mod error;
 mod eval;
 mod infer;
+mod model;
 mod output;
 mod progress;
 mod provenance;
@@ -40,6 +41,10 @@ pub struct Cli {
     /// Say more.
     #[arg(short, long, global = true)]
     verbose: bool,
+
+    /// CPU threads [default: RAYON_NUM_THREADS, or all cores]. Results do not depend on it.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
 }
 
 #[derive(Subcommand)]
@@ -60,14 +65,18 @@ enum Command {
 impl Cli {
     /// Does what was asked.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        const STACK: usize = 8 << 20; // as a main thread has
         let console = Console::new(self.quiet, self.verbose);
-        match self.command {
+        let threads = self.threads.map_or(0, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()?;
+        // On a thread of the pool, so that handing out work wakes only the others.
+        pool.install(|| match self.command {
             Command::Train(args) => train::run(&args, &console),
             Command::Eval(args) => eval::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
             Command::Data(command) => data::run(&command),
             Command::Download(args) => download::run(&args, &console),
-        }
+        })
     }
 }
 

@@ -24,7 +24,7 @@ pub fn describe(
         outcome: None,
         config: config.clone(),
         device: device.name.clone(),
-        dtype: "f32".into(),
+        dtype: config.train.dtype.name().into(),
         threads: rayon::current_num_threads(),
         limit,
         model: Model {

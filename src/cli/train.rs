@@ -10,13 +10,15 @@ use valuenet::error::{Error, Result};
 use valuenet::hub;
 use valuenet::model::ValueModel;
 use valuenet::nn::device;
+use valuenet::nn::precision::Precision;
 use valuenet::report::Format;
 use valuenet::run::{self, IfOccupied, Info, Run, Saved};
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Plan, Stop, Task};
 
-use super::eval::{CheckpointName, Job, open_model};
+use super::eval::Job;
 use super::hub_settings;
+use super::model::{self, CheckpointName, Dtype};
 use super::output::{Console, write_result};
 use super::progress::Download;
 use super::provenance::{describe, now};
@@ -43,6 +45,10 @@ pub struct Args {
     /// auto, cpu, cuda or cuda:N (train.device).
     #[arg(long)]
     device: Option<String>,
+
+    /// In which precision matrices are multiplied (train.dtype).
+    #[arg(long, value_enum)]
+    dtype: Option<Dtype>,
 
     /// Read only the first N rows of each split.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -80,7 +86,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let path = run_path(args);
     let (place, model, info) = if args.resume {
         let (run, saved) = resume(&path, &config, &data, limit)?;
-        let model = open_model(&path, CheckpointName::Last, &device.device)?;
+        let model = model::open(&path, CheckpointName::Last, &device.device, config.train.dtype)?;
         let resumed = [saved.info.resumed.clone(), vec![now()]].concat();
         let info = Info { resumed, finished: None, outcome: None, ..saved.info };
         (Place::Resumed(run), model, info)
@@ -103,7 +109,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         Outcome::Ended(Stop::Paused) => {}
         Outcome::Ended(Stop::Finished | Stop::Patience) => {
             if let Some(test) = data.test.as_ref().filter(|_| !args.no_test) {
-                report_test(&path, test, &device.device, console)?;
+                report_test(&path, test, &device.device, config.train.dtype, console)?;
             }
         }
     }
@@ -137,6 +143,7 @@ fn read_config(args: &Args) -> Result<Config> {
     let mut sets = args.set.clone();
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.device.as_ref().map(|device| format!("train.device=\"{device}\"")));
+    sets.extend(args.dtype.map(|dtype| format!("train.dtype=\"{}\"", Precision::from(dtype).name())));
     Config::read(&args.config, &sets)
 }
 
@@ -163,18 +170,25 @@ fn new_model(config: &Config, train: &Table, device: &Device, console: &Console)
     let new = config.new_model();
     if config.model.base == "scratch" {
         let texts = train.rows.iter().map(|row| row.sample.scenario.as_str());
-        return ValueModel::from_scratch(&config.model.scratch, texts, &new, device);
+        let model = ValueModel::from_scratch(&config.model.scratch, texts, &new, device)?;
+        return Ok(model.with_precision(config.train.dtype));
     }
     let progress = Download::new(console);
     let mut tell = |transfer: hub::Transfer<'_>| progress.advance(transfer);
     let folder = hub::locate(&config.model.base, &config.model.revision, &hub_settings(), &mut tell)?;
-    ValueModel::from_pretrained(&folder, &new, device)
+    Ok(ValueModel::from_pretrained(&folder, &new, device)?.with_precision(config.train.dtype))
 }
 
 /// The best checkpoint's scores on the test split.
-fn report_test(path: &Path, test: &Table, device: &Device, console: &Console) -> anyhow::Result<()> {
+fn report_test(
+    path: &Path,
+    test: &Table,
+    device: &Device,
+    precision: Precision,
+    console: &Console,
+) -> anyhow::Result<()> {
     let saved = Saved::open(path)?;
-    let model = open_model(path, CheckpointName::Best, device)?;
+    let model = model::open(path, CheckpointName::Best, device, precision)?;
     let job = Job { model: &model, folder: path, saved: Some(&saved), table: test, name: Split::Test.name() };
     write_result(&job.evaluate(Format::Table, CheckpointName::Best, console)?, None)
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::nn::activation::Activation;
 use crate::nn::attention::{Attention, Offsets};
-use crate::nn::dropout::{dropout, residual};
+use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup, select_rows};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, joined};
@@ -105,7 +105,7 @@ impl Bert {
             let last = number + 1 == self.layer.len();
             x = match wanted {
                 Wanted::FirstTokens if last => layer.forward_first(tape, &x, batch)?,
-                _ => layer.forward(tape, &x, &x, &batch.offsets, &batch.offsets)?,
+                _ => layer.forward(tape, &x, batch)?,
             };
         }
         match wanted {
@@ -179,26 +179,21 @@ impl BertLayer {
         })
     }
 
-    /// The states of the rows `x`, which attend to all rows of `context`: (rows, hidden).
-    fn forward(
-        &self,
-        tape: &Tape,
-        x: &Node,
-        context: &Node,
-        queries: &Offsets,
-        keys: &Offsets,
-    ) -> Result<Node> {
-        let attended = self.attention.forward(tape, x, context, queries, keys)?;
-        let x = self.attention_output.forward(tape, &attended, x)?;
-        let inner = self.intermediate_act.forward(tape, &self.intermediate.forward(tape, &x)?)?; // (rows, inner)
-        self.output.forward(tape, &inner, &x)
+    /// (tokens, hidden) to (tokens, hidden).
+    fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
+        self.after_attention(tape, &self.attention.forward(tape, x, batch)?, x)
     }
 
-    /// The same for the first row of each sequence only: (sequences, hidden).
+    /// The same for the first row of each sequence only: (tokens, hidden) to (sequences, hidden).
     fn forward_first(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
         let first = select_rows(tape, x, &batch.first_rows())?;
-        let one_each: Offsets = (0..=batch.len()).collect();
-        self.forward(tape, &first, x, &one_each, &batch.offsets)
+        self.after_attention(tape, &self.attention.forward_first(tape, &first, x, batch)?, &first)
+    }
+
+    fn after_attention(&self, tape: &Tape, attended: &Node, x: &Node) -> Result<Node> {
+        let x = self.attention_output.forward(tape, attended, x)?;
+        let inner = self.intermediate.activated(tape, &x, self.intermediate_act)?; // (rows, inner)
+        self.output.forward(tape, &inner, &x)
     }
 }
 
@@ -224,23 +219,22 @@ impl BertSelfAttention {
         })
     }
 
-    fn forward(
-        &self,
-        tape: &Tape,
-        x: &Node,
-        context: &Node,
-        queries: &Offsets,
-        keys: &Offsets,
-    ) -> Result<Node> {
-        let q = self.query.forward(tape, x)?; // (rows, hidden)
-        let kv = joined(tape, context, &[&self.key, &self.value])?; // (context rows, 2 hidden)
-        let attention = Attention {
-            heads: self.heads,
-            queries: queries.clone(),
-            keys: keys.clone(),
-            mask: tape.mask(self.dropout),
-        };
-        tape.apply(attention, &[&q, &kv])
+    /// (tokens, hidden) to (tokens, hidden).
+    fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
+        let qkv = joined(tape, x, &[&self.query, &self.key, &self.value])?; // (tokens, 3 hidden)
+        tape.apply(self.attention(tape, batch.offsets.clone(), batch), &[&qkv])
+    }
+
+    /// The same for the first token of each sequence, whose rows are `first`: (sequences, hidden).
+    fn forward_first(&self, tape: &Tape, first: &Node, x: &Node, batch: &Packed) -> Result<Node> {
+        let q = self.query.forward(tape, first)?; // (sequences, hidden)
+        let kv = joined(tape, x, &[&self.key, &self.value])?; // (tokens, 2 hidden)
+        tape.apply(self.attention(tape, (0..=batch.len()).collect(), batch), &[&q, &kv])
+    }
+
+    fn attention(&self, tape: &Tape, queries: Offsets, batch: &Packed) -> Attention {
+        let (heads, keys) = (self.heads, batch.offsets.clone());
+        Attention { heads, queries, keys, mask: tape.mask(self.dropout) }
     }
 }
 
@@ -266,7 +260,6 @@ impl BertOutput {
     }
 
     fn forward(&self, tape: &Tape, x: &Node, input: &Node) -> Result<Node> {
-        let sum = residual(tape, &self.dense.forward(tape, x)?, input, self.dropout)?;
-        self.layer_norm.forward(tape, &sum)
+        self.layer_norm.forward(tape, &self.dense.residual(tape, x, input, self.dropout)?)
     }
 }

@@ -13,6 +13,7 @@ use super::network::{Network, Start};
 use super::value_model::ValueModel;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::nn::precision::Precision;
 use crate::text::TextEncoder;
 
 impl ValueModel {
@@ -40,7 +41,7 @@ impl ValueModel {
         let network = Network::build(&family, extras.head, tensors, Start::Trained, 0, device)
             .map_err(|error| Error::file(&files.weights, error.to_string()).help(UNFIT))?;
         let tokenizer_settings = TokenizerSettings::read(&files.folder);
-        Ok(Self { network, text, extras, config, tokenizer_settings })
+        Ok(Self { network, text, extras, config, tokenizer_settings, precision: Precision::F32 })
     }
 
     /// Writes the model into an existing folder.

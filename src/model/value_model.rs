@@ -17,6 +17,7 @@ use super::scratch::ScratchSettings;
 use super::value_tokens::{ValueTokenInit, add_value_rows};
 use crate::disk::read_json;
 use crate::error::{Error, Result};
+use crate::nn::precision::Precision;
 use crate::nn::tape::Tape;
 use crate::text::batch::budget_batches;
 use crate::text::{Packed, TextEncoder};
@@ -49,6 +50,8 @@ pub struct ValueModel {
     /// `config.json` without our own settings.
     pub(super) config: Json,
     pub(super) tokenizer_settings: TokenizerSettings,
+    /// In which precision it predicts.
+    pub(super) precision: Precision,
 }
 
 impl ValueModel {
@@ -106,7 +109,7 @@ impl ValueModel {
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
         let network = Network::build(&family, new.head, tensors, start, new.seed, device)?;
         let extras = Extras::new(new.head, new.max_length);
-        Ok(Self { network, text, extras, config, tokenizer_settings })
+        Ok(Self { network, text, extras, config, tokenizer_settings, precision: Precision::F32 })
     }
 
     /// The network.
@@ -117,6 +120,11 @@ impl ValueModel {
     /// What turns prompts into token ids.
     pub fn text(&self) -> &TextEncoder {
         &self.text
+    }
+
+    /// The same model, which predicts in another precision than f32.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The label counts of the split it was trained on, if known.
@@ -134,8 +142,9 @@ impl ValueModel {
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let mut utilities = vec![0.0; prompts.len()];
         for batch in budget_batches(&lengths, TOKEN_BUDGET) {
+            let tape = Tape::inference().with_precision(self.precision);
             let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
-            let predicted = self.network.utilities(&Tape::inference(), &packed)?;
+            let predicted = self.network.utilities(&tape, &packed)?;
             let predicted = predicted.tensor().flatten_all()?.to_vec1::<f32>()?;
             batch.iter().zip(predicted).for_each(|(&item, utility)| utilities[item] = utility);
         }

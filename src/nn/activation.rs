@@ -1,11 +1,10 @@
 //! The activation functions of feed-forward layers and heads.
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
 use super::cpu;
 use super::gradients::Gradient;
-use super::math::{erf, exp};
+use super::math::{erf, exp, sigmoid};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
 
 /// A function of each number on its own.
@@ -27,8 +26,6 @@ pub enum Activation {
 
 /// Numbers that one task works on.
 const BLOCK: usize = 8192;
-
-const SQRT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
 impl Activation {
     /// The function that a checkpoint's `hidden_act` names.
@@ -59,38 +56,28 @@ impl Op for Activation {
                 (x * 0.5)? * ((inner * f64::sqrt(2.0 / std::f64::consts::PI))?.tanh()? + 1.0)?
             }
             Self::Relu => x.relu(),
-            Self::Silu => x * sigmoid(x)?,
+            Self::Silu => x * portable_sigmoid(x)?,
             Self::Tanh => x.tanh(),
-            Self::ScaledSigmoid => sigmoid(x)?.affine(2.0, -1.0),
+            Self::ScaledSigmoid => portable_sigmoid(x)?.affine(2.0, -1.0),
         }
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
-        match self {
-            Self::Gelu => Some(&ExactGelu),
-            _ => None,
-        }
+        Some(self)
     }
 }
 
 /// `σ(x) = (1 + tanh(x / 2)) / 2`, which neither overflows nor loses its gradient.
-fn sigmoid(x: &Tensor) -> Result<Tensor> {
+fn portable_sigmoid(x: &Tensor) -> Result<Tensor> {
     (x * 0.5)?.tanh()?.affine(0.5, 0.5)
 }
 
-/// The kernel of [`Activation::Gelu`].
-struct ExactGelu;
-
-impl Kernel for ExactGelu {
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
+impl Kernel for Activation {
+    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
         let x = inputs[0];
-        let mut y = vec![0.0; x.data.len()];
-        y.par_chunks_mut(BLOCK).zip(x.data.par_chunks(BLOCK)).for_each(|(y, x)| {
-            cpu::vectorised(|| {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = 0.5 * x * (1.0 + erf(x * SQRT_HALF));
-                }
-            });
+        let y = cpu::build(x.data.len(), BLOCK, |start, y| {
+            y.copy_from_slice(&x.data[start..][..y.len()]);
+            self.apply(y, &mut []);
         });
         Ok(Output::new(y, x.dims))
     }
@@ -102,19 +89,59 @@ impl Kernel for ExactGelu {
         gradient: &[f32],
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
-        const DENSITY_AT_ZERO: f32 = 0.398_942_3; // 1 / sqrt(2 pi)
         let x = inputs[0].data;
-        let mut dx = vec![0.0; x.len()];
-        let blocks = dx.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(gradient.par_chunks(BLOCK));
-        blocks.for_each(|((dx, x), dy)| {
-            cpu::vectorised(|| {
-                for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
-                    let distribution = 0.5 * (1.0 + erf(x * SQRT_HALF));
-                    let density = DENSITY_AT_ZERO * exp(-0.5 * x * x);
-                    *dx = dy * (distribution + x * density);
-                }
-            });
+        let dx = cpu::build(x.len(), BLOCK, |start, dx| {
+            let mut y = x[start..][..dx.len()].to_vec();
+            self.apply(&mut y, dx);
+            cpu::vectorised!(dx.iter_mut().zip(&gradient[start..]).for_each(|(dx, dy)| *dx *= dy));
         });
         Ok(vec![Some(Gradient::Dense(dx))])
     }
+}
+
+impl Activation {
+    /// Replaces each number of `x` by the function's value, and writes the function's slope there to `slopes`, unless
+    /// that is empty.
+    pub(super) fn apply(self, x: &mut [f32], slopes: &mut [f32]) {
+        match self {
+            Self::Gelu => each(x, slopes, |x| {
+                const DENSITY_AT_ZERO: f32 = 0.398_942_3; // 1 / sqrt(2 pi)
+                let distribution = 0.5f32.mul_add(erf(x * std::f32::consts::FRAC_1_SQRT_2), 0.5);
+                let density = move || DENSITY_AT_ZERO * exp(-0.5 * x * x);
+                (x * distribution, move || x.mul_add(density(), distribution))
+            }),
+            Self::GeluTanh => each(x, slopes, |x| {
+                const SCALE: f32 = 0.797_884_6; // sqrt(2 / pi)
+                let inner = SCALE * x * (0.044_715 * x).mul_add(x, 1.0);
+                let s = sigmoid(2.0 * inner);
+                let slope = SCALE * (3.0 * 0.044_715 * x).mul_add(x, 1.0);
+                (x * s, move || (2.0 * x * slope * s).mul_add(1.0 - s, s))
+            }),
+            Self::Relu => each(x, slopes, |x| (x.max(0.0), move || if x > 0.0 { 1.0 } else { 0.0 })),
+            Self::Silu => each(x, slopes, |x| {
+                let s = sigmoid(x);
+                (x * s, move || (x * s).mul_add(1.0 - s, s))
+            }),
+            Self::Tanh => each(x, slopes, |x| {
+                let y = 2.0f32.mul_add(sigmoid(2.0 * x), -1.0);
+                (y, move || (-y).mul_add(y, 1.0))
+            }),
+            Self::ScaledSigmoid => each(x, slopes, |x| {
+                let s = sigmoid(x);
+                (2.0f32.mul_add(s, -1.0), move || 2.0 * s * (1.0 - s))
+            }),
+        }
+    }
+}
+
+/// Applies a function that gives its value and, if asked, its slope.
+#[inline(always)]
+fn each<F: Fn() -> f32>(x: &mut [f32], slopes: &mut [f32], function: impl Fn(f32) -> (f32, F)) {
+    cpu::vectorised!(match slopes {
+        [] => x.iter_mut().for_each(|x| *x = function(*x).0),
+        slopes => x.iter_mut().zip(slopes).for_each(|(x, to)| {
+            let (value, slope) = function(*x);
+            (*x, *to) = (value, slope());
+        }),
+    });
 }

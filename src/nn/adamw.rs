@@ -35,6 +35,8 @@ pub struct AdamW {
 struct Moments {
     mean: Var,
     square: Var,
+    /// Of a table with sparse gradients: whether a row's moments are zero still, so that only its decay is due.
+    idle_rows: Option<Vec<bool>>,
 }
 
 /// The factors of one step for one tensor.
@@ -62,7 +64,7 @@ impl AdamW {
         let zeros = |var: &Var| Var::zeros(var.shape(), DType::F32, var.device());
         let moments = params
             .iter()
-            .map(|(_, var)| Ok(Moments { mean: zeros(var)?, square: zeros(var)? }))
+            .map(|(_, var)| Ok(Moments { mean: zeros(var)?, square: zeros(var)?, idle_rows: None }))
             .collect::<Result<_>>()?;
         Ok(Self { settings, steps: 0, moments })
     }
@@ -121,7 +123,8 @@ impl AdamW {
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn restore(&mut self, params: &Params, state: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
-        for ((name, _), moments) in params.iter().zip(&self.moments) {
+        for ((name, _), moments) in params.iter().zip(&mut self.moments) {
+            moments.idle_rows = None;
             for (part, var) in [("mean", &moments.mean), ("square", &moments.square)] {
                 match state.get(&format!("{part}.{name}")) {
                     Some(tensor) => var.set(&tensor.to_device(var.device())?)?,
@@ -135,19 +138,32 @@ impl AdamW {
 }
 
 impl Moments {
-    fn update(&self, var: &Var, gradient: &Sum, factors: Factors) -> Result<()> {
+    fn update(&mut self, var: &Var, gradient: &Sum, factors: Factors) -> Result<()> {
         if !(cpu::holds(var) && cpu::holds(gradient.tensor())) {
             return self.update_portable(var, &gradient.dense(var.shape())?, factors);
         }
         let values = cpu::values(gradient.tensor())?;
+        let mut idle = match gradient {
+            Sum::Dense(_) => Vec::new(),
+            Sum::Rows(..) => self.idle_rows.take().map_or_else(|| self.find_idle_rows(), Ok)?,
+        };
         cpu::update(var, |p| {
             cpu::update(&self.mean, |mean| {
                 cpu::update(&self.square, |square| match gradient {
                     Sum::Dense(_) => factors.update_all(p, mean, square, &values),
-                    Sum::Rows(ids, _) => factors.update_rows(p, mean, square, ids, &values),
+                    Sum::Rows(ids, _) => factors.update_rows((p, mean, square), ids, &values, &mut idle),
                 })
             })
-        })
+        })?;
+        self.idle_rows = matches!(gradient, Sum::Rows(..)).then_some(idle);
+        Ok(())
+    }
+
+    fn find_idle_rows(&self) -> Result<Vec<bool>> {
+        let width = self.mean.dims().last().copied().unwrap_or(1).max(1);
+        let (mean, square) = (cpu::values(&self.mean)?, cpu::values(&self.square)?);
+        let rows = mean.par_chunks(width).zip(square.par_chunks(width));
+        Ok(rows.map(|(mean, square)| mean.iter().chain(square).all(|moment| *moment == 0.0)).collect())
     }
 
     fn update_portable(&self, var: &Var, gradient: &Tensor, f: Factors) -> Result<()> {
@@ -173,34 +189,38 @@ impl Factors {
             .zip(square.par_chunks_mut(BLOCK))
             .zip(gradient.par_chunks(BLOCK))
             .for_each(|(((p, mean), square), gradient)| {
-                cpu::vectorised(|| self.update_block(p, mean, square, |i| gradient[i]));
+                cpu::vectorised!(self.update_block(p, mean, square, |i| gradient[i]));
             });
         Ok(())
     }
 
-    /// The gradient is zero in all rows but those with these `ids`.
+    /// The gradient is zero in all rows but those with these `ids`; `idle` tells which rows have never had one.
     fn update_rows(
         self,
-        p: &mut [f32],
-        mean: &mut [f32],
-        square: &mut [f32],
+        (p, mean, square): (&mut [f32], &mut [f32], &mut [f32]),
         ids: &[u32],
         gradient: &[f32],
+        idle: &mut [bool],
     ) -> Result<()> {
         let Some(width) = gradient.len().checked_div(ids.len()) else {
             return Ok(());
         };
+        for &id in ids {
+            idle[id as usize] = false;
+        }
         p.par_chunks_mut(width)
             .zip(mean.par_chunks_mut(width))
             .zip(square.par_chunks_mut(width))
+            .zip(idle)
             .enumerate()
             .with_min_len(256)
-            .for_each(|(row, ((p, mean), square))| {
-                cpu::vectorised(|| match ids.binary_search(&(row as u32)) {
+            .for_each(|(row, (((p, mean), square), idle))| {
+                cpu::vectorised!(match ids.binary_search(&(row as u32)) {
                     Ok(place) => {
                         let gradient = &gradient[place * width..][..width];
                         self.update_block(p, mean, square, |i| gradient[i]);
                     }
+                    Err(_) if *idle => p.iter_mut().for_each(|p| *p *= self.keep),
                     Err(_) => self.update_block(p, mean, square, |_| 0.0),
                 });
             });

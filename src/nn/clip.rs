@@ -28,7 +28,7 @@ fn sum_of_squares(gradient: &Tensor) -> Result<f64> {
     let values = cpu::values(gradient)?;
     let blocks: Vec<f32> = values
         .par_chunks(BLOCK)
-        .map(|block| cpu::vectorised(|| cpu::sum(block.len(), |i| block[i] * block[i])))
+        .map(|block| cpu::vectorised!(cpu::sum(block.len(), |i| block[i] * block[i])))
         .collect();
     Ok(blocks.into_iter().map(f64::from).sum())
 }

@@ -1,7 +1,6 @@
-//! Dropout, and the residual connection that it usually stands in.
+//! Dropout.
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
 use super::cpu;
 use super::gradients::Gradient;
@@ -16,19 +15,19 @@ pub fn dropout(tape: &Tape, x: &Node, probability: f32) -> Result<Node> {
     }
 }
 
-/// `dropout(x) + residual`.
-pub fn residual(tape: &Tape, x: &Node, residual: &Node, probability: f32) -> Result<Node> {
-    tape.apply(Residual { mask: tape.mask(probability) }, &[x, residual])
-}
-
 /// Numbers that one task works on, a multiple of [`CHUNK`].
 const BLOCK: usize = 16 * CHUNK;
 
-/// Multiplies the numbers by the mask, block by block on all threads.
-fn apply_in_blocks(mask: &Mask, values: &mut [f32]) {
-    values.par_chunks_mut(BLOCK).enumerate().for_each(|(number, block)| {
-        cpu::vectorised(|| mask.apply(number * BLOCK, block));
-    });
+impl Mask {
+    /// The numbers of `x` after dropout.
+    pub(super) fn times(&self, x: &[f32]) -> Vec<f32> {
+        cpu::build(x.len(), BLOCK, |start, y| {
+            cpu::vectorised!({
+                y.copy_from_slice(&x[start..][..y.len()]);
+                self.apply(start, y);
+            });
+        })
+    }
 }
 
 /// `mask * x`.
@@ -50,10 +49,8 @@ impl Op for Dropout {
 }
 
 impl Kernel for Dropout {
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
-        let mut y = inputs[0].data.to_vec();
-        apply_in_blocks(&self.mask, &mut y);
-        Ok(Output::new(y, inputs[0].dims))
+    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
+        Ok(Output::new(self.mask.times(inputs[0].data), inputs[0].dims))
     }
 
     fn backward(
@@ -63,63 +60,6 @@ impl Kernel for Dropout {
         gradient: &[f32],
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
-        let mut dx = gradient.to_vec();
-        apply_in_blocks(&self.mask, &mut dx);
-        Ok(vec![Some(Gradient::Dense(dx))])
-    }
-}
-
-/// `mask * x + residual`; the inputs are x and the residual.
-#[derive(Debug)]
-pub struct Residual {
-    /// What is dropped of x, if anything.
-    pub mask: Option<Mask>,
-}
-
-impl Op for Residual {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        match self.mask {
-            Some(mask) => Dropout { mask }.portable(&inputs[..1])? + &inputs[1],
-            None => &inputs[0] + &inputs[1],
-        }
-    }
-
-    fn kernel(&self) -> Option<&dyn Kernel> {
-        Some(self)
-    }
-}
-
-impl Kernel for Residual {
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
-        let [x, residual] = inputs else { candle_core::bail!("a residual connection takes two inputs") };
-        if x.dims != residual.dims {
-            candle_core::bail!("{:?} cannot be added to a residual of {:?}", x.dims, residual.dims);
-        }
-        let mut y = x.data.to_vec();
-        y.par_chunks_mut(BLOCK).zip(residual.data.par_chunks(BLOCK)).enumerate().for_each(
-            |(number, (y, residual))| {
-                cpu::vectorised(|| {
-                    if let Some(mask) = &self.mask {
-                        mask.apply(number * BLOCK, y);
-                    }
-                    y.iter_mut().zip(residual).for_each(|(y, residual)| *y += residual);
-                });
-            },
-        );
-        Ok(Output::new(y, x.dims))
-    }
-
-    fn backward(
-        &self,
-        _inputs: &[View<'_>],
-        _kept: &[f32],
-        gradient: &[f32],
-        _wanted: &[bool],
-    ) -> Result<Vec<Option<Gradient>>> {
-        let mut dx = gradient.to_vec();
-        if let Some(mask) = &self.mask {
-            apply_in_blocks(mask, &mut dx);
-        }
-        Ok(vec![Some(Gradient::Dense(dx)), Some(Gradient::Dense(gradient.to_vec()))])
+        Ok(vec![Some(Gradient::Dense(self.mask.times(gradient)))])
     }
 }

@@ -1,8 +1,8 @@
 //! Embedding tables, and the choice of rows.
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
 
+use super::cpu;
 use super::gradients::{Gradient, unique_rows};
 use super::params::{Init, Scope};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
@@ -69,14 +69,15 @@ impl Op for Lookup {
 }
 
 impl Kernel for Lookup {
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
+    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
         self.check(inputs.iter().map(View::rows))?;
         let (rows, width) = (self.ids[0].len(), inputs[0].width());
-        let mut y = vec![0.0; rows * width];
-        y.par_chunks_mut(width.max(1)).enumerate().with_min_len(64).for_each(|(row, y)| {
-            for (table, ids) in inputs.iter().zip(&self.ids) {
-                let entry = &table.data[ids[row] as usize * width..][..width];
-                y.iter_mut().zip(entry).for_each(|(y, value)| *y += value);
+        let y = cpu::build(rows * width, 64 * width, |start, y| {
+            for (row, y) in (start / width..).zip(y.chunks_exact_mut(width)) {
+                for (table, ids) in inputs.iter().zip(&self.ids) {
+                    let entry = &table.data[ids[row] as usize * width..][..width];
+                    y.iter_mut().zip(entry).for_each(|(y, value)| *y += value);
+                }
             }
         });
         Ok(Output::new(y, (rows, width)))

@@ -3,6 +3,7 @@
 //! The gradient of an embedding table stays sparse: a batch uses some hundreds of its many thousand rows.
 
 use candle_core::{Result, Shape, Tensor};
+use rayon::prelude::*;
 
 use super::cpu;
 
@@ -11,6 +12,8 @@ use super::cpu;
 pub enum Gradient {
     /// One number for each number of the input, in its order.
     Dense(Vec<f32>),
+    /// That of the result itself, number by number.
+    Same,
     /// Of a table of which only some rows were used: their numbers in ascending order, and one gradient row for each.
     Rows(Vec<u32>, Vec<f32>),
 }
@@ -104,12 +107,15 @@ pub fn unique_rows(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
 
 /// `a + b`, in the memory of `a` where that is possible.
 pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor> {
+    const BLOCK: usize = 1 << 14;
     if !(cpu::holds(&a) && cpu::holds(b)) {
         return a + b;
     }
     let b = cpu::values(b)?;
     cpu::update(&a, |sum| {
-        cpu::vectorised(|| sum.iter_mut().zip(b.iter()).for_each(|(sum, b)| *sum += b));
+        sum.par_chunks_mut(BLOCK).zip(b.par_chunks(BLOCK)).for_each(|(sum, b)| {
+            cpu::vectorised!(sum.iter_mut().zip(b).for_each(|(sum, b)| *sum += b));
+        });
         Ok(())
     })?;
     drop(b);

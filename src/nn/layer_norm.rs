@@ -3,7 +3,7 @@
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
-use super::cpu;
+use super::cpu::{self, Fresh};
 use super::gradients::Gradient;
 use super::params::{Init, Scope};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
@@ -59,19 +59,19 @@ impl Op for Normalise {
 }
 
 impl Kernel for Normalise {
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
+    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
         let [x, weight, bias] = inputs else { candle_core::bail!("layer norm takes x, weight and bias") };
         let n = x.width();
         if weight.data.len() != n || bias.data.len() != n {
             candle_core::bail!("{:?} rows do not fit a norm of {:?}", x.dims, weight.dims);
         }
-        let mut y = vec![0.0; x.data.len()];
-        y.par_chunks_mut(BLOCK * n).zip(x.data.par_chunks(BLOCK * n)).for_each(|(y, x)| {
-            cpu::vectorised(|| {
-                for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
+        let y = cpu::build(x.data.len(), BLOCK * n, |start, y| {
+            cpu::vectorised!({
+                for (y, x) in y.chunks_exact_mut(n).zip(x.data[start..].chunks_exact(n)) {
                     let (mean, scale) = mean_and_scale(x, self.eps as f32);
-                    for i in 0..n {
-                        y[i] = (x[i] - mean) * scale * weight.data[i] + bias.data[i];
+                    let affine = weight.data.iter().zip(bias.data);
+                    for ((y, x), (weight, bias)) in y.iter_mut().zip(x).zip(affine) {
+                        *y = ((x - mean) * scale).mul_add(*weight, *bias);
                     }
                 }
             });
@@ -88,13 +88,18 @@ impl Kernel for Normalise {
     ) -> Result<Vec<Option<Gradient>>> {
         let (x, weight) = (inputs[0], inputs[1].data);
         let n = x.width();
-        let mut dx = vec![0.0; x.data.len()];
+        let mut dx = Fresh::new(x.data.len());
         let blocks: Vec<(Vec<f32>, Vec<f32>)> = dx
-            .par_chunks_mut(BLOCK * n)
+            .pieces(x.data.chunks(BLOCK * n).map(<[f32]>::len))
+            .into_par_iter()
             .zip(x.data.par_chunks(BLOCK * n))
             .zip(gradient.par_chunks(BLOCK * n))
-            .map(|((dx, x), dy)| cpu::vectorised(|| undo_rows(dx, x, dy, weight, self.eps as f32)))
+            .map(|((dx, x), dy)| {
+                let dx = dx.zeroed();
+                cpu::vectorised!(undo_rows(dx, x, dy, weight, self.eps as f32))
+            })
             .collect();
+        let dx = dx.finish();
         let (mut dw, mut db) = (vec![0.0; n], vec![0.0; n]);
         for (block_dw, block_db) in blocks {
             dw.iter_mut().zip(block_dw).for_each(|(sum, part)| *sum += part);
@@ -120,16 +125,16 @@ fn undo_rows(dx: &mut [f32], x: &[f32], dy: &[f32], weight: &[f32], eps: f32) ->
     let (mut dw, mut db) = (vec![0.0; n], vec![0.0; n]);
     for ((dx, x), dy) in dx.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(dy.chunks_exact(n)) {
         let (mean, scale) = mean_and_scale(x, eps);
-        for i in 0..n {
-            let normal = (x[i] - mean) * scale;
-            dw[i] += dy[i] * normal;
-            db[i] += dy[i];
+        // The gradient of the normal row stands in dx until both of its means are known.
+        for (i, (dw, db)) in dw.iter_mut().zip(&mut db).enumerate() {
+            *dw = dy[i].mul_add((x[i] - mean) * scale, *dw);
+            *db += dy[i];
+            dx[i] = dy[i] * weight[i];
         }
-        let mean_dy = cpu::sum(n, |i| dy[i] * weight[i]) / n as f32;
-        let mean_dy_normal = cpu::sum(n, |i| dy[i] * weight[i] * ((x[i] - mean) * scale)) / n as f32;
-        for i in 0..n {
-            let normal = (x[i] - mean) * scale;
-            dx[i] = scale * (dy[i] * weight[i] - mean_dy - normal * mean_dy_normal);
+        let mean_gradient = cpu::sum(n, |i| dx[i]) / n as f32;
+        let mean_product = cpu::sum(n, |i| dx[i] * (x[i] - mean)) * scale / n as f32;
+        for (dx, x) in dx.iter_mut().zip(x) {
+            *dx = scale * (*dx - mean_gradient - (x - mean) * scale * mean_product);
         }
     }
     (dw, db)

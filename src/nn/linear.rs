@@ -1,11 +1,16 @@
-//! The linear layer, and several of them on the same rows in one go.
+//! The linear layer, several of them on the same rows in one go, and what mostly follows one.
 
-use candle_core::{Result, Tensor};
-use rayon::prelude::*;
+use std::borrow::Cow;
 
-use super::cpu::{self, Matrix, MatrixMut, Threads, Write, matmul};
+use candle_core::{DType, Result, Tensor};
+
+use super::activation::Activation;
+use super::cpu::{self, Matrix, Rhs, product};
+use super::dropout::Dropout;
 use super::gradients::Gradient;
+use super::noise::Mask;
 use super::params::{Init, Scope};
+use super::precision::Precision;
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
 
 /// `y = x Wᵀ + b`, as `torch.nn.Linear`.
@@ -31,25 +36,77 @@ impl Linear {
     pub fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
         joined(tape, x, &[self])
     }
+
+    /// `activation(x Wᵀ + b)`: (rows, in) to (rows, out).
+    pub fn activated(&self, tape: &Tape, x: &Node, activation: Activation) -> Result<Node> {
+        let then = Then::Activate(activation);
+        tape.apply(Joined { then, precision: tape.precision() }, &[x, &self.weight, &self.bias])
+    }
+
+    /// `dropout(x Wᵀ + b) + residual`: (rows, in) and (rows, out) to (rows, out).
+    pub fn residual(&self, tape: &Tape, x: &Node, residual: &Node, dropout: f32) -> Result<Node> {
+        let then = Then::AddTo(tape.mask(dropout));
+        tape.apply(Joined { then, precision: tape.precision() }, &[x, &self.weight, &self.bias, residual])
+    }
 }
 
 /// Several layers on the same rows, their results side by side: (rows, in) to (rows, out₁ + out₂ + …).
 pub fn joined(tape: &Tape, x: &Node, layers: &[&Linear]) -> Result<Node> {
     let parameters = layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
-    tape.apply(Joined, &std::iter::once(x).chain(parameters).collect::<Vec<_>>())
+    let inputs: Vec<&Node> = std::iter::once(x).chain(parameters).collect();
+    tape.apply(Joined { then: Then::Nothing, precision: tape.precision() }, &inputs)
 }
 
-/// `[x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …]`; the inputs are x, W₁, b₁, W₂, b₂, …
+/// `then([x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …])`; the inputs are x, W₁, b₁, W₂, b₂, …, and perhaps a residual.
 #[derive(Debug)]
-pub struct Joined;
+pub struct Joined {
+    /// What is done with the rows while they are in the cache.
+    pub then: Then,
+    /// To what the factors of its products are rounded, there and back.
+    pub precision: Precision,
+}
+
+/// What follows a linear layer.
+#[derive(Debug, Clone, Copy)]
+pub enum Then {
+    /// Nothing.
+    Nothing,
+    /// A function of each number.
+    Activate(Activation),
+    /// Dropout, if there is a mask, and the sum with the last input, a residual.
+    AddTo(Option<Mask>),
+}
+
+impl Joined {
+    /// x, the layers' parameters, and the residual.
+    fn parts<'a, T>(&self, inputs: &'a [T]) -> Result<(&'a T, &'a [T], Option<&'a T>)> {
+        match (self.then, inputs) {
+            (Then::AddTo(_), [x, layers @ .., residual]) => Ok((x, layers, Some(residual))),
+            (Then::Nothing | Then::Activate(_), [x, layers @ ..]) => Ok((x, layers, None)),
+            _ => candle_core::bail!("a linear layer without input"),
+        }
+    }
+}
 
 impl Op for Joined {
     fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let results = inputs[1..]
+        let (x, layers, residual) = self.parts(inputs)?;
+        let rounded = |x: &Tensor| match self.precision {
+            Precision::F32 => Ok(x.clone()),
+            Precision::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(x.dtype()),
+        };
+        let x = rounded(x)?;
+        let results = layers
             .chunks(2)
-            .map(|layer| inputs[0].matmul(&layer[0].t()?.contiguous()?)?.broadcast_add(&layer[1]))
+            .map(|layer| x.matmul(&rounded(&layer[0])?.t()?.contiguous()?)?.broadcast_add(&layer[1]))
             .collect::<Result<Vec<_>>>()?;
-        Tensor::cat(&results, 1)
+        let y = Tensor::cat(&results, 1)?;
+        match (self.then, residual) {
+            (Then::Activate(activation), _) => activation.portable(&[y]),
+            (Then::AddTo(Some(mask)), Some(residual)) => Dropout { mask }.portable(&[y])? + residual,
+            (_, Some(residual)) => y + residual,
+            _ => Ok(y),
+        }
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
@@ -57,76 +114,91 @@ impl Op for Joined {
     }
 }
 
+/// The weights of layers as matrices.
+fn weights<'a>(layers: &[View<'a>]) -> Vec<Matrix<'a>> {
+    layers.chunks(2).map(|layer| Matrix::new(layer[0].data, layer[0].width())).collect()
+}
+
 impl Kernel for Joined {
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output> {
-        let [x, layers @ ..] = inputs else { candle_core::bail!("a linear layer without input") };
-        let rows = x.rows();
-        let width = layers.chunks(2).map(|layer| layer[1].data.len()).sum();
-        let mut y = Vec::with_capacity(rows * width);
-        for _ in 0..rows {
-            layers.chunks(2).for_each(|layer| y.extend_from_slice(layer[1].data));
-        }
-        let mut start = 0;
+    fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output> {
+        let (x, layers, residual) = self.parts(inputs)?;
+        let bias: Vec<f32> = layers.chunks(2).flat_map(|layer| layer[1].data).copied().collect();
+        let (rows, width) = (x.rows(), bias.len());
         for layer in layers.chunks(2) {
-            let (weight, out) = (layer[0], layer[1].data.len());
-            if weight.width() != x.width() || weight.rows() != out {
-                candle_core::bail!("{:?} rows do not fit a weight of {:?}", x.dims, weight.dims);
+            if layer[0].dims != [layer[1].data.len(), x.width()] {
+                candle_core::bail!("{:?} rows do not fit a weight of {:?}", x.dims, layer[0].dims);
             }
-            let to = MatrixMut::new(&mut y, width).columns(start, out);
-            let (a, b) = (Matrix::new(x.data, x.width()), Matrix::new(weight.data, weight.width()).t());
-            matmul(to, Write::Add, a, b, 1.0, Threads::All);
-            start += out;
         }
-        Ok(Output::new(y, (rows, width)))
+        if let Some(residual) = residual.filter(|residual| residual.dims != [rows, width]) {
+            candle_core::bail!("{:?} is no residual for ({rows}, {width})", residual.dims);
+        }
+        let transposed: Vec<Matrix> = weights(layers).into_iter().map(Matrix::t).collect();
+        let rhs = Rhs::beside(&transposed, self.precision);
+        let slopes = if keep && matches!(self.then, Then::Activate(_)) { width } else { 0 };
+        let finish = |first_row: usize, y: &mut [f32], slopes: &mut [f32]| {
+            cpu::vectorised!({
+                for row in y.chunks_exact_mut(width) {
+                    row.iter_mut().zip(&bias).for_each(|(y, bias)| *y += bias);
+                }
+            });
+            match (self.then, residual) {
+                (Then::Activate(activation), _) => activation.apply(y, slopes),
+                (Then::AddTo(mask), Some(residual)) => cpu::vectorised!({
+                    let start = first_row * width;
+                    if let Some(mask) = &mask {
+                        mask.apply(start, y);
+                    }
+                    y.iter_mut().zip(&residual.data[start..]).for_each(|(y, residual)| *y += residual);
+                }),
+                _ => {}
+            }
+        };
+        let (data, kept) = product(Matrix::new(x.data, x.width()), &rhs, slopes, finish);
+        Ok(Output { data, shape: (rows, width).into(), kept })
     }
 
     fn backward(
         &self,
         inputs: &[View<'_>],
-        _kept: &[f32],
+        kept: &[f32],
         gradient: &[f32],
         wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
-        let (x, layers) = (inputs[0], &inputs[1..]);
+        let (x, layers, residual) = self.parts(inputs)?;
+        let dy = self.undo_then(kept, gradient); // (rows, out₁ + out₂ + …)
         let width = layers.chunks(2).map(|layer| layer[1].data.len()).sum();
-        let mut dx = vec![0.0; if wanted[0] { x.data.len() } else { 0 }];
-        let mut gradients = vec![None];
+        let dy = Matrix::new(&dy, width);
+        let mut gradients = vec![wanted[0].then(|| {
+            let rhs = Rhs::below(&weights(layers), self.precision);
+            Gradient::Dense(product(dy, &rhs, 0, |_, _, _| {}).0)
+        })];
+        let x = Rhs::beside(&[Matrix::new(x.data, x.width())], self.precision);
         let mut start = 0;
-        for (number, layer) in layers.chunks(2).enumerate() {
-            let (weight, out) = (layer[0], layer[1].data.len());
-            let dy = Matrix::new(gradient, width).columns(start, out); // (rows, out)
-            if wanted[0] {
-                let write = if number == 0 { Write::Over } else { Write::Add };
-                let to = MatrixMut::new(&mut dx, x.width());
-                matmul(to, write, dy, Matrix::new(weight.data, weight.width()), 1.0, Threads::All);
-            }
-            gradients.push(wanted[1 + 2 * number].then(|| {
-                let mut dw = vec![0.0; weight.data.len()];
-                let to = MatrixMut::new(&mut dw, x.width());
-                matmul(to, Write::Over, dy.t(), Matrix::new(x.data, x.width()), 1.0, Threads::All);
-                Gradient::Dense(dw)
-            }));
-            gradients.push(
-                wanted[2 + 2 * number].then(|| Gradient::Dense(column_sums(gradient, width, start, out))),
-            );
-            start += out;
+        for (layer, wanted) in layers.chunks(2).zip(wanted[1..].chunks(2)) {
+            let dy = dy.columns(start, layer[1].data.len()); // (rows, out)
+            gradients.push(wanted[0].then(|| Gradient::Dense(product(dy.t(), &x, 0, |_, _, _| {}).0)));
+            gradients.push(wanted[1].then(|| Gradient::Dense(dy.column_sums())));
+            start += layer[1].data.len();
         }
-        gradients[0] = wanted[0].then_some(Gradient::Dense(dx));
+        gradients.extend(residual.map(|_| Some(Gradient::Same)));
         Ok(gradients)
     }
 }
 
-/// The sums of the columns `start .. start + count` of row-major `data`.
-fn column_sums(data: &[f32], width: usize, start: usize, count: usize) -> Vec<f32> {
-    const BLOCK: usize = 128;
-    let mut sums = vec![0.0; count];
-    sums.par_chunks_mut(BLOCK).enumerate().for_each(|(block, sums)| {
-        let first = start + block * BLOCK;
-        cpu::vectorised(|| {
-            for row in data.chunks_exact(width) {
-                sums.iter_mut().zip(&row[first..]).for_each(|(sum, value)| *sum += value);
-            }
-        });
-    });
-    sums
+impl Joined {
+    /// The gradient of the layers' results from that of the whole.
+    fn undo_then<'a>(&self, kept: &[f32], gradient: &'a [f32]) -> Cow<'a, [f32]> {
+        const BLOCK: usize = 1 << 14;
+        match self.then {
+            Then::Activate(_) => Cow::Owned(cpu::build(gradient.len(), BLOCK, |start, dy| {
+                cpu::vectorised!({
+                    for ((dy, slope), gradient) in dy.iter_mut().zip(&kept[start..]).zip(&gradient[start..]) {
+                        *dy = slope * gradient;
+                    }
+                });
+            })),
+            Then::AddTo(Some(mask)) => Cow::Owned(mask.times(gradient)),
+            Then::Nothing | Then::AddTo(None) => Cow::Borrowed(gradient),
+        }
+    }
 }

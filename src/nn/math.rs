@@ -7,16 +7,16 @@
 pub fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.336_54, 88.376_26);
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();
-    let r = x - n * 0.693_359_4; // ln 2 in two parts, the first exact in a few bits
-    let r = r + n * 2.121_944_4e-4;
-    let p = 1.987_569_1e-4;
-    let p = p * r + 1.398_199_9e-3;
-    let p = p * r + 8.333_452e-3;
-    let p = p * r + 4.166_579_6e-2;
-    let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 0.5;
+    let r = n.mul_add(-0.693_359_4, x); // ln 2 in two parts, the first exact in a few bits
+    let r = n.mul_add(2.121_944_4e-4, r);
+    let p = 1.987_569_1e-4f32;
+    let p = p.mul_add(r, 1.398_199_9e-3);
+    let p = p.mul_add(r, 8.333_452e-3);
+    let p = p.mul_add(r, 4.166_579_6e-2);
+    let p = p.mul_add(r, 1.666_666_5e-1);
+    let p = p.mul_add(r, 0.5);
     let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
-    (p * r * r + r + 1.0) * power
+    (p * r).mul_add(r, r + 1.0) * power
 }
 
 /// The error function, with an absolute error below 5e-7.
@@ -26,19 +26,25 @@ pub fn exp(x: f32) -> f32 {
 pub fn erf(x: f32) -> f32 {
     let x = x.clamp(-3.832_507, 3.832_507);
     let s = x * x;
-    let p = 2.290_506_5e-4;
-    let p = p * s + 3.408_291e-3;
-    let p = p * s + 5.095_569_5e-2;
-    let p = p * s + 1.852_083_2e-1;
-    let p = p * s + std::f32::consts::FRAC_2_SQRT_PI;
-    let q = -1.179_160_3e-7;
-    let q = q * s + 2.354_796_6e-5;
-    let q = q * s + 1.017_962_5e-3;
-    let q = q * s + 1.407_047e-2;
-    let q = q * s + 1.109_850_5e-1;
-    let q = q * s + 4.974_692_5e-1;
-    let q = q * s + 1.0;
+    let p = 2.290_506_5e-4f32;
+    let p = p.mul_add(s, 3.408_291e-3);
+    let p = p.mul_add(s, 5.095_569_5e-2);
+    let p = p.mul_add(s, 1.852_083_2e-1);
+    let p = p.mul_add(s, std::f32::consts::FRAC_2_SQRT_PI);
+    let q = -1.179_160_3e-7f32;
+    let q = q.mul_add(s, 2.354_796_6e-5);
+    let q = q.mul_add(s, 1.017_962_5e-3);
+    let q = q.mul_add(s, 1.407_047e-2);
+    let q = q.mul_add(s, 1.109_850_5e-1);
+    let q = q.mul_add(s, 4.974_692_5e-1);
+    let q = q.mul_add(s, 1.0);
     x * p / q
+}
+
+/// `σ(x)`, with an absolute error below 2e-7.
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
 }
 
 #[cfg(test)]

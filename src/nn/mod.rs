@@ -19,6 +19,7 @@ pub mod losses;
 mod math;
 pub mod noise;
 pub mod params;
+pub mod precision;
 pub mod schedule;
 pub mod tape;
 

@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Shape, Tensor};
 
 use crate::seed::{Purpose, Stream};
 
-/// Numbers that share one draw of random blocks: a mask can be computed from any multiple of this on.
+/// Numbers that share one draw of random blocks: a mask is computed fastest from a multiple of this on.
 pub const CHUNK: usize = 512;
 
 /// The randomness of one pass through a network.
@@ -45,23 +45,28 @@ pub struct Mask {
 
 impl Mask {
     /// Multiplies `values`, the numbers of a tensor from position `start` on, by the mask.
-    /// `start` is a multiple of [`CHUNK`].
     #[inline(always)]
-    pub fn apply(&self, start: usize, values: &mut [f32]) {
+    pub fn apply(&self, start: usize, mut values: &mut [f32]) {
         let mut words = [0u32; CHUNK / 2];
-        let first = (self.first + start) / CHUNK;
-        for (number, chunk) in values.chunks_mut(CHUNK).enumerate() {
-            self.stream.blocks(((first + number) * (CHUNK / 8)) as u32, &mut words);
+        let mut position = self.first + start;
+        while !values.is_empty() {
+            let (chunk, skip) = (position / CHUNK, position % CHUNK);
+            self.stream.blocks((chunk * (CHUNK / 8)) as u32, &mut words);
+            let (now, rest) = values.split_at_mut(values.len().min(CHUNK - skip));
+            position += now.len();
+            values = rest;
             let keep = |bits: u32| {
                 if bits >= self.dropped { self.scale } else { 0.0 }
             };
-            let (low, high) = chunk.split_at_mut(chunk.len().min(CHUNK / 2));
-            low.iter_mut().zip(&words).for_each(|(value, word)| *value *= keep(word & 0xffff));
-            high.iter_mut().zip(&words).for_each(|(value, word)| *value *= keep(word >> 16));
+            let low_words = &words[skip.min(CHUNK / 2)..];
+            let high_words = &words[skip.saturating_sub(CHUNK / 2)..];
+            let (low, high) = now.split_at_mut(now.len().min(low_words.len()));
+            low.iter_mut().zip(low_words).for_each(|(value, word)| *value *= keep(word & 0xffff));
+            high.iter_mut().zip(high_words).for_each(|(value, word)| *value *= keep(word >> 16));
         }
     }
 
-    /// The mask from position `start` on, a multiple of [`CHUNK`].
+    /// The mask from position `start` on.
     pub fn starting_at(self, start: usize) -> Self {
         Self { first: self.first + start, ..self }
     }

@@ -11,6 +11,7 @@ use candle_core::{Result, Shape, Tensor, Var};
 use super::cpu;
 use super::gradients::{Gradient, Gradients, Sum, add};
 use super::noise::{Mask, Noise};
+use super::precision::Precision;
 
 /// A tensor in a computation, with the knowledge of where it came from.
 #[derive(Debug, Clone)]
@@ -57,8 +58,8 @@ pub trait Op: std::fmt::Debug + 'static {
 
 /// The CPU form of an [`Op`].
 pub trait Kernel {
-    /// Computes the result.
-    fn forward(&self, inputs: &[View<'_>]) -> Result<Output>;
+    /// Computes the result, and if asked to `keep`, what the backward pass needs beside the inputs.
+    fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output>;
 
     /// Computes the gradients of the inputs. `kept` is what the forward pass kept, `gradient` that of its result;
     /// an entry may be `None` where `wanted` is false.
@@ -127,17 +128,28 @@ pub struct Tape {
     steps: Option<RefCell<Vec<Step>>>,
     noise: Option<Noise>,
     masks: Cell<u64>,
+    precision: Precision,
 }
 
 impl Tape {
     /// A pass without dropout of which nothing is recorded.
     pub fn inference() -> Self {
-        Self { steps: None, noise: None, masks: Cell::new(0) }
+        Self { steps: None, noise: None, masks: Cell::new(0), precision: Precision::F32 }
     }
 
     /// A recorded pass; with `noise`, dropout is switched on.
     pub fn training(noise: Option<Noise>) -> Self {
-        Self { steps: Some(RefCell::new(Vec::new())), noise, masks: Cell::new(0) }
+        Self { steps: Some(RefCell::default()), noise, ..Self::inference() }
+    }
+
+    /// The same with matrices multiplied in another precision than f32.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// In which precision matrices are multiplied.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The mask of the next place in the network where neurons are dropped with the given probability; none when
@@ -156,10 +168,12 @@ impl Tape {
             .iter()
             .map(|node| Ok(Node { tensor: node.tensor.contiguous()?, source: node.source }))
             .collect::<Result<Vec<_>>>()?;
+        let recorded = self.steps.is_some() && inputs.iter().any(|node| node.source != Source::Constant);
         let (result, kept) = match op.kernel() {
             Some(kernel) if inputs.iter().all(|node| cpu::holds(&node.tensor)) => {
                 let device = inputs[0].tensor.device().clone();
-                let Output { data, shape, kept } = with_views(&inputs, |views| kernel.forward(views))?;
+                let Output { data, shape, kept } =
+                    with_views(&inputs, |views| kernel.forward(views, recorded))?;
                 (Tensor::from_vec(data, shape, &device)?, Some(kept))
             }
             _ => {
@@ -167,9 +181,8 @@ impl Tape {
                 (op.portable(&tensors)?, None)
             }
         };
-        let tracked = inputs.iter().any(|node| node.source != Source::Constant);
         let source = match &self.steps {
-            Some(steps) if tracked => {
+            Some(steps) if recorded => {
                 let mut steps = steps.borrow_mut();
                 steps.push(Step { op: Box::new(op), inputs, kept });
                 Source::Step(steps.len() - 1)
@@ -224,11 +237,12 @@ impl Step {
                 let values = cpu::values(&gradient)?;
                 let gradients =
                     with_views(&self.inputs, |views| kernel.backward(views, kept, &values, &wanted))?;
+                drop(values);
                 gradients
                     .into_iter()
                     .zip(&self.inputs)
-                    .map(|(gradient, input)| {
-                        gradient.map(|gradient| as_sum(gradient, &input.tensor)).transpose()
+                    .map(|(found, input)| {
+                        found.map(|found| as_sum(found, &input.tensor, &gradient)).transpose()
                     })
                     .collect()
             }
@@ -237,8 +251,9 @@ impl Step {
     }
 }
 
-fn as_sum(gradient: Gradient, input: &Tensor) -> Result<Sum> {
-    Ok(match gradient {
+fn as_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Result<Sum> {
+    Ok(match found {
+        Gradient::Same => Sum::Dense(of_result.clone()),
         Gradient::Dense(values) => Sum::Dense(Tensor::from_vec(values, input.shape(), input.device())?),
         Gradient::Rows(ids, values) => {
             let shape = (ids.len(), input.dim(1)?);

@@ -114,7 +114,7 @@ fn step(
     let samples: usize = batches.iter().map(Vec::len).sum();
     let (mut gradients, mut loss) = (Gradients::default(), 0.0);
     for (pass, batch) in (number * settings.accumulate as u64..).zip(batches) {
-        let tape = Tape::training(Some(Noise::new(settings.seed, pass)));
+        let tape = Tape::training(Some(Noise::new(settings.seed, pass))).with_precision(settings.dtype);
         let batch_loss = task.loss(&tape, batch, 1.0 / samples as f64)?;
         loss += f64::from(batch_loss.tensor().to_scalar::<f32>()?);
         tape.backward(&batch_loss, &mut gradients)?;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::Metric;
 use crate::nn::adamw::AdamWSettings;
+use crate::nn::precision::Precision;
 use crate::nn::schedule::Schedule;
 
 /// `[train]`
@@ -46,6 +47,8 @@ pub struct TrainSettings {
     pub patience: u64,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     pub device: String,
+    /// In which precision matrices are multiplied.
+    pub dtype: Precision,
 }
 
 impl Default for TrainSettings {
@@ -69,6 +72,7 @@ impl Default for TrainSettings {
             select: Metric::Mse,
             patience: 0,
             device: "auto".into(),
+            dtype: Precision::F32,
         }
     }
 }

@@ -1,0 +1,159 @@
+//! Memory for results, written for the first time by the task that computes it, and memory that is used again.
+//!
+//! A large `vec![0.0; n]` is written twice, once by one thread alone; here each task begins its own piece.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+/// Numbers that have a place but no value yet.
+#[derive(Debug)]
+pub struct Fresh {
+    memory: Vec<f32>,
+    length: usize,
+    written: AtomicUsize,
+}
+
+impl Fresh {
+    /// Room for `length` numbers.
+    pub fn new(length: usize) -> Self {
+        Self { memory: Vec::with_capacity(length), length, written: AtomicUsize::new(0) }
+    }
+
+    /// Cuts the room into consecutive pieces of these sizes.
+    ///
+    /// # Panics
+    /// If they are larger than the room.
+    pub fn pieces(&mut self, sizes: impl Iterator<Item = usize>) -> Vec<Piece<'_>> {
+        let mut rest = &mut self.memory.spare_capacity_mut()[..self.length];
+        let written = &self.written;
+        sizes
+            .map(|size| {
+                let (memory, behind) = std::mem::take(&mut rest).split_at_mut(size);
+                rest = behind;
+                Piece { memory, written }
+            })
+            .collect()
+    }
+
+    /// The numbers.
+    ///
+    /// # Panics
+    /// If a piece was not written.
+    pub fn finish(mut self) -> Vec<f32> {
+        assert_eq!(self.written.into_inner(), self.length, "a piece of the result was not computed");
+        // SAFETY: pieces do not overlap and each can be written only once, so all `length` numbers are written.
+        unsafe { self.memory.set_len(self.length) };
+        self.memory
+    }
+}
+
+/// A part of [`Fresh`] memory, for one task.
+#[derive(Debug)]
+pub struct Piece<'a> {
+    memory: &'a mut [MaybeUninit<f32>],
+    written: &'a AtomicUsize,
+}
+
+impl<'a> Piece<'a> {
+    /// The piece, filled with zeros.
+    pub fn zeroed(self) -> &'a mut [f32] {
+        self.memory.fill(MaybeUninit::new(0.0));
+        // SAFETY: every number was just written.
+        unsafe { self.written() }
+    }
+
+    /// How many numbers it holds.
+    pub(super) fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Where it begins.
+    pub(super) fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.memory.as_mut_ptr().cast()
+    }
+
+    /// The piece as numbers.
+    ///
+    /// # Safety
+    /// All of it must have been written.
+    pub(super) unsafe fn written(self) -> &'a mut [f32] {
+        self.written.fetch_add(self.memory.len(), Ordering::Relaxed);
+        // SAFETY: the caller wrote all of it, and `MaybeUninit<f32>` lies in memory as f32 does.
+        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), self.memory.len()) }
+    }
+}
+
+/// `length` numbers, computed in blocks on all threads: `fill` gets a block's first index and its zeros.
+pub fn build(length: usize, block: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let mut fresh = Fresh::new(length);
+    let sizes = (0..length).step_by(block.max(1)).map(|start| block.min(length - start));
+    let pieces = fresh.pieces(sizes);
+    pieces.into_par_iter().enumerate().for_each(|(number, piece)| fill(number * block, piece.zeroed()));
+    fresh.finish()
+}
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Numbers for passing use; their memory is kept for the next such use on the same thread.
+#[derive(Debug)]
+pub(super) struct Scratch(Vec<f32>);
+
+impl Scratch {
+    /// `length` numbers, whatever stood there before.
+    pub(super) fn new(length: usize) -> Self {
+        let mut memory = SPARE.with_borrow_mut(|spare| {
+            let large_enough = spare.iter().position(|memory| memory.len() >= length);
+            large_enough.map(|place| spare.swap_remove(place)).or_else(|| spare.pop()).unwrap_or_default()
+        });
+        memory.resize(length.max(memory.len()), 0.0);
+        Self(memory)
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.0);
+        // While a thread ends, its memory is simply freed.
+        let _ = SPARE.try_with(|spare| spare.borrow_mut().push(memory));
+    }
+}
+
+/// The memory of f32 numbers as that of pairs of 16-bit ones.
+pub(super) fn as_pairs(numbers: &mut [f32]) -> &mut [u32] {
+    // SAFETY: both types allow all bits, and are as large and aligned alike.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
+}
+
+/// Tells the C library's allocator to keep memory that is freed, for the next result of the same size.
+///
+/// By default glibc gives large pieces back to the system at once, and taking them anew costs a page fault for every
+/// 4 KiB: a tenth of a training step. Elsewhere this does nothing.
+pub fn keep_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `mallopt` only sets numbers of the allocator; it is called before other threads begin.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+        libc::mallopt(libc::M_TOP_PAD, 16 << 20);
+    }
+}

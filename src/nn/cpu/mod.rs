@@ -1,0 +1,119 @@
+//! The floor of the CPU kernels: matrices in slices, their products, fresh memory, and access to a tensor's numbers.
+//!
+//! All `unsafe` code of the crate stands in this room, behind functions that check their bounds.
+#![allow(unsafe_code)]
+
+mod bf16;
+mod fresh;
+mod matrix;
+mod product;
+mod rhs;
+mod tile;
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::sync::LazyLock;
+
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, Tensor};
+
+pub use fresh::{Fresh, Piece, build, keep_memory};
+pub use matrix::{Matrix, MatrixMut};
+pub use product::{multiply, product};
+pub use rhs::Rhs;
+
+/// What [`multiply`] does with the numbers that stand in its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// It writes over them.
+    Over,
+    /// It adds to them.
+    Add,
+}
+
+/// The vector instructions of this machine.
+static MACHINE: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
+
+/// Evaluates an expression, compiled for the widest vector instructions that this machine has.
+macro_rules! vectorised {
+    ($work:expr) => {
+        $crate::nn::cpu::dispatch(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(crate) use vectorised;
+
+/// Calls `work` with this machine's vector instructions switched on, which reach what is inlined into it:
+/// [`vectorised`] sees to that.
+#[inline(always)]
+pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+    MACHINE.dispatch(work)
+}
+
+/// The sum of `term(0) + ... + term(count - 1)`, in sixteen partial sums that do not depend on the machine.
+#[inline(always)]
+pub fn sum(count: usize, term: impl Fn(usize) -> f32) -> f32 {
+    let mut partial = [0f32; 16];
+    let whole = count - count % 16;
+    for start in (0..whole).step_by(16) {
+        for (lane, sum) in partial.iter_mut().enumerate() {
+            *sum += term(start + lane);
+        }
+    }
+    let rest: f32 = (whole..count).map(&term).sum();
+    partial.iter().sum::<f32>() + rest
+}
+
+/// Whether the kernels can work on this tensor: f32 in CPU memory.
+pub fn holds(tensor: &Tensor) -> bool {
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+}
+
+/// The numbers of a contiguous f32 tensor in CPU memory.
+///
+/// # Errors
+/// If the tensor is none.
+pub fn values(tensor: &Tensor) -> Result<impl Deref<Target = [f32]> + '_> {
+    struct Values<G> {
+        storage: G,
+        start: usize,
+        end: usize,
+    }
+    impl<G: Deref<Target = Storage>> Deref for Values<G> {
+        type Target = [f32];
+        fn deref(&self) -> &[f32] {
+            match &*self.storage {
+                Storage::Cpu(CpuStorage::F32(values)) => &values[self.start..self.end],
+                _ => &[],
+            }
+        }
+    }
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(_)), Some((start, end))) => Ok(Values { storage, start, end }),
+        _ => candle_core::bail!("a contiguous f32 tensor on the CPU was expected, not {tensor:?}"),
+    }
+}
+
+/// Changes the numbers of a contiguous f32 tensor in CPU memory where they stand.
+///
+/// # Errors
+/// If the tensor is none, or `change` fails.
+pub fn update(tensor: &Tensor, change: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+    struct Update<F>(RefCell<Option<F>>);
+    impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for Update<F> {
+        fn name(&self) -> &'static str {
+            "update"
+        }
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+            match (storage, layout.contiguous_offsets(), self.0.take()) {
+                (CpuStorage::F32(values), Some((start, end)), Some(change)) => {
+                    change(&mut values[start..end])
+                }
+                _ => candle_core::bail!("a contiguous f32 tensor on the CPU was expected"),
+            }
+        }
+    }
+    tensor.inplace_op1(&Update(RefCell::new(Some(change))))
+}

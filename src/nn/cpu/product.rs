@@ -1,0 +1,215 @@
+//! Products of matrices: large ones shared among the threads, small ones within a task.
+
+use rayon::prelude::*;
+
+use super::bf16::{self, DEPTH_STEP, PairProduct, ROW_STEP};
+use super::fresh::{Fresh, Scratch, as_pairs};
+use super::matrix::{Matrix, MatrixMut};
+use super::rhs::{Layout, Rhs, fill_panel};
+use super::tile::{PANEL, TILE_ROWS, TileProduct};
+use super::{MACHINE, Write, vectorised};
+
+/// `a b` in fresh memory, row by row, computed in blocks of rows on all threads.
+///
+/// As soon as a block is computed it is handed to `finish` with the number of its first row, while it is in the cache,
+/// along with as many rows of `extra` zeros, which are returned beside the product.
+///
+/// # Panics
+/// If the shapes do not fit, or a view reaches beyond its slice.
+pub fn product(
+    a: Matrix,
+    b: &Rhs,
+    extra: usize,
+    finish: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) -> (Vec<f32>, Vec<f32>) {
+    assert!(a.columns == b.depth && a.is_whole(), "{}x{} * {}x{}", a.rows, a.columns, b.depth, b.columns);
+    let step = if let Layout::Pairs(_) = b.layout { ROW_STEP } else { TILE_ROWS };
+    let block = rows_of_a_block(a.rows, step);
+    let rows = |start: usize| block.min(a.rows - start);
+    let starts = || (0..a.rows).step_by(block);
+    let (mut c, mut more) = (Fresh::new(a.rows * b.columns), Fresh::new(a.rows * extra));
+    let blocks = c.pieces(starts().map(|start| rows(start) * b.columns));
+    let extras = more.pieces(starts().map(|start| rows(start) * extra));
+    blocks.into_par_iter().zip(extras).enumerate().for_each(|(number, (mut c, extra))| {
+        let start = number * block;
+        let a = a.rows(start, rows(start));
+        debug_assert_eq!(c.len(), a.rows * b.columns);
+        // SAFETY: the block has room for as many rows as `a` has, and `b` was laid out for its sizes; the product
+        // writes all of it.
+        let c = unsafe {
+            multiply_block(a, b, c.as_mut_ptr(), b.columns);
+            c.written()
+        };
+        finish(start, c, extra.zeroed());
+    });
+    (c.finish(), more.finish())
+}
+
+/// How many rows a task computes: whole tiles, and as even a share for each thread as they allow.
+fn rows_of_a_block(rows: usize, tile: usize) -> usize {
+    const LARGEST: usize = 96;
+    let (tiles, threads) = (rows.div_ceil(tile), rayon::current_num_threads());
+    let time_of = |share: usize| tiles.div_ceil(share).div_ceil(threads) * share;
+    let fewest = tiles.div_ceil(threads).clamp(1, LARGEST / tile);
+    let share = (fewest.div_ceil(4)..=fewest).rev().min_by_key(|&share| time_of(share));
+    share.unwrap_or(fewest) * tile
+}
+
+/// `c = a b` for a block of rows.
+///
+/// # Safety
+/// `c` must have room for the product, in rows `c_row_stride` apart.
+unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
+    if b.depth == 0 {
+        for row in 0..a.rows {
+            // SAFETY: as this function's own.
+            unsafe { c.add(row * c_row_stride).write_bytes(0, b.columns) };
+        }
+        return;
+    }
+    if let Layout::Pairs(unit) = b.layout {
+        let left = paired_rows(a);
+        let product = PairProduct {
+            depth: b.depth.next_multiple_of(DEPTH_STEP),
+            rows: a.rows,
+            columns: b.columns,
+            a: left.as_ptr().cast(),
+            b: b.data.as_ptr().cast(),
+            c,
+            c_row_stride,
+        };
+        // SAFETY: both sides are laid out for these sizes, `c` as this function asks, and the unit was found here.
+        return unsafe { product.run(unit) };
+    }
+    // Rows that lie apart are brought together first: each of their numbers is used many times.
+    let mut moved = None;
+    if a.column_stride != 1 {
+        moved = Some((turn(a), 1, a.rows));
+    } else if b.layout == Layout::RoundedRows {
+        moved = Some((turn(a.t()), a.columns, 1));
+    }
+    if let (Some((numbers, ..)), Layout::RoundedRows) = (&mut moved, b.layout) {
+        numbers.iter_mut().for_each(|x| *x = f32::from_bits(u32::from(bf16::round(*x)) << 16));
+    }
+    let (data, a_row_stride, a_column_stride) = match &moved {
+        Some((numbers, row_stride, column_stride)) => (&numbers[..], *row_stride, *column_stride),
+        None => (a.data, a.row_stride, 1),
+    };
+    MACHINE.dispatch(TileProduct {
+        depth: b.depth,
+        rows: a.rows,
+        columns: b.columns,
+        a: data.as_ptr(),
+        a_row_stride,
+        a_column_stride,
+        b: b.data.as_ptr(),
+        b_row_stride: PANEL,
+        b_panel_stride: PANEL * b.depth,
+        c,
+        c_row_stride,
+        add: false,
+    });
+}
+
+/// The rows of `a` in bfloat16, without gaps, filled up with zeros as [`PairProduct`] takes them.
+fn paired_rows(a: Matrix) -> Scratch {
+    let depth = a.columns.next_multiple_of(DEPTH_STEP);
+    let mut paired = Scratch::new(a.rows.next_multiple_of(ROW_STEP) * depth / 2);
+    let pairs = &mut as_pairs(&mut paired)[..a.rows.next_multiple_of(ROW_STEP) * depth / 2];
+    pairs[a.rows * depth / 2..].fill(0);
+    vectorised!(match a.column_stride {
+        1 => pair_along_rows(a, pairs, depth / 2),
+        _ => pair_across_rows(a, pairs, depth / 2),
+    });
+    paired
+}
+
+/// Pairs of numbers beside each other in memory; a row takes `width` pairs.
+#[inline(always)]
+fn pair_along_rows(a: Matrix, pairs: &mut [u32], width: usize) {
+    for (row, to) in pairs.chunks_exact_mut(width).take(a.rows).enumerate() {
+        let from = &a.data[row * a.row_stride..][..a.columns];
+        to[a.columns / 2..].fill(0);
+        for (to, from) in to.iter_mut().zip(from.chunks(2)) {
+            *to = bf16::pair(from[0], from.get(1).copied().unwrap_or(0.0));
+        }
+    }
+}
+
+/// Pairs of numbers from two columns, each of which lies together in memory.
+#[inline(always)]
+fn pair_across_rows(a: Matrix, pairs: &mut [u32], width: usize) {
+    pairs.chunks_exact_mut(width).for_each(|row| row[a.columns / 2..].fill(0));
+    let column = |column: usize| &a.data[column * a.column_stride..][..(a.rows - 1) * a.row_stride + 1];
+    let zeros = vec![0.0; (a.rows - 1) * a.row_stride + 1];
+    let mut both = vec![0; a.rows];
+    for pair in 0..a.columns.div_ceil(2) {
+        let left = column(2 * pair).iter().step_by(a.row_stride);
+        let right = if 2 * pair + 1 < a.columns { column(2 * pair + 1) } else { &zeros };
+        for ((both, left), right) in both.iter_mut().zip(left).zip(right.iter().step_by(a.row_stride)) {
+            *both = bf16::pair(*left, *right);
+        }
+        for (row, both) in both.iter().enumerate() {
+            pairs[row * width + pair] = *both;
+        }
+    }
+}
+
+/// The numbers of `a`, column by column without gaps.
+fn turn(a: Matrix) -> Scratch {
+    let mut turned = Scratch::new(a.rows * a.columns);
+    for (column, to) in turned.chunks_exact_mut(a.rows).take(a.columns).enumerate() {
+        let from = &a.data[column * a.column_stride..];
+        match a.row_stride {
+            1 => to.copy_from_slice(&from[..a.rows]),
+            stride => to.iter_mut().enumerate().for_each(|(row, to)| *to = from[row * stride]),
+        }
+    }
+    turned
+}
+
+/// `to = a b` or `to += a b`, on the calling thread: for small products inside work that is shared already.
+///
+/// # Panics
+/// If the shapes do not fit, or a view reaches beyond its slice.
+pub fn multiply(to: MatrixMut, write: Write, a: Matrix, b: Matrix) {
+    let (rows, columns, depth) = (to.rows, to.columns, a.columns);
+    assert!(a.rows == rows && b.columns == columns && b.rows == depth && a.is_whole() && b.is_whole());
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!((rows - 1) * to.row_stride + columns <= to.data.len());
+    if depth == 0 {
+        if write == Write::Over {
+            to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
+        }
+        return;
+    }
+    let laid_out = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
+        let mut panels = Scratch::new(columns.div_ceil(PANEL) * PANEL * depth);
+        for (number, panel) in
+            panels.chunks_exact_mut(PANEL * depth).take(columns.div_ceil(PANEL)).enumerate()
+        {
+            vectorised!(fill_panel(panel, number * PANEL, columns, &[((0, 0), b)]));
+        }
+        panels
+    });
+    let (b, b_row_stride, b_panel_stride) = match &laid_out {
+        Some(panels) => (panels.as_ptr(), PANEL, PANEL * depth),
+        None => (b.data.as_ptr(), b.row_stride, PANEL),
+    };
+    MACHINE.dispatch(TileProduct {
+        depth,
+        rows,
+        columns,
+        a: a.data.as_ptr(),
+        a_row_stride: a.row_stride,
+        a_column_stride: a.column_stride,
+        b,
+        b_row_stride,
+        b_panel_stride,
+        c: to.data.as_mut_ptr(),
+        c_row_stride: to.row_stride,
+        add: write == Write::Add,
+    });
+}

@@ -1,0 +1,25 @@
+//! In which precision matrices are multiplied.
+
+use serde::{Deserialize, Serialize};
+
+/// The numbers that a matrix product reads. What it gives, and everything else, is f32.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// Factors rounded to bfloat16 (8 bits of significand), sums in f32: several times as fast on CPUs with AMX or
+    /// AVX512-BF16, and as slow as f32 on others.
+    Bf16,
+}
+
+impl Precision {
+    /// Its name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
