@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use super::tile::PANEL;
+use super::tile::{PANEL, prefetch_to_write};
 
 /// Steps along the depth of one AMX tile; every depth is filled up with zeros to a multiple of it.
 pub(super) const DEPTH_STEP: usize = 32;
@@ -158,6 +158,10 @@ impl PairProduct {
                         asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3");
                         let a = self.a.add(row * self.depth);
                         let b = self.panel(column);
+                        for row in 0..ROW_STEP {
+                            prefetch_to_write(c.add(row * stride));
+                            prefetch_to_write(c.add(row * stride + 16));
+                        }
                         for step in 0..self.depth / DEPTH_STEP {
                             asm!(
                                 "tileloadd tmm4, [{upper} + {a_stride}]",

@@ -172,7 +172,7 @@ fn prefetch(address: *const f32) {
 
 /// Asks for a line of the cache that will be written soon.
 #[inline(always)]
-fn prefetch_to_write(address: *const f32) {
+pub(super) fn prefetch_to_write(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: as in `prefetch`.
     unsafe {
