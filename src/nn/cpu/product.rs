@@ -129,9 +129,13 @@ fn paired_rows(a: Matrix) -> Scratch {
 fn pair_along_rows(a: Matrix, pairs: &mut [u32], width: usize) {
     for (row, to) in pairs.chunks_exact_mut(width).take(a.rows).enumerate() {
         let from = &a.data[row * a.row_stride..][..a.columns];
+        let pairs = from.chunks_exact(2);
         to[a.columns / 2..].fill(0);
-        for (to, from) in to.iter_mut().zip(from.chunks(2)) {
-            *to = bf16::pair(from[0], from.get(1).copied().unwrap_or(0.0));
+        if let [last] = pairs.remainder() {
+            to[a.columns / 2] = bf16::pair(*last, 0.0);
+        }
+        for (to, from) in to.iter_mut().zip(pairs) {
+            *to = bf16::pair(from[0], from[1]);
         }
     }
 }
@@ -139,18 +143,32 @@ fn pair_along_rows(a: Matrix, pairs: &mut [u32], width: usize) {
 /// Pairs of numbers from two columns, each of which lies together in memory.
 #[inline(always)]
 fn pair_across_rows(a: Matrix, pairs: &mut [u32], width: usize) {
-    pairs.chunks_exact_mut(width).for_each(|row| row[a.columns / 2..].fill(0));
-    let column = |column: usize| &a.data[column * a.column_stride..][..(a.rows - 1) * a.row_stride + 1];
-    let zeros = vec![0.0; (a.rows - 1) * a.row_stride + 1];
-    let mut both = vec![0; a.rows];
-    for pair in 0..a.columns.div_ceil(2) {
-        let left = column(2 * pair).iter().step_by(a.row_stride);
-        let right = if 2 * pair + 1 < a.columns { column(2 * pair + 1) } else { &zeros };
-        for ((both, left), right) in both.iter_mut().zip(left).zip(right.iter().step_by(a.row_stride)) {
-            *both = bf16::pair(*left, *right);
+    const BLOCK: usize = 16;
+    let length = (a.rows - 1) * a.row_stride + 1;
+    let zeros = vec![0.0; length];
+    let column = |column: usize| match column < a.columns {
+        true => &a.data[column * a.column_stride..][..length],
+        false => &zeros[..],
+    };
+    let mut block = vec![0; BLOCK * a.rows]; // (pairs, rows)
+    for first in (0..width).step_by(BLOCK) {
+        for (pair, block) in (first..).zip(block.chunks_exact_mut(a.rows)) {
+            let (left, right) = (column(2 * pair), column(2 * pair + 1));
+            if a.row_stride == 1 {
+                for ((both, left), right) in block.iter_mut().zip(left).zip(right) {
+                    *both = bf16::pair(*left, *right);
+                }
+            } else {
+                for (row, both) in block.iter_mut().enumerate() {
+                    *both = bf16::pair(left[row * a.row_stride], right[row * a.row_stride]);
+                }
+            }
         }
-        for (row, both) in both.iter().enumerate() {
-            pairs[row * width + pair] = *both;
+        for (row, to) in pairs.chunks_exact_mut(width).take(a.rows).enumerate() {
+            let to = &mut to[first..][..BLOCK];
+            for (to, both) in to.iter_mut().zip(block[row..].iter().step_by(a.rows)) {
+                *to = *both;
+            }
         }
     }
 }

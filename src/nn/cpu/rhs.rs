@@ -200,8 +200,12 @@ fn copy_paired_columns(panel: &mut [u32], start: usize, place: usize, part: Matr
             let rows = 2 * BLOCK * block..part.rows.min(2 * BLOCK * (block + 1));
             for column in 0..part.columns {
                 let from = &part.data[column * part.column_stride..][rows.clone()];
-                for (to, from) in to.chunks_exact_mut(PANEL).zip(from.chunks(2)) {
-                    to[place + column] = bf16::pair(from[0], from.get(1).copied().unwrap_or(0.0));
+                let (pairs, last) = (from.chunks_exact(2), from.len() / 2);
+                if let [first] = pairs.remainder() {
+                    to[last * PANEL + place + column] = bf16::pair(*first, 0.0);
+                }
+                for (to, from) in to.chunks_exact_mut(PANEL).zip(pairs) {
+                    to[place + column] = bf16::pair(from[0], from[1]);
                 }
             }
         }
