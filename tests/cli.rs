@@ -244,6 +244,46 @@ fn a_stopped_and_resumed_run_is_the_uninterrupted_one() {
 }
 
 #[test]
+fn a_run_in_bfloat16_resumes_exactly_and_says_what_it_is() {
+    let trained = Trained::new();
+    let (config, whole, halves) =
+        (trained.path("config.toml"), trained.path("whole"), trained.path("halves"));
+    let train = |run: &str, more: &[&str]| {
+        let output = valuenet(
+            ["train", &config, "-o", run, "--dtype", "bf16"].into_iter().chain(more.iter().copied()),
+        );
+        assert!(output.status.success(), "{}", stderr(&output));
+    };
+    train(&whole, &[]);
+    train(&halves, &["--stop-after", "7"]);
+    train(&halves, &["--resume"]);
+    let weights = |run: &str| {
+        std::fs::read(trained.path(&format!("{run}/checkpoints/last/model.safetensors"))).unwrap()
+    };
+    assert!(weights("whole") == weights("halves"));
+    assert!(weights("whole") != weights("run"), "bfloat16 rounds");
+    assert_eq!(trained.json("whole/run.json")["dtype"], "bf16");
+    assert_fails(&valuenet(["train", &config, "-o", &halves, "--resume"]), 2, &["train.dtype"]);
+}
+
+#[test]
+fn vectors_do_not_depend_on_the_number_of_threads() {
+    let trained = Trained::new();
+    let texts = "I helped her.\nI broke the rules.\nWe danced all night.\n";
+    let texts = write(trained.folder.path(), "texts.txt", texts).display().to_string();
+    let vectors = |threads: &str, dtype: &str| {
+        let run = trained.path("run");
+        let output = valuenet(["infer", &run, &texts, "--threads", threads, "--dtype", dtype]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        output.stdout
+    };
+    for dtype in ["f32", "bf16"] {
+        assert!(vectors("1", dtype) == vectors("3", dtype), "{dtype}");
+    }
+    assert!(vectors("1", "f32") != vectors("1", "bf16"));
+}
+
+#[test]
 fn resume_refuses_what_has_changed_and_names_it() {
     let trained = Trained::new();
     let changed = trained.train(&["--resume", "--set", "train.learning_rate=0.5"]);

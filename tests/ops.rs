@@ -177,7 +177,7 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
     let two = [random(&[3, 7], 1), random(&[3], 2), random(&[70, 7], 3), random(&[70], 4)];
     let joined = [&[random(&[9, 7], 0)], two.as_slice()].concat();
     for inputs in [single(5, 7, 4), single(1, 1, 1), single(70, 33, 35), single(100, 64, 32), joined] {
-        let make = || Joined { then: Then::Nothing, precision: Precision::Bf16 };
+        let make = || Joined { then: Then::Nothing, precision: Precision::Bf16, laid_out: None };
         let expected = make().portable(&inputs).unwrap();
         let weights = random(expected.dims(), 99);
         let (result, found) = on_tape(make(), &inputs, &weights);
@@ -239,7 +239,7 @@ fn activations_keep_a_finite_gradient_far_from_zero() {
 }
 
 fn layer(then: Then) -> Joined {
-    Joined { then, precision: Precision::F32 }
+    Joined { then, precision: Precision::F32, laid_out: None }
 }
 
 fn offsets(lengths: &[usize]) -> Offsets {

@@ -9,6 +9,7 @@ use valuenet::model::value_model::NewModel;
 use valuenet::model::{Predictor, ValueModel};
 use valuenet::nn::adamw::AdamW;
 use valuenet::nn::gradients::Gradients;
+use valuenet::nn::precision::Precision;
 use valuenet::nn::schedule::Schedule;
 use valuenet::nn::tape::Tape;
 use valuenet::train::value::ValueTask;
@@ -150,13 +151,17 @@ fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
 
 #[test]
 fn training_does_not_depend_on_the_number_of_threads() {
-    let weights = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            train(&task(tiny_model()), &settings(), None, None).1["last"]["model.safetensors"].clone()
-        })
-    };
-    assert!(weights(1) == weights(3));
+    for dtype in [Precision::F32, Precision::Bf16] {
+        let settings = TrainSettings { dtype, ..settings() };
+        let weights = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let model = tiny_model().with_precision(dtype);
+                train(&task(model), &settings, None, None).1["last"]["model.safetensors"].clone()
+            })
+        };
+        assert!(weights(1) == weights(3), "{dtype:?}");
+    }
 }
 
 #[test]

@@ -141,8 +141,8 @@ impl ValueModel {
     fn score(&self, prompts: &[Vec<u32>]) -> Result<Vec<f32>> {
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let mut utilities = vec![0.0; prompts.len()];
+        let tape = Tape::inference().with_precision(self.precision);
         for batch in budget_batches(&lengths, TOKEN_BUDGET) {
-            let tape = Tape::inference().with_precision(self.precision);
             let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
             let predicted = self.network.utilities(&tape, &packed)?;
             let predicted = predicted.tensor().flatten_all()?.to_vec1::<f32>()?;

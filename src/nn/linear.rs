@@ -1,6 +1,7 @@
 //! The linear layer, several of them on the same rows in one go, and what mostly follows one.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor};
 
@@ -39,22 +40,32 @@ impl Linear {
 
     /// `activation(x Wᵀ + b)`: (rows, in) to (rows, out).
     pub fn activated(&self, tape: &Tape, x: &Node, activation: Activation) -> Result<Node> {
-        let then = Then::Activate(activation);
-        tape.apply(Joined { then, precision: tape.precision() }, &[x, &self.weight, &self.bias])
+        apply(tape, Then::Activate(activation), x, &[self], None)
     }
 
     /// `dropout(x Wᵀ + b) + residual`: (rows, in) and (rows, out) to (rows, out).
     pub fn residual(&self, tape: &Tape, x: &Node, residual: &Node, dropout: f32) -> Result<Node> {
-        let then = Then::AddTo(tape.mask(dropout));
-        tape.apply(Joined { then, precision: tape.precision() }, &[x, &self.weight, &self.bias, residual])
+        apply(tape, Then::AddTo(tape.mask(dropout)), x, &[self], Some(residual))
     }
 }
 
 /// Several layers on the same rows, their results side by side: (rows, in) to (rows, out₁ + out₂ + …).
 pub fn joined(tape: &Tape, x: &Node, layers: &[&Linear]) -> Result<Node> {
+    apply(tape, Then::Nothing, x, layers, None)
+}
+
+fn apply(tape: &Tape, then: Then, x: &Node, layers: &[&Linear], residual: Option<&Node>) -> Result<Node> {
+    let precision = tape.precision();
+    let laid_out = tape.laid_out(layers.iter().map(|layer| &layer.weight), || {
+        let weights = layers.iter().map(|layer| layer.weight.tensor());
+        let values = weights.clone().map(cpu::values).collect::<Result<Vec<_>>>()?;
+        let matrices =
+            values.iter().zip(weights).map(|(values, weight)| Ok(Matrix::new(values, weight.dim(1)?).t()));
+        Ok(Rhs::beside(&matrices.collect::<Result<Vec<_>>>()?, precision))
+    })?;
     let parameters = layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
-    let inputs: Vec<&Node> = std::iter::once(x).chain(parameters).collect();
-    tape.apply(Joined { then: Then::Nothing, precision: tape.precision() }, &inputs)
+    let inputs: Vec<&Node> = std::iter::once(x).chain(parameters).chain(residual).collect();
+    tape.apply(Joined { then, precision, laid_out }, &inputs)
 }
 
 /// `then([x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …])`; the inputs are x, W₁, b₁, W₂, b₂, …, and perhaps a residual.
@@ -64,6 +75,8 @@ pub struct Joined {
     pub then: Then,
     /// To what the factors of its products are rounded, there and back.
     pub precision: Precision,
+    /// The weights as the kernel reads them, if they are at hand.
+    pub laid_out: Option<Arc<Rhs>>,
 }
 
 /// What follows a linear layer.
@@ -132,8 +145,10 @@ impl Kernel for Joined {
         if let Some(residual) = residual.filter(|residual| residual.dims != [rows, width]) {
             candle_core::bail!("{:?} is no residual for ({rows}, {width})", residual.dims);
         }
-        let transposed: Vec<Matrix> = weights(layers).into_iter().map(Matrix::t).collect();
-        let rhs = Rhs::beside(&transposed, self.precision);
+        let rhs = self.laid_out.clone().unwrap_or_else(|| {
+            let transposed: Vec<Matrix> = weights(layers).into_iter().map(Matrix::t).collect();
+            Arc::new(Rhs::beside(&transposed, self.precision))
+        });
         let slopes = if keep && matches!(self.then, Then::Activate(_)) { width } else { 0 };
         let finish = |first_row: usize, y: &mut [f32], slopes: &mut [f32]| {
             cpu::vectorised!({

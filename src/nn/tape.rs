@@ -5,10 +5,12 @@
 //! kept as soon as it is undone, and lets an operation have any number of inputs. The tensors stay candle's.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{Result, Shape, Tensor, Var};
 
-use super::cpu;
+use super::cpu::{self, Rhs};
 use super::gradients::{Gradient, Gradients, Sum, add};
 use super::noise::{Mask, Noise};
 use super::precision::Precision;
@@ -129,12 +131,20 @@ pub struct Tape {
     noise: Option<Noise>,
     masks: Cell<u64>,
     precision: Precision,
+    /// Parameters that are read again and again, laid out once; by the numbers of the weights.
+    laid_out: RefCell<HashMap<Vec<usize>, Arc<Rhs>>>,
 }
 
 impl Tape {
-    /// A pass without dropout of which nothing is recorded.
+    /// Passes without dropout of which nothing is recorded, as many as the parameters stay the same.
     pub fn inference() -> Self {
-        Self { steps: None, noise: None, masks: Cell::new(0), precision: Precision::F32 }
+        Self {
+            steps: None,
+            noise: None,
+            masks: Cell::new(0),
+            precision: Precision::F32,
+            laid_out: RefCell::default(),
+        }
     }
 
     /// A recorded pass; with `noise`, dropout is switched on.
@@ -150,6 +160,28 @@ impl Tape {
     /// In which precision matrices are multiplied.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// What `lay_out` makes of these weights, made once for all passes of an inference tape; nothing when they are about
+    /// to change, or are no parameters.
+    pub(super) fn laid_out<'a>(
+        &self,
+        weights: impl Iterator<Item = &'a Node>,
+        lay_out: impl FnOnce() -> Result<Rhs>,
+    ) -> Result<Option<Arc<Rhs>>> {
+        let number = |node: &Node| match node.source {
+            Source::Parameter(index) if cpu::holds(&node.tensor) => Some(index),
+            _ => None,
+        };
+        let (None, Some(numbers)) = (&self.steps, weights.map(number).collect::<Option<Vec<_>>>()) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.laid_out.borrow().get(&numbers) {
+            return Ok(Some(known.clone()));
+        }
+        let made = Arc::new(lay_out()?);
+        self.laid_out.borrow_mut().insert(numbers, made.clone());
+        Ok(Some(made))
     }
 
     /// The mask of the next place in the network where neurons are dropped with the given probability; none when
