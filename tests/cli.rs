@@ -380,6 +380,13 @@ fn bad_input_is_named_with_a_hint_and_an_exit_code() {
     assert_fails(&train(&["--set", "model.base=./none"]), 1, &["./none: no such folder"]);
     assert_fails(&train(&["--set", "model.scratch.heads=3"]), 2, &["model.scratch", "cannot be shared"]);
     assert_fails(&train(&["--no-such-flag"]), 2, &["--no-such-flag"]);
+    assert_fails(
+        &train(&["--set", "train.dtype=fp16"]),
+        2,
+        &["train.dtype: unknown variant `fp16`", "f32", "bf16"],
+    );
+    assert_fails(&train(&["--threads", "0"]), 2, &["--threads"]);
+    assert_fails(&train(&["--threads", "60000"]), 2, &["--threads"]);
     assert!(!run.exists(), "a refused run leaves nothing behind");
     assert_fails(&valuenet(["train", "no-such.toml"]), 1, &["no-such.toml: cannot read it"]);
     assert_fails(&valuenet(["eval", "no/such"]), 2, &["no/such"]);

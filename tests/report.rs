@@ -33,6 +33,7 @@ fn an_evaluation_in_every_format() {
         model: "runs/mine".into(),
         data: "data/test.csv".into(),
         split: "test".into(),
+        dtype: "f32",
         rounding: ROUNDING,
         evaluation: &evaluation,
     };
@@ -52,7 +53,7 @@ fn tables_fit_into_eighty_columns() {
     let train = LabelCounts::of(rows.iter().map(|row| (row.value, row.label)));
     let evaluation = Evaluation::of(&rows, Some(&train)).unwrap();
     let (model, data, split) = ("runs/minilm".into(), "test.csv".into(), "test".into());
-    let report = Report { model, data, split, rounding: ROUNDING, evaluation: &evaluation };
+    let report = Report { model, data, split, dtype: "f32", rounding: ROUNDING, evaluation: &evaluation };
     for line in report.render(Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

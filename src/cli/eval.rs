@@ -116,6 +116,7 @@ impl Job<'_> {
             model: self.folder.display().to_string(),
             data: self.table.path.display().to_string(),
             split: self.name.into(),
+            dtype: self.model.precision().name(),
             rounding: ROUNDING,
             evaluation: &evaluation,
         };

@@ -43,7 +43,7 @@ pub struct Cli {
     verbose: bool,
 
     /// CPU threads [default: RAYON_NUM_THREADS, or all cores]. Results do not depend on it.
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
 

@@ -24,7 +24,7 @@ pub struct ModelArgs {
     #[arg(long, default_value = "auto")]
     pub device: String,
 
-    /// In which precision matrices are multiplied.
+    /// In which precision linear layers are computed.
     #[arg(long, value_enum, default_value = "f32")]
     pub dtype: Dtype,
 }

@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long)]
     device: Option<String>,
 
-    /// In which precision matrices are multiplied (train.dtype).
+    /// In which precision linear layers are computed (train.dtype).
     #[arg(long, value_enum)]
     dtype: Option<Dtype>,
 

@@ -42,6 +42,12 @@ pub struct BertConfig {
     pub position_embedding_type: String,
 }
 
+impl BertConfig {
+    fn layer_norm(&self, scope: &Scope) -> Result<LayerNorm> {
+        LayerNorm::load(&scope.enter("LayerNorm"), self.hidden_size, self.layer_norm_eps)
+    }
+}
+
 mod default {
     pub fn hidden_act() -> String {
         "gelu".into()
@@ -132,11 +138,7 @@ impl BertEmbeddings {
             word_embeddings: table("word_embeddings", config.vocab_size)?,
             position_embeddings: table("position_embeddings", config.max_position_embeddings)?,
             token_type_embeddings: table("token_type_embeddings", config.type_vocab_size)?,
-            layer_norm: LayerNorm::load(
-                &scope.enter("LayerNorm"),
-                config.hidden_size,
-                config.layer_norm_eps,
-            )?,
+            layer_norm: config.layer_norm(scope)?,
             dropout: config.hidden_dropout_prob,
         })
     }
@@ -250,11 +252,7 @@ impl BertOutput {
     fn load(scope: &Scope, inputs: usize, config: &BertConfig) -> Result<Self> {
         Ok(Self {
             dense: Linear::load(&scope.enter("dense"), inputs, config.hidden_size)?,
-            layer_norm: LayerNorm::load(
-                &scope.enter("LayerNorm"),
-                config.hidden_size,
-                config.layer_norm_eps,
-            )?,
+            layer_norm: config.layer_norm(scope)?,
             dropout: config.hidden_dropout_prob,
         })
     }

@@ -127,6 +127,11 @@ impl ValueModel {
         Self { precision, ..self }
     }
 
+    /// In which precision it predicts.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The label counts of the split it was trained on, if known.
     pub fn train_labels(&self) -> Option<&LabelCounts> {
         self.extras.train_labels.as_ref()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
-use super::cpu::{self, Fresh, Matrix, MatrixMut, Piece, Write, multiply};
+use super::cpu::{self, Fresh, Matrix, MatrixMut, Piece, multiply};
 use super::gradients::Gradient;
 use super::math::exp;
 use super::noise::{CHUNK, Mask};
@@ -235,7 +235,7 @@ impl Attention {
         let mut probabilities = vec![0.0; self.probabilities(s)];
         for (head, scores) in probabilities.chunks_exact_mut(size).enumerate() {
             let part = all.of_head(head, width);
-            multiply(MatrixMut::new(scores, s.key_rows), Write::Over, part.q, part.k.t());
+            multiply(MatrixMut::new(scores, s.key_rows), part.q, part.k.t());
         }
         cpu::vectorised!({
             for scores in probabilities.chunks_exact_mut(s.key_rows) {
@@ -250,7 +250,7 @@ impl Attention {
         });
         for (head, probabilities) in probabilities.chunks_exact(size).enumerate() {
             let to = MatrixMut::new(context, all.hidden).columns(head * width, width);
-            multiply(to, Write::Over, Matrix::new(probabilities, s.key_rows), all.of_head(head, width).v);
+            multiply(to, Matrix::new(probabilities, s.key_rows), all.of_head(head, width).v);
         }
     }
 
@@ -269,7 +269,7 @@ impl Attention {
         let mut write =
             |(input, stride, column): (usize, usize, usize), head: usize, a: Matrix, b: Matrix| {
                 let to = MatrixMut::new(to[input], stride).columns(column + head * width, width);
-                multiply(to, Write::Over, a, b);
+                multiply(to, a, b);
             };
         let mut dropped = probabilities.to_vec();
         let mut ds = vec![0.0; probabilities.len()]; // (heads, queries, keys)
@@ -279,7 +279,7 @@ impl Attention {
         for (head, (p, dp)) in dropped.chunks_exact(size).zip(ds.chunks_exact_mut(size)).enumerate() {
             let dy = dy.columns(head * width, width);
             write(places[2], head, Matrix::new(p, s.key_rows).t(), dy);
-            multiply(MatrixMut::new(dp, s.key_rows), Write::Over, dy, all.of_head(head, width).v.t());
+            multiply(MatrixMut::new(dp, s.key_rows), dy, all.of_head(head, width).v.t());
         }
         cpu::vectorised!({
             if let Some(mask) = &self.mask {

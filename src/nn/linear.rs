@@ -59,9 +59,8 @@ fn apply(tape: &Tape, then: Then, x: &Node, layers: &[&Linear], residual: Option
     let laid_out = tape.laid_out(layers.iter().map(|layer| &layer.weight), || {
         let weights = layers.iter().map(|layer| layer.weight.tensor());
         let values = weights.clone().map(cpu::values).collect::<Result<Vec<_>>>()?;
-        let matrices =
-            values.iter().zip(weights).map(|(values, weight)| Ok(Matrix::new(values, weight.dim(1)?).t()));
-        Ok(Rhs::beside(&matrices.collect::<Result<Vec<_>>>()?, precision))
+        let width = x.tensor().dim(1)?;
+        Ok(lay_out(values.iter().map(|values| Matrix::new(values, width)), precision))
     })?;
     let parameters = layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
     let inputs: Vec<&Node> = std::iter::once(x).chain(parameters).chain(residual).collect();
@@ -127,6 +126,11 @@ impl Op for Joined {
     }
 }
 
+/// The right-hand side `[W₁ᵀ | W₂ᵀ | …]`.
+fn lay_out<'a>(weights: impl Iterator<Item = Matrix<'a>>, precision: Precision) -> Rhs {
+    Rhs::beside(&weights.map(Matrix::t).collect::<Vec<_>>(), precision)
+}
+
 /// The weights of layers as matrices.
 fn weights<'a>(layers: &[View<'a>]) -> Vec<Matrix<'a>> {
     layers.chunks(2).map(|layer| Matrix::new(layer[0].data, layer[0].width())).collect()
@@ -145,10 +149,8 @@ impl Kernel for Joined {
         if let Some(residual) = residual.filter(|residual| residual.dims != [rows, width]) {
             candle_core::bail!("{:?} is no residual for ({rows}, {width})", residual.dims);
         }
-        let rhs = self.laid_out.clone().unwrap_or_else(|| {
-            let transposed: Vec<Matrix> = weights(layers).into_iter().map(Matrix::t).collect();
-            Arc::new(Rhs::beside(&transposed, self.precision))
-        });
+        let fresh = || Arc::new(lay_out(weights(layers).into_iter(), self.precision));
+        let rhs = self.laid_out.clone().unwrap_or_else(fresh);
         let slopes = if keep && matches!(self.then, Then::Activate(_)) { width } else { 0 };
         let finish = |first_row: usize, y: &mut [f32], slopes: &mut [f32]| {
             cpu::vectorised!({

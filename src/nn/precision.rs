@@ -1,8 +1,8 @@
-//! In which precision matrices are multiplied.
+//! In which precision linear layers are computed.
 
 use serde::{Deserialize, Serialize};
 
-/// The numbers that a matrix product reads. What it gives, and everything else, is f32.
+/// The numbers that a linear layer's products read, forwards and backwards. What they give, and everything else, is f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

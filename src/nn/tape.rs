@@ -152,12 +152,12 @@ impl Tape {
         Self { steps: Some(RefCell::default()), noise, ..Self::inference() }
     }
 
-    /// The same with matrices multiplied in another precision than f32.
+    /// The same with linear layers in another precision than f32.
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }
     }
 
-    /// In which precision matrices are multiplied.
+    /// In which precision linear layers are computed.
     pub fn precision(&self) -> Precision {
         self.precision
     }

@@ -17,6 +17,8 @@ pub struct Report<'a> {
     pub data: String,
     /// The name of the split, or of the file.
     pub split: String,
+    /// In which precision the model computed: `f32` or `bf16`.
+    pub dtype: &'static str,
     /// How utilities became classes.
     pub rounding: &'static str,
     /// The numbers.

@@ -47,7 +47,7 @@ pub struct TrainSettings {
     pub patience: u64,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
     pub device: String,
-    /// In which precision matrices are multiplied.
+    /// In which precision linear layers are computed.
     pub dtype: Precision,
 }
 

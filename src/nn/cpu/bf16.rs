@@ -70,6 +70,12 @@ pub(super) fn round(x: f32) -> u16 {
     if x.is_nan() { 0x7fc0 } else { (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16 }
 }
 
+/// `x` as the number that [`round`] stands for.
+#[inline(always)]
+pub(super) fn rounded(x: f32) -> f32 {
+    f32::from_bits(u32::from(round(x)) << 16)
+}
+
 /// Two rounded numbers as one: the first in the lower half.
 #[inline(always)]
 pub(super) fn pair(first: f32, second: f32) -> u32 {
@@ -242,7 +248,6 @@ mod tests {
 
     #[test]
     fn rounding_goes_to_the_nearest_and_ties_to_even() {
-        let rounded = |x: f32| f32::from_bits(u32::from(round(x)) << 16);
         for (x, expected) in [
             (1.0, 1.0),
             (1.0 + 1.0 / 256.0, 1.0),

@@ -14,24 +14,26 @@ use rayon::prelude::*;
 pub struct Fresh {
     memory: Vec<f32>,
     length: usize,
+    cut: usize,
     written: AtomicUsize,
 }
 
 impl Fresh {
     /// Room for `length` numbers.
     pub fn new(length: usize) -> Self {
-        Self { memory: Vec::with_capacity(length), length, written: AtomicUsize::new(0) }
+        Self { memory: Vec::with_capacity(length), length, cut: 0, written: AtomicUsize::new(0) }
     }
 
-    /// Cuts the room into consecutive pieces of these sizes.
+    /// Cuts consecutive pieces of these sizes off the room that is left.
     ///
     /// # Panics
-    /// If they are larger than the room.
+    /// If they are larger than that.
     pub fn pieces(&mut self, sizes: impl Iterator<Item = usize>) -> Vec<Piece<'_>> {
-        let mut rest = &mut self.memory.spare_capacity_mut()[..self.length];
-        let written = &self.written;
+        let mut rest = &mut self.memory.spare_capacity_mut()[self.cut..self.length];
+        let (cut, written) = (&mut self.cut, &self.written);
         sizes
             .map(|size| {
+                *cut += size;
                 let (memory, behind) = std::mem::take(&mut rest).split_at_mut(size);
                 rest = behind;
                 Piece { memory, written }
@@ -45,7 +47,7 @@ impl Fresh {
     /// If a piece was not written.
     pub fn finish(mut self) -> Vec<f32> {
         assert_eq!(self.written.into_inner(), self.length, "a piece of the result was not computed");
-        // SAFETY: pieces do not overlap and each can be written only once, so all `length` numbers are written.
+        // SAFETY: no two pieces overlap and each can be written only once, so all `length` numbers are written.
         unsafe { self.memory.set_len(self.length) };
         self.memory
     }
@@ -64,11 +66,6 @@ impl<'a> Piece<'a> {
         self.memory.fill(MaybeUninit::new(0.0));
         // SAFETY: every number was just written.
         unsafe { self.written() }
-    }
-
-    /// How many numbers it holds.
-    pub(super) fn len(&self) -> usize {
-        self.memory.len()
     }
 
     /// Where it begins.

@@ -21,15 +21,6 @@ pub use matrix::{Matrix, MatrixMut};
 pub use product::{multiply, product};
 pub use rhs::Rhs;
 
-/// What [`multiply`] does with the numbers that stand in its destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Write {
-    /// It writes over them.
-    Over,
-    /// It adds to them.
-    Add,
-}
-
 /// The vector instructions of this machine.
 static MACHINE: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 

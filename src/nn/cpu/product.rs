@@ -7,7 +7,7 @@ use super::fresh::{Fresh, Scratch, as_pairs};
 use super::matrix::{Matrix, MatrixMut};
 use super::rhs::{Layout, Rhs, fill_panel};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
-use super::{MACHINE, Write, vectorised};
+use super::{MACHINE, vectorised};
 
 /// `a b` in fresh memory, row by row, computed in blocks of rows on all threads.
 ///
@@ -33,7 +33,6 @@ pub fn product(
     blocks.into_par_iter().zip(extras).enumerate().for_each(|(number, (mut c, extra))| {
         let start = number * block;
         let a = a.rows(start, rows(start));
-        debug_assert_eq!(c.len(), a.rows * b.columns);
         // SAFETY: the block has room for as many rows as `a` has, and `b` was laid out for its sizes; the product
         // writes all of it.
         let c = unsafe {
@@ -82,17 +81,16 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
         return unsafe { product.run(unit) };
     }
     // Rows that lie apart are brought together first: each of their numbers is used many times.
-    let mut moved = None;
-    if a.column_stride != 1 {
-        moved = Some((turn(a), 1, a.rows));
-    } else if b.layout == Layout::RoundedRows {
-        moved = Some((turn(a.t()), a.columns, 1));
-    }
-    if let (Some((numbers, ..)), Layout::RoundedRows) = (&mut moved, b.layout) {
-        numbers.iter_mut().for_each(|x| *x = f32::from_bits(u32::from(bf16::round(*x)) << 16));
-    }
-    let (data, a_row_stride, a_column_stride) = match &moved {
-        Some((numbers, row_stride, column_stride)) => (&numbers[..], *row_stride, *column_stride),
+    let rounded = b.layout == Layout::RoundedRows;
+    let turned = (rounded || a.column_stride != 1).then(|| {
+        let mut turned = turn(a);
+        if rounded {
+            turned.iter_mut().for_each(|x| *x = bf16::rounded(*x));
+        }
+        turned
+    });
+    let (data, a_row_stride, a_column_stride) = match &turned {
+        Some(turned) => (&turned[..], 1, a.rows),
         None => (a.data, a.row_stride, 1),
     };
     MACHINE.dispatch(TileProduct {
@@ -107,7 +105,6 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
         b_panel_stride: PANEL * b.depth,
         c,
         c_row_stride,
-        add: false,
     });
 }
 
@@ -115,7 +112,7 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
 fn paired_rows(a: Matrix) -> Scratch {
     let depth = a.columns.next_multiple_of(DEPTH_STEP);
     let mut paired = Scratch::new(a.rows.next_multiple_of(ROW_STEP) * depth / 2);
-    let pairs = &mut as_pairs(&mut paired)[..a.rows.next_multiple_of(ROW_STEP) * depth / 2];
+    let pairs = as_pairs(&mut paired);
     pairs[a.rows * depth / 2..].fill(0);
     vectorised!(match a.column_stride {
         1 => pair_along_rows(a, pairs, depth / 2),
@@ -176,7 +173,7 @@ fn pair_across_rows(a: Matrix, pairs: &mut [u32], width: usize) {
 /// The numbers of `a`, column by column without gaps.
 fn turn(a: Matrix) -> Scratch {
     let mut turned = Scratch::new(a.rows * a.columns);
-    for (column, to) in turned.chunks_exact_mut(a.rows).take(a.columns).enumerate() {
+    for (column, to) in turned.chunks_exact_mut(a.rows).enumerate() {
         let from = &a.data[column * a.column_stride..];
         match a.row_stride {
             1 => to.copy_from_slice(&from[..a.rows]),
@@ -186,11 +183,11 @@ fn turn(a: Matrix) -> Scratch {
     turned
 }
 
-/// `to = a b` or `to += a b`, on the calling thread: for small products inside work that is shared already.
+/// `to = a b`, on the calling thread: for small products inside work that is shared already.
 ///
 /// # Panics
 /// If the shapes do not fit, or a view reaches beyond its slice.
-pub fn multiply(to: MatrixMut, write: Write, a: Matrix, b: Matrix) {
+pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
     let (rows, columns, depth) = (to.rows, to.columns, a.columns);
     assert!(a.rows == rows && b.columns == columns && b.rows == depth && a.is_whole() && b.is_whole());
     if rows == 0 || columns == 0 {
@@ -198,16 +195,12 @@ pub fn multiply(to: MatrixMut, write: Write, a: Matrix, b: Matrix) {
     }
     assert!((rows - 1) * to.row_stride + columns <= to.data.len());
     if depth == 0 {
-        if write == Write::Over {
-            to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
-        }
+        to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
         return;
     }
     let laid_out = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
         let mut panels = Scratch::new(columns.div_ceil(PANEL) * PANEL * depth);
-        for (number, panel) in
-            panels.chunks_exact_mut(PANEL * depth).take(columns.div_ceil(PANEL)).enumerate()
-        {
+        for (number, panel) in panels.chunks_exact_mut(PANEL * depth).enumerate() {
             vectorised!(fill_panel(panel, number * PANEL, columns, &[((0, 0), b)]));
         }
         panels
@@ -228,6 +221,90 @@ pub fn multiply(to: MatrixMut, write: Write, a: Matrix, b: Matrix) {
         b_panel_stride,
         c: to.data.as_mut_ptr(),
         c_row_stride: to.row_stride,
-        add: write == Write::Add,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bf16::Unit;
+    use super::*;
+
+    /// A number that is exact in bfloat16, and of which sums of some hundred products are exact in f32.
+    fn number(place: usize) -> f32 {
+        ((place * 37 % 19) as f32 - 9.0) / 8.0
+    }
+
+    fn layouts() -> Vec<Layout> {
+        let units: &[Unit] = match bf16::unit() {
+            Some(Unit::Amx) => &[Unit::Amx, Unit::Avx512], // every machine with AMX has AVX512-BF16
+            Some(Unit::Avx512) => &[Unit::Avx512],
+            None => &[],
+        };
+        [Layout::Rows, Layout::RoundedRows]
+            .into_iter()
+            .chain(units.iter().copied().map(Layout::Pairs))
+            .collect()
+    }
+
+    #[test]
+    fn every_layout_gives_the_product() {
+        for (rows, depth, columns) in [(1, 1, 1), (5, 33, 45), (37, 64, 32), (100, 7, 70)] {
+            let a: Vec<f32> = (0..rows * depth).map(number).collect();
+            let b: Vec<f32> = (0..depth * columns).map(|place| number(place * 53)).collect();
+            let turned: Vec<f32> =
+                (0..depth * rows).map(|place| a[place % rows * depth + place / rows]).collect();
+            let exact = |i: usize, j: usize| -> f32 {
+                (0..depth).map(|k| a[i * depth + k] * b[k * columns + j]).sum()
+            };
+            let exact: Vec<f32> = (0..rows * columns).map(|at| exact(at / columns, at % columns)).collect();
+            for layout in layouts() {
+                let rhs = Rhs::lay_out(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
+                for a in [Matrix::new(&a, depth), Matrix::new(&turned, rows).t()] {
+                    let found = product(a, &rhs, 0, |_, _, _| {}).0;
+                    assert!(found == exact, "{rows}x{depth}x{columns}, {layout:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn rounded_rows_round_both_sides() {
+        let (a, b) = ([1.004f32, -0.3], [0.7f32, 1.003]);
+        let rhs = Rhs::lay_out(2, 1, &[((0, 0), Matrix::new(&b, 1))], Layout::RoundedRows);
+        let expected =
+            bf16::rounded(a[1]).mul_add(bf16::rounded(b[1]), bf16::rounded(a[0]) * bf16::rounded(b[0]));
+        assert_eq!(product(Matrix::new(&a, 2), &rhs, 0, |_, _, _| {}).0, [expected]);
+    }
+
+    #[test]
+    fn the_width_of_the_vectors_changes_no_bit() {
+        let (rows, depth, columns) = (31, 400, 45);
+        let irrational = |place: usize| ((place * 7919 % 1000) as f32).sqrt() - 15.0;
+        let a: Vec<f32> = (0..rows * depth).map(irrational).collect();
+        let b: Vec<f32> = (0..depth * columns).map(|place| irrational(place + 17)).collect();
+        let rhs = Rhs::lay_out(depth, columns, &[((0, 0), Matrix::new(&b, columns))], Layout::Rows);
+        let with = |run: &dyn Fn(TileProduct)| {
+            let mut c = vec![0f32; rows * columns];
+            run(TileProduct {
+                depth,
+                rows,
+                columns,
+                a: a.as_ptr(),
+                a_row_stride: depth,
+                a_column_stride: 1,
+                b: rhs.data.as_ptr(),
+                b_row_stride: PANEL,
+                b_panel_stride: PANEL * depth,
+                c: c.as_mut_ptr(),
+                c_row_stride: columns,
+            });
+            c
+        };
+        let here = with(&|product| MACHINE.dispatch(product));
+        assert!(here == with(&|product| pulp::Simd::vectorize(pulp::Scalar::new(), product)));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(narrow) = pulp::x86::V3::try_new() {
+            assert!(here == with(&|product| pulp::Simd::vectorize(narrow, product)));
+        }
+    }
 }

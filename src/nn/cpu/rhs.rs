@@ -60,7 +60,12 @@ impl Rhs {
             Some((0, *end - part.columns))
         });
         let columns = parts.iter().map(|part| part.columns).sum();
-        Self::lay_out(depth, columns, &starts.zip(parts.iter().copied()).collect::<Vec<_>>(), precision)
+        Self::lay_out(
+            depth,
+            columns,
+            &starts.zip(parts.iter().copied()).collect::<Vec<_>>(),
+            Layout::of(precision),
+        )
     }
 
     /// Some matrices below each other.
@@ -75,29 +80,32 @@ impl Rhs {
             Some((*end - part.rows, 0))
         });
         let depth = parts.iter().map(|part| part.rows).sum();
-        Self::lay_out(depth, columns, &starts.zip(parts.iter().copied()).collect::<Vec<_>>(), precision)
+        Self::lay_out(
+            depth,
+            columns,
+            &starts.zip(parts.iter().copied()).collect::<Vec<_>>(),
+            Layout::of(precision),
+        )
     }
 
-    /// Lays out matrices that fill the whole, each from its (row, column) on.
-    fn lay_out(
+    /// Matrices that fill the whole, each from its (row, column) on.
+    pub(super) fn lay_out(
         depth: usize,
         columns: usize,
         parts: &[((usize, usize), Matrix)],
-        precision: Precision,
+        layout: Layout,
     ) -> Self {
         assert!(parts.iter().all(|(_, part)| part.is_whole()));
-        let layout = Layout::of(precision);
         let panel_size = layout.panel_size(depth);
-        let size = columns.div_ceil(PANEL) * panel_size;
-        let mut data = Scratch::new(size);
+        let mut data = Scratch::new(columns.div_ceil(PANEL) * panel_size);
         if depth > 0 {
-            data[..size].par_chunks_mut(panel_size).enumerate().for_each(|(number, panel)| {
+            data.par_chunks_mut(panel_size).enumerate().for_each(|(number, panel)| {
                 let first = number * PANEL;
                 match layout {
                     Layout::Rows => vectorised!(fill_panel(panel, first, columns, parts)),
                     Layout::RoundedRows => vectorised!({
                         fill_panel(panel, first, columns, parts);
-                        panel.iter_mut().for_each(|x| *x = f32::from_bits(u32::from(bf16::round(*x)) << 16));
+                        panel.iter_mut().for_each(|x| *x = bf16::rounded(*x));
                     }),
                     Layout::Pairs(_) => {
                         vectorised!(fill_paired_panel(as_pairs(panel), first, columns, parts))

@@ -14,7 +14,7 @@ const LINE: usize = 16;
 /// The most rows of a tile.
 pub(super) const TILE_ROWS: usize = 14;
 
-/// A product of f32 matrices, `c = a b` or `c += a b`, on one thread.
+/// A product of f32 matrices, `c = a b`, on one thread.
 ///
 /// Each number of `c` is one chain of fused multiply-adds along the depth, so neither the number of threads, nor the
 /// rows computed with it, nor the width of the machine's vectors changes a bit of it.
@@ -31,7 +31,6 @@ pub(super) struct TileProduct {
     pub(super) b_panel_stride: usize,
     pub(super) c: *mut f32,
     pub(super) c_row_stride: usize,
-    pub(super) add: bool,
 }
 
 impl WithSimd for TileProduct {
@@ -103,7 +102,7 @@ impl TileProduct {
                 true => (target, self.c_row_stride),
                 false => (edge.as_mut_ptr().cast(), PANEL),
             };
-            let add = self.add || start > 0;
+            let add = start > 0;
             if columns < width && add {
                 for i in 0..ROWS {
                     target.add(i * self.c_row_stride).copy_to_nonoverlapping(c.add(i * stride), columns);
