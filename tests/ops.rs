@@ -2,16 +2,18 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
-use valuenet::nn::attention::{Attention, Offsets};
+use valuenet::nn::attention::{Attention, Buckets, Offsets, Relative, Visible};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
+use valuenet::nn::gated::Gated;
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Joined, Then};
-use valuenet::nn::losses::SquaredError;
+use valuenet::nn::losses::{CrossEntropy, SquaredError};
 use valuenet::nn::noise::{Mask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
 use valuenet::nn::precision::Precision;
+use valuenet::nn::rotary::Rotary;
 use valuenet::nn::tape::{Node, Op, Tape};
 use valuenet::seed::{Purpose, Stream};
 
@@ -255,11 +257,16 @@ fn mask(pass: u64, probability: f32) -> Mask {
     Tape::training(Some(Noise::new(3, pass))).mask(probability).unwrap()
 }
 
+fn attention(heads: usize, queries: &[usize], keys: &[usize], mask: Option<Mask>) -> Attention {
+    let (queries, keys) = (offsets(queries), offsets(keys));
+    Attention { heads, queries, keys, visible: Visible::All, relative: None, mask }
+}
+
 #[test]
 fn attention_is_right() {
     for mask in [None, Some(mask(1, 0.3))] {
         let lengths = [3, 1, 4];
-        let attention = || Attention { heads: 2, queries: offsets(&lengths), keys: offsets(&lengths), mask };
+        let attention = || attention(2, &lengths, &lengths, mask);
         check(attention, &[random(&[8, 6], 0), random(&[8, 12], 1)]);
         check(attention, &[random(&[8, 18], 0)]);
     }
@@ -268,16 +275,77 @@ fn attention_is_right() {
 #[test]
 fn attention_is_right_with_other_numbers_of_queries_than_of_keys() {
     for mask in [None, Some(mask(2, 0.3))] {
-        let attention =
-            || Attention { heads: 3, queries: offsets(&[1, 2, 1]), keys: offsets(&[5, 2, 3]), mask };
+        let attention = || attention(3, &[1, 2, 1], &[5, 2, 3], mask);
         check(attention, &[random(&[4, 6], 0), random(&[10, 12], 1)]);
     }
 }
 
 #[test]
+fn attention_is_right_when_queries_see_some_keys_only() {
+    for mask in [None, Some(mask(3, 0.3))] {
+        for visible in [Visible::Near(1), Visible::Before] {
+            let make = || Attention { visible, ..attention(2, &[4, 1, 3], &[4, 1, 3], mask) };
+            check(make, &[random(&[8, 12], 0)]);
+        }
+        // The first query of each sequence alone, and the last one.
+        check(
+            || Attention { visible: Visible::Near(2), ..attention(2, &[1, 1], &[5, 2], mask) },
+            &[random(&[2, 4], 0), random(&[7, 8], 1)],
+        );
+        let last = || Attention { visible: Visible::Before, ..attention(2, &[1, 2], &[4, 3], mask) };
+        check(last, &[random(&[3, 4], 0), random(&[7, 8], 1)]);
+    }
+    let blind = Attention { visible: Visible::Before, ..attention(1, &[2], &[1], None) };
+    let (q, kv) = (random(&[2, 2], 0), random(&[1, 4], 1));
+    assert!(blind.portable(&[q, kv]).is_err(), "a query that sees nothing has no attention");
+}
+
+#[test]
+fn relative_attention_is_right() {
+    for (content_to_position, position_to_content) in [(true, true), (true, false), (false, true)] {
+        for (mask, logarithmic) in [(None, Some(8)), (Some(mask(9, 0.3)), None)] {
+            let buckets = Buckets { span: 4, logarithmic };
+            let relative = Some(Relative { buckets, content_to_position, position_to_content });
+            let tables = [random(&[8, 4], 7), random(&[8, 4], 8)];
+            let tables = &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
+            let whole = || Attention { relative, ..attention(2, &[7, 1], &[7, 1], mask) };
+            check(whole, &[&[random(&[8, 12], 0)], tables].concat());
+            let first = || Attention { relative, ..attention(2, &[1, 1], &[6, 3], mask) };
+            check(first, &[&[random(&[2, 4], 0), random(&[9, 8], 1)], tables].concat());
+        }
+    }
+}
+
+#[test]
+fn turning_by_position_is_right() {
+    for (width, columns, head_width) in [(12, 8, 4), (6, 6, 2), (7, 6, 6)] {
+        let make = || Rotary { positions: vec![0, 1, 2, 0, 5], columns, head_width, theta: 100.0 };
+        check(make, &[random(&[5, width], 0)]);
+    }
+}
+
+#[test]
+fn gates_are_right() {
+    for activation in [Activation::Gelu, Activation::Silu] {
+        check(|| Gated { activation }, &[random(&[19, 10], 0)]);
+    }
+}
+
+#[test]
+fn the_cross_entropy_is_right() {
+    let classes = || vec![2, 0, 1, 2];
+    check(|| CrossEntropy { classes: classes(), weight: 0.25 }, &[random(&[4, 3], 0)]);
+    let uniform = CrossEntropy { classes: vec![1], weight: 1.0 };
+    let loss = values(&uniform.portable(&[Tensor::zeros((1, 3), DType::F64, &CPU).unwrap()]).unwrap());
+    assert!((loss[0] - 3f64.ln()).abs() < 1e-12);
+    let wrong = CrossEntropy { classes: vec![3], weight: 1.0 };
+    assert!(wrong.portable(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
+}
+
+#[test]
 fn attention_survives_scores_of_any_size() {
     let large = (random(&[4, 4], 0) * 300.0).unwrap();
-    let attention = Attention { heads: 1, queries: offsets(&[4]), keys: offsets(&[4]), mask: None };
+    let attention = attention(1, &[4], &[4], None);
     let weights = random(&[4, 4], 2);
     let (result, gradients) =
         on_tape(attention, &[large.clone(), Tensor::cat(&[&large, &large], 1).unwrap()], &weights);

@@ -6,7 +6,7 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Attention, Offsets};
+use crate::nn::attention::{Attention, Offsets, Visible};
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup, select_rows};
 use crate::nn::layer_norm::LayerNorm;
@@ -236,7 +236,8 @@ impl BertSelfAttention {
 
     fn attention(&self, tape: &Tape, queries: Offsets, batch: &Packed) -> Attention {
         let (heads, keys) = (self.heads, batch.offsets.clone());
-        Attention { heads, queries, keys, mask: tape.mask(self.dropout) }
+        let mask = tape.mask(self.dropout);
+        Attention { heads, queries, keys, visible: Visible::All, relative: None, mask }
     }
 }
 

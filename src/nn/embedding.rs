@@ -21,6 +21,11 @@ impl Embedding {
     pub fn load(scope: &Scope, entries: usize, width: usize) -> Result<Self> {
         Ok(Self { weight: scope.param("weight", (entries, width), Init::Normal)? })
     }
+
+    /// The whole table: (entries, width).
+    pub fn table(&self) -> &Node {
+        &self.weight
+    }
 }
 
 /// The sum of one row of each table: `(table, ids)` pairs with as many ids each, to (ids, width).

@@ -29,6 +29,14 @@ impl LayerNorm {
         })
     }
 
+    /// Takes `weight` from the scope, and no bias.
+    ///
+    /// # Errors
+    /// If it is missing or has another shape.
+    pub fn load_without_bias(scope: &Scope, width: usize, eps: f64) -> Result<Self> {
+        Ok(Self { weight: scope.param("weight", width, Init::Ones)?, bias: scope.zeros(width)?, eps })
+    }
+
     /// (rows, width) to (rows, width).
     pub fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
         tape.apply(Normalise { eps: self.eps }, &[x, &self.weight, &self.bias])

@@ -33,6 +33,17 @@ impl Linear {
         })
     }
 
+    /// Takes `weight` from the scope, and no bias.
+    ///
+    /// # Errors
+    /// If it is missing or has another shape.
+    pub fn load_without_bias(scope: &Scope, inputs: usize, outputs: usize) -> Result<Self> {
+        Ok(Self {
+            weight: scope.param("weight", (outputs, inputs), Init::Normal)?,
+            bias: scope.zeros(outputs)?,
+        })
+    }
+
     /// (rows, in) to (rows, out).
     pub fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
         joined(tape, x, &[self])

@@ -12,6 +12,7 @@ pub mod cpu;
 pub mod device;
 pub mod dropout;
 pub mod embedding;
+pub mod gated;
 pub mod gradients;
 pub mod layer_norm;
 pub mod linear;
@@ -20,6 +21,7 @@ mod math;
 pub mod noise;
 pub mod params;
 pub mod precision;
+pub mod rotary;
 pub mod schedule;
 pub mod tape;
 

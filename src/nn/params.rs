@@ -130,6 +130,14 @@ impl Scope<'_> {
         Self { prefix, ..*self }
     }
 
+    /// A tensor of zeros that is no parameter.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn zeros(&self, shape: impl Into<Shape>) -> Result<Node> {
+        Ok(Node::constant(&Tensor::zeros(shape, DType::F32, &self.loader.device)?))
+    }
+
     /// Takes a parameter out of the checkpoint, or starts it anew if that is allowed here.
     ///
     /// # Errors

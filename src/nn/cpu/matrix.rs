@@ -32,6 +32,11 @@ impl<'a> Matrix<'a> {
         Self { data: &self.data[start..], rows, ..self }
     }
 
+    /// The number of rows.
+    pub fn row_count(&self) -> usize {
+        self.rows
+    }
+
     /// The transpose.
     pub fn t(self) -> Self {
         Self {
@@ -84,5 +89,10 @@ impl<'a> MatrixMut<'a> {
         assert!(start + columns <= self.columns);
         let start = start.min(self.data.len());
         Self { data: &mut self.data[start..], columns, ..self }
+    }
+    /// Writes rows that lie without gaps in `from`.
+    pub fn copy_rows(self, from: &[f32]) {
+        let rows = self.data.chunks_mut(self.row_stride).zip(from.chunks_exact(self.columns));
+        rows.for_each(|(to, from)| to[..self.columns].copy_from_slice(from));
     }
 }

@@ -1,0 +1,253 @@
+//! Attention for f32 in CPU memory: a task for each sequence.
+
+use candle_core::Result;
+use rayon::prelude::*;
+
+use super::relative::Tables;
+use super::{Attention, Sequence};
+use crate::nn::cpu::{self, Fresh, Matrix, MatrixMut, Piece, multiply};
+use crate::nn::gradients::Gradient;
+use crate::nn::math::exp;
+use crate::nn::tape::{Kernel, Output, View};
+
+/// Queries, keys and values, (rows, hidden) each.
+#[derive(Clone, Copy)]
+pub(super) struct Projections<'a> {
+    pub(super) q: Matrix<'a>,
+    pub(super) k: Matrix<'a>,
+    v: Matrix<'a>,
+    pub(super) hidden: usize,
+}
+
+impl<'a> Projections<'a> {
+    fn of(inputs: &[View<'a>]) -> Self {
+        let (q, kv) = (inputs[0], inputs[inputs.len() - 1]);
+        let hidden = kv.width() / if inputs.len() == 1 { 3 } else { 2 };
+        let keys = kv.width() - 2 * hidden;
+        let (q, kv) = (Matrix::new(q.data, q.width()), Matrix::new(kv.data, kv.width()));
+        Self {
+            q: q.columns(0, hidden),
+            k: kv.columns(keys, hidden),
+            v: kv.columns(keys + hidden, hidden),
+            hidden,
+        }
+    }
+
+    /// The part of one sequence.
+    fn of_sequence(&self, s: &Sequence) -> Self {
+        Self {
+            q: self.q.rows(s.first_query, s.query_rows),
+            k: self.k.rows(s.first_key, s.key_rows),
+            v: self.v.rows(s.first_key, s.key_rows),
+            ..*self
+        }
+    }
+
+    /// The part of one head, which is `width` columns wide.
+    fn of_head(&self, head: usize, width: usize) -> Self {
+        let columns = |x: Matrix<'a>| x.columns(head * width, width);
+        Self { q: columns(self.q), k: columns(self.k), v: columns(self.v), hidden: width }
+    }
+}
+
+impl Kernel for Attention {
+    fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output> {
+        let hidden = self.check(&inputs.iter().map(|input| input.dims).collect::<Vec<_>>())?;
+        let (main, tables) = self.split(inputs);
+        let (all, tables) = (Projections::of(main), matrices(tables));
+        let sequences = self.sequences();
+        let mut context = Fresh::new(inputs[0].rows() * hidden);
+        let kept_size = |s: &Sequence| if keep { self.probabilities(s) } else { 0 };
+        let mut kept = Fresh::new(sequences.iter().map(kept_size).sum());
+        let contexts = context.pieces(sequences.iter().map(|s| s.query_rows * hidden));
+        let kepts = kept.pieces(sequences.iter().map(kept_size));
+        contexts.into_par_iter().zip(kepts).zip(&sequences).for_each(|((context, kept), s)| {
+            let (context, kept) = (context.zeroed(), kept.zeroed());
+            if s.query_rows > 0 {
+                self.attend(s, all.of_sequence(s), self.tables(s, &tables).as_ref(), kept, context);
+            }
+        });
+        Ok(Output { data: context.finish(), shape: (inputs[0].rows(), hidden).into(), kept: kept.finish() })
+    }
+
+    fn backward(
+        &self,
+        inputs: &[View<'_>],
+        kept: &[f32],
+        gradient: &[f32],
+        _wanted: &[bool],
+    ) -> Result<Vec<Option<Gradient>>> {
+        let (main, tables) = self.split(inputs);
+        let (all, tables) = (Projections::of(main), matrices(tables));
+        let sequences = self.sequences();
+        let mut gradients: Vec<Fresh> = main.iter().map(|input| Fresh::new(input.data.len())).collect();
+        let mut pieces: Vec<Vec<Piece>> = sequences.iter().map(|_| Vec::new()).collect();
+        for (number, (fresh, input)) in gradients.iter_mut().zip(main).enumerate() {
+            let rows = |s: &Sequence| if number == 0 { s.query_rows } else { s.key_rows };
+            let cut = fresh.pieces(sequences.iter().map(|s| rows(s) * input.width()));
+            pieces.iter_mut().zip(cut).for_each(|(pieces, piece)| pieces.push(piece));
+        }
+        let of_tables = pieces.into_par_iter().zip(&sequences).map(|(pieces, s)| {
+            let mut to: Vec<&mut [f32]> = pieces.into_iter().map(Piece::zeroed).collect();
+            let tables = self.tables(s, &tables).filter(|_| s.query_rows > 0);
+            let mut of_tables = tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(all.hidden));
+            if s.query_rows > 0 {
+                let probabilities = &kept[s.start..][..self.probabilities(s)];
+                let dy = Matrix::new(gradient, all.hidden).rows(s.first_query, s.query_rows);
+                let relative = tables.as_ref().map(|tables| (tables, &mut of_tables[..]));
+                self.undo(s, all.of_sequence(s), relative, probabilities, dy, &mut to);
+            }
+            (tables.map_or(0, |tables| tables.first * all.hidden), of_tables)
+        });
+        let of_tables: Vec<(usize, Vec<Vec<f32>>)> = of_tables.collect();
+        let mut found: Vec<Vec<f32>> = gradients.into_iter().map(Fresh::finish).collect();
+        for (number, table) in tables.iter().enumerate() {
+            let mut sum = vec![0.0; table.row_count() * all.hidden];
+            for (first, parts) in &of_tables {
+                let parts = parts.get(number).into_iter().flatten();
+                sum[*first..].iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+            }
+            found.push(sum);
+        }
+        Ok(found.into_iter().map(|gradient| Some(Gradient::Dense(gradient))).collect())
+    }
+}
+
+fn matrices<'a>(tables: &[View<'a>]) -> Vec<Matrix<'a>> {
+    tables.iter().map(|table| Matrix::new(table.data, table.width())).collect()
+}
+
+impl Attention {
+    /// What one sequence needs of the tables, if there are any.
+    fn tables<'a>(&self, s: &Sequence, tables: &[Matrix<'a>]) -> Option<Tables<'a>> {
+        self.relative.as_ref().map(|relative| Tables::of_sequence(relative, s, tables))
+    }
+
+    /// Writes the context of one sequence, and its probabilities to `kept` unless that is empty.
+    fn attend(
+        &self,
+        s: &Sequence,
+        all: Projections,
+        tables: Option<&Tables>,
+        kept: &mut [f32],
+        context: &mut [f32],
+    ) {
+        let width = all.hidden / self.heads;
+        let size = s.query_rows * s.key_rows;
+        let scale = self.scale(width);
+        let mut probabilities = vec![0.0; self.probabilities(s)];
+        for (head, scores) in probabilities.chunks_exact_mut(size).enumerate() {
+            let part = all.of_head(head, width);
+            multiply(MatrixMut::new(scores, s.key_rows), part.q, part.k.t());
+            if let Some(tables) = tables {
+                tables.add_terms(head, &part, scores);
+            }
+        }
+        cpu::vectorised!({
+            for (row, scores) in probabilities.chunks_exact_mut(s.key_rows).enumerate() {
+                let seen = self.visible.keys(row % s.query_rows, s.query_rows, s.key_rows);
+                scores[..seen.start].fill(0.0);
+                scores[seen.end..].fill(0.0);
+                softmax_row(&mut scores[seen], scale);
+            }
+            if !kept.is_empty() {
+                kept.copy_from_slice(&probabilities);
+            }
+            if let Some(mask) = &self.mask {
+                mask.apply(s.mask_start, &mut probabilities);
+            }
+        });
+        for (head, probabilities) in probabilities.chunks_exact(size).enumerate() {
+            let to = MatrixMut::new(context, all.hidden).columns(head * width, width);
+            multiply(to, Matrix::new(probabilities, s.key_rows), all.of_head(head, width).v);
+        }
+    }
+
+    /// Writes the gradients of one sequence's inputs, `to`, and of its rows of the tables, from that of its context, `dy`.
+    fn undo(
+        &self,
+        s: &Sequence,
+        all: Projections,
+        mut relative: Option<(&Tables, &mut [Vec<f32>])>,
+        probabilities: &[f32],
+        dy: Matrix,
+        to: &mut [&mut [f32]],
+    ) {
+        let (hidden, width) = (all.hidden, all.hidden / self.heads);
+        let size = s.query_rows * s.key_rows;
+        let scale = self.scale(width);
+        let last = to.len() - 1;
+        let stride = if last == 0 { 3 * hidden } else { 2 * hidden };
+        let of_q = Place { input: 0, stride: if last == 0 { stride } else { hidden }, column: 0, width };
+        let of_k = Place { input: last, stride, column: stride - 2 * hidden, width };
+        let of_v = Place { column: stride - hidden, ..of_k };
+        let mut dropped = probabilities.to_vec();
+        let mut ds = vec![0.0; probabilities.len()]; // (heads, queries, keys)
+        if let Some(mask) = &self.mask {
+            cpu::vectorised!(mask.apply(s.mask_start, &mut dropped));
+        }
+        for (head, (p, dp)) in dropped.chunks_exact(size).zip(ds.chunks_exact_mut(size)).enumerate() {
+            let dy = dy.columns(head * width, width);
+            multiply(of_v.of_head(head, to), Matrix::new(p, s.key_rows).t(), dy);
+            multiply(MatrixMut::new(dp, s.key_rows), dy, all.of_head(head, width).v.t());
+        }
+        cpu::vectorised!({
+            if let Some(mask) = &self.mask {
+                mask.apply(s.mask_start, &mut ds);
+            }
+            for (ds, p) in ds.chunks_exact_mut(s.key_rows).zip(probabilities.chunks_exact(s.key_rows)) {
+                let mean = cpu::sum(ds.len(), |i| ds[i] * p[i]);
+                ds.iter_mut().zip(p).for_each(|(ds, p)| *ds = p * (*ds - mean) * scale);
+            }
+        });
+        for (head, ds) in ds.chunks_exact(size).enumerate() {
+            let (matrix, part) = (Matrix::new(ds, s.key_rows), all.of_head(head, width));
+            let Some((tables, of_tables)) = &mut relative else {
+                multiply(of_q.of_head(head, to), matrix, part.k);
+                multiply(of_k.of_head(head, to), matrix.t(), part.q);
+                continue;
+            };
+            let (mut dq, mut dk) = (vec![0.0; s.query_rows * width], vec![0.0; s.key_rows * width]);
+            multiply(MatrixMut::new(&mut dq, width), matrix, part.k);
+            multiply(MatrixMut::new(&mut dk, width), matrix.t(), part.q);
+            tables.undo_terms(head, &part, ds, (&mut dq, &mut dk), of_tables);
+            of_q.of_head(head, to).copy_rows(&dq);
+            of_k.of_head(head, to).copy_rows(&dk);
+        }
+    }
+}
+
+/// Where the gradient of the queries, keys or values goes.
+#[derive(Clone, Copy)]
+struct Place {
+    /// To which input's gradient.
+    input: usize,
+    /// How wide that is.
+    stride: usize,
+    /// From which column on.
+    column: usize,
+    /// How wide a head is.
+    width: usize,
+}
+
+impl Place {
+    fn of_head<'a>(self, head: usize, to: &'a mut [&mut [f32]]) -> MatrixMut<'a> {
+        MatrixMut::new(to[self.input], self.stride).columns(self.column + head * self.width, self.width)
+    }
+}
+
+/// Softmax of one row of scores, which are first multiplied by `scale`, where it stands.
+#[inline(always)]
+fn softmax_row(scores: &mut [f32], scale: f32) {
+    let mut largest = f32::NEG_INFINITY;
+    for score in scores.iter() {
+        largest = largest.max(*score);
+    }
+    for score in scores.iter_mut() {
+        *score = exp((*score - largest) * scale);
+    }
+    let normalise = 1.0 / cpu::sum(scores.len(), |i| scores[i]);
+    for score in scores.iter_mut() {
+        *score *= normalise;
+    }
+}

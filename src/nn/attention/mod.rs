@@ -1,0 +1,183 @@
+//! Scaled dot-product attention on packed rows: sequences of different lengths behind each other, without padding.
+
+mod kernel;
+mod relative;
+mod visible;
+
+use std::sync::Arc;
+
+use candle_core::{D, Result, Tensor};
+
+pub use relative::{Buckets, Relative};
+pub use visible::Visible;
+
+use super::noise::{CHUNK, Mask};
+use super::tape::{Kernel, Op};
+
+/// Where sequences begin in packed rows: sequence `i` has the rows `offsets[i] .. offsets[i + 1]`.
+pub type Offsets = Arc<[usize]>;
+
+/// Multi-head attention: `softmax(q kᵀ / sqrt(head width)) v` for each sequence and head.
+///
+/// The inputs are the queries, (query rows, hidden), and keys beside values, (key rows, 2 hidden); or one tensor of
+/// queries, keys and values side by side, (rows, 3 hidden). A sequence may have other numbers of queries than of keys,
+/// which also serves cross-attention and a last layer of which only one row is wanted. [`Relative`] attention takes its
+/// tables as further inputs.
+#[derive(Debug)]
+pub struct Attention {
+    /// The number of heads; each has `hidden / heads` columns.
+    pub heads: usize,
+    /// The sequences among the query rows.
+    pub queries: Offsets,
+    /// The same sequences among the key rows.
+    pub keys: Offsets,
+    /// Which keys a query may see.
+    pub visible: Visible,
+    /// Whether scores depend on distances too.
+    pub relative: Option<Relative>,
+    /// What is dropped of the attention probabilities, if anything.
+    pub mask: Option<Mask>,
+}
+
+/// One sequence's part of the work.
+#[derive(Clone, Copy)]
+struct Sequence {
+    query_rows: usize,
+    key_rows: usize,
+    first_query: usize,
+    first_key: usize,
+    /// Where its probabilities (heads, queries, keys) begin among all of them.
+    start: usize,
+    /// The same among the mask's numbers, which leave gaps to begin each sequence with a fresh chunk.
+    mask_start: usize,
+}
+
+impl Attention {
+    fn sequences(&self) -> Vec<Sequence> {
+        let (mut start, mut mask_start) = (0, 0);
+        self.queries
+            .windows(2)
+            .zip(self.keys.windows(2))
+            .map(|(queries, keys)| {
+                let sequence = Sequence {
+                    query_rows: queries[1] - queries[0],
+                    key_rows: keys[1] - keys[0],
+                    first_query: queries[0],
+                    first_key: keys[0],
+                    start,
+                    mask_start,
+                };
+                start += self.probabilities(&sequence);
+                mask_start += self.probabilities(&sequence).next_multiple_of(CHUNK);
+                sequence
+            })
+            .collect()
+    }
+
+    fn probabilities(&self, sequence: &Sequence) -> usize {
+        self.heads * sequence.query_rows * sequence.key_rows
+    }
+
+    /// Queries, keys and values, and the tables of relative attention.
+    fn split<'a, T>(&self, inputs: &'a [T]) -> (&'a [T], &'a [T]) {
+        let tables = self.relative.map_or(0, |relative| relative.inputs());
+        inputs.split_at(inputs.len().saturating_sub(tables))
+    }
+
+    /// What scores are multiplied by.
+    fn scale(&self, head_width: usize) -> f32 {
+        let terms = self.relative.map_or(1, |relative| relative.terms());
+        1.0 / ((head_width * terms) as f32).sqrt()
+    }
+
+    /// The hidden size, if the inputs have the right shapes.
+    fn check(&self, inputs: &[&[usize]]) -> Result<usize> {
+        let (main, tables) = self.split(inputs);
+        let rows = self.relative.map_or(0, |relative| 2 * relative.buckets.span);
+        let hidden = match main {
+            [[rows, width]] if width % 3 == 0 => Some((*rows, *rows, width / 3)),
+            [[rows, hidden], [key_rows, width]] if *width == 2 * hidden => Some((*rows, *key_rows, *hidden)),
+            _ => None,
+        };
+        let fits = |&(query_rows, key_rows, hidden): &(usize, usize, usize)| {
+            hidden % self.heads == 0
+                && self.queries.len() == self.keys.len()
+                && self.queries.last() == Some(&query_rows)
+                && self.keys.last() == Some(&key_rows)
+                && self.sequences().iter().all(|s| self.visible.fits(s.query_rows, s.key_rows))
+                && tables.iter().all(|table| *table == [rows, hidden])
+        };
+        match hidden.filter(fits) {
+            Some((.., hidden)) => Ok(hidden),
+            None => candle_core::bail!("inputs {inputs:?} do not fit the attention's sequences"),
+        }
+    }
+}
+
+impl Op for Attention {
+    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let hidden = self.check(&inputs.iter().map(Tensor::dims).collect::<Vec<_>>())?;
+        let width = hidden / self.heads;
+        let (main, tables) = self.split(inputs);
+        let (q, kv) = match main {
+            [all] => (all.narrow(1, 0, hidden)?, all.narrow(1, hidden, 2 * hidden)?),
+            _ => (main[0].clone(), main[1].clone()),
+        };
+        let contexts = self
+            .sequences()
+            .iter()
+            .filter(|sequence| sequence.query_rows > 0)
+            .map(|sequence| {
+                let heads = |x: &Tensor| {
+                    x.contiguous()?.reshape(((), self.heads, width))?.transpose(0, 1)?.contiguous()
+                };
+                let kv = kv.narrow(0, sequence.first_key, sequence.key_rows)?;
+                let q = heads(&q.narrow(0, sequence.first_query, sequence.query_rows)?)?; // (heads, queries, width)
+                let k = heads(&kv.narrow(1, 0, hidden)?)?; // (heads, keys, width)
+                let v = heads(&kv.narrow(1, hidden, hidden)?)?;
+                let mut scores = q.matmul(&k.t()?.contiguous()?)?; // (heads, queries, keys)
+                if let Some(relative) = &self.relative {
+                    scores = (scores + relative.portable(sequence, &q, &k, tables)?)?;
+                }
+                let scores = (scores * f64::from(self.scale(width)))?;
+                let mut probabilities = softmax(&self.hide(sequence, scores)?)?;
+                if let Some(mask) = &self.mask {
+                    let mask = mask.starting_at(sequence.mask_start);
+                    let factors = mask.tensor(probabilities.shape(), probabilities.device())?;
+                    probabilities = (&probabilities * factors.to_dtype(probabilities.dtype())?)?;
+                }
+                probabilities
+                    .matmul(&v)?
+                    .transpose(0, 1)?
+                    .contiguous()?
+                    .reshape((sequence.query_rows, hidden))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&contexts, 0)
+    }
+
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+}
+
+impl Attention {
+    /// The scores of one sequence, (heads, queries, keys), with those of keys that a query may not see at -∞.
+    fn hide(&self, s: &Sequence, scores: Tensor) -> Result<Tensor> {
+        if self.visible == Visible::All {
+            return Ok(scores);
+        }
+        let hidden = (0..s.query_rows).flat_map(|query| {
+            let seen = self.visible.keys(query, s.query_rows, s.key_rows);
+            (0..s.key_rows).map(move |key| if seen.contains(&key) { 0.0 } else { f32::NEG_INFINITY })
+        });
+        let hidden = Tensor::from_iter(hidden, scores.device())?.reshape((s.query_rows, s.key_rows))?;
+        scores.broadcast_add(&hidden.to_dtype(scores.dtype())?)
+    }
+}
+
+/// Softmax over the last dimension, from operations that candle differentiates rightly.
+fn softmax(scores: &Tensor) -> Result<Tensor> {
+    let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+    shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)
+}

@@ -1,0 +1,217 @@
+//! Attention that also looks at how far apart a query and a key are (He et al., *DeBERTa*, ICLR 2021, Equation 4).
+//!
+//! Beside `q · k` a score has up to two more terms: the query times a vector for the distance ("content to position"),
+//! and the key times another one ("position to content"). Distances share vectors in buckets.
+
+use candle_core::{Result, Tensor};
+
+use super::Sequence;
+use super::kernel::Projections;
+use crate::nn::cpu::{Matrix, MatrixMut, multiply};
+
+/// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (2 span, hidden) each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Relative {
+    /// How distances share vectors.
+    pub buckets: Buckets,
+    /// Whether the query meets a vector for the distance.
+    pub content_to_position: bool,
+    /// Whether the key does.
+    pub position_to_content: bool,
+}
+
+/// How distances share the rows of a table of `2 span` vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buckets {
+    /// Half the number of rows.
+    pub span: usize,
+    /// If distances beyond half the span share rows, the more the farther: the distance at which the rows end.
+    pub logarithmic: Option<usize>,
+}
+
+impl Buckets {
+    /// The row for a key that stands `distance` places before its query, as transformers' `make_log_bucket_position`.
+    pub fn row(&self, distance: i64) -> usize {
+        let (span, size) = (self.span as i64, distance.abs());
+        let middle = span / 2;
+        let bucket = match self.logarithmic {
+            Some(most) if size > middle => {
+                let share = |x: f32| (x / middle as f32).ln();
+                let place = share(size as f32) / share(most as f32 - 1.0) * (middle as f32 - 1.0);
+                (place.ceil() as i64 + middle) * distance.signum()
+            }
+            _ => distance,
+        };
+        (bucket + span).clamp(0, 2 * span - 1) as usize
+    }
+}
+
+impl Relative {
+    /// How many terms a score has.
+    pub(super) fn terms(&self) -> usize {
+        1 + self.inputs()
+    }
+
+    /// How many tables of vectors are needed.
+    pub(super) fn inputs(&self) -> usize {
+        usize::from(self.content_to_position) + usize::from(self.position_to_content)
+    }
+
+    /// The further terms of one sequence, (heads, queries, keys), from candle's own operations.
+    pub(super) fn portable(&self, s: &Sequence, q: &Tensor, k: &Tensor, tables: &[Tensor]) -> Result<Tensor> {
+        let (heads, width) = (q.dim(0)?, q.dim(2)?);
+        let row = |query: usize, key: usize| self.buckets.row(query as i64 - key as i64) as u32;
+        let index = |rows: Vec<u32>, shape: (usize, usize)| {
+            Tensor::from_vec(rows, shape, q.device())?.broadcast_left(heads)?.contiguous()
+        };
+        let of_heads = |table: &Tensor| table.reshape(((), heads, width))?.permute((1, 2, 0))?.contiguous();
+        let mut tables = tables.iter();
+        let mut terms = Vec::new();
+        if let Some(table) = if self.content_to_position { tables.next() } else { None } {
+            let rows = (0..s.query_rows).flat_map(|i| (0..s.key_rows).map(move |j| row(i, j))).collect();
+            let all = q.matmul(&of_heads(table)?)?; // (heads, queries, 2 span)
+            terms.push(all.gather(&index(rows, (s.query_rows, s.key_rows))?, 2)?);
+        }
+        if let Some(table) = if self.position_to_content { tables.next() } else { None } {
+            let rows = (0..s.key_rows).flat_map(|j| (0..s.query_rows).map(move |i| row(i, j))).collect();
+            let all = k.matmul(&of_heads(table)?)?; // (heads, keys, 2 span)
+            terms.push(all.gather(&index(rows, (s.key_rows, s.query_rows))?, 2)?.transpose(1, 2)?);
+        }
+        let Some(first) = terms.pop() else { candle_core::bail!("relative attention without a table") };
+        terms.into_iter().try_fold(first, |sum, term| sum + term)
+    }
+}
+
+/// The tables of vectors for one sequence: only the rows that its distances use.
+#[derive(Clone)]
+pub(super) struct Tables<'a> {
+    /// The first of those rows in the whole table.
+    pub(super) first: usize,
+    /// How many they are.
+    count: usize,
+    /// The row for query `i` and key `j`, counted from the first, at `i + keys - 1 - j`.
+    row: Vec<usize>,
+    keys: usize,
+    /// What queries meet.
+    content_to_position: Option<Matrix<'a>>,
+    /// What keys meet.
+    position_to_content: Option<Matrix<'a>>,
+}
+
+impl<'a> Tables<'a> {
+    /// The part that sequence `s` needs of `tables`, which are as [`Relative`] says.
+    pub(super) fn of_sequence(relative: &Relative, s: &Sequence, tables: &[Matrix<'a>]) -> Self {
+        let distances = 1 - s.key_rows as i64..s.query_rows as i64;
+        let rows: Vec<usize> = distances.map(|distance| relative.buckets.row(distance)).collect();
+        let first = rows.first().copied().unwrap_or(0);
+        let count = rows.last().map_or(0, |last| last + 1 - first);
+        let mut parts = tables.iter().map(|table| table.rows(first, count));
+        Self {
+            first,
+            count,
+            row: rows.into_iter().map(|row| row - first).collect(),
+            keys: s.key_rows,
+            content_to_position: if relative.content_to_position { parts.next() } else { None },
+            position_to_content: if relative.position_to_content { parts.next() } else { None },
+        }
+    }
+
+    fn of_head(table: Option<Matrix<'a>>, head: usize, width: usize) -> Option<Matrix<'a>> {
+        table.map(|table| table.columns(head * width, width))
+    }
+
+    /// The rows for query `i` and all keys, the last key's first.
+    fn rows_of(&self, query: usize) -> &[usize] {
+        &self.row[query..query + self.keys]
+    }
+
+    /// Adds the further terms to one head's scores, (queries, keys).
+    pub(super) fn add_terms(&self, head: usize, part: &Projections, scores: &mut [f32]) {
+        if let Some(table) = Self::of_head(self.content_to_position, head, part.hidden) {
+            let met = self.products(part.q, table);
+            for (i, (scores, met)) in
+                scores.chunks_exact_mut(self.keys).zip(met.chunks(self.count)).enumerate()
+            {
+                let rows = self.rows_of(i).iter().rev();
+                scores.iter_mut().zip(rows).for_each(|(score, &row)| *score += met[row]);
+            }
+        }
+        if let Some(table) = Self::of_head(self.position_to_content, head, part.hidden) {
+            let met = self.products(part.k, table);
+            for (i, scores) in scores.chunks_exact_mut(self.keys).enumerate() {
+                let rows = self.rows_of(i).iter().rev();
+                let met = met.chunks(self.count).zip(rows).map(|(met, &row)| met[row]);
+                scores.iter_mut().zip(met).for_each(|(score, met)| *score += met);
+            }
+        }
+    }
+
+    /// Each row of `x` times each row of the table: (rows, count).
+    fn products(&self, x: Matrix, table: Matrix) -> Vec<f32> {
+        let mut met = vec![0.0; x.row_count() * self.count];
+        multiply(MatrixMut::new(&mut met, self.count), x, table.t());
+        met
+    }
+
+    /// From the gradient of one head's scores: adds those of its queries and keys to `dq` and `dk`, which are
+    /// (rows, head width), and writes those of its columns of the tables to `tables`, (count, hidden) each.
+    pub(super) fn undo_terms(
+        &self,
+        head: usize,
+        part: &Projections,
+        ds: &[f32],
+        (dq, dk): (&mut [f32], &mut [f32]),
+        tables: &mut [Vec<f32>],
+    ) {
+        let width = part.hidden;
+        let mut tables = tables.iter_mut();
+        let mut undo = |table: Matrix, x: Matrix, met: &[f32], dx: &mut [f32]| {
+            let met = Matrix::new(met, self.count);
+            let mut more = vec![0.0; dx.len()];
+            multiply(MatrixMut::new(&mut more, width), met, table);
+            dx.iter_mut().zip(more).for_each(|(dx, more)| *dx += more);
+            if let Some(to) = tables.next() {
+                let hidden = to.len() / self.count;
+                multiply(MatrixMut::new(to, hidden).columns(head * width, width), met.t(), x);
+            }
+        };
+        if let Some(table) = Self::of_head(self.content_to_position, head, width) {
+            let mut met = vec![0.0; dq.len() / width * self.count];
+            for (i, (ds, met)) in ds.chunks_exact(self.keys).zip(met.chunks_mut(self.count)).enumerate() {
+                ds.iter().zip(self.rows_of(i).iter().rev()).for_each(|(ds, &row)| met[row] += ds);
+            }
+            undo(table, part.q, &met, dq);
+        }
+        if let Some(table) = Self::of_head(self.position_to_content, head, width) {
+            let mut met = vec![0.0; self.keys * self.count];
+            for (i, ds) in ds.chunks_exact(self.keys).enumerate() {
+                let rows = self.rows_of(i).iter().rev();
+                let places = met.chunks_mut(self.count).zip(rows);
+                ds.iter().zip(places).for_each(|(ds, (met, &row))| met[row] += ds);
+            }
+            undo(table, part.k, &met, dk);
+        }
+    }
+
+    /// Fresh gradients of the tables' rows, (count, hidden) each.
+    pub(super) fn gradients(&self, hidden: usize) -> Vec<Vec<f32>> {
+        let tables = [self.content_to_position, self.position_to_content];
+        tables.iter().flatten().map(|_| vec![0.0; self.count * hidden]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_distances_have_their_own_rows_and_far_ones_share() {
+        let buckets = Buckets { span: 16, logarithmic: Some(64) };
+        assert_eq!([0, 1, -1, 8, -8].map(|distance| buckets.row(distance)), [16, 17, 15, 24, 8]);
+        assert_eq!(buckets.row(1000), 31);
+        assert_eq!(buckets.row(-1000), 0);
+        assert!((0..200).all(|distance| buckets.row(distance) <= buckets.row(distance + 1)));
+        let plain = Buckets { span: 4, logarithmic: None };
+        assert_eq!([-9, -4, 3, 4].map(|distance| plain.row(distance)), [0, 0, 7, 7]);
+    }
+}

@@ -1,0 +1,34 @@
+//! Which keys a query may see.
+
+use std::ops::Range;
+
+/// Which keys of its own sequence a query may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Visible {
+    /// All of them.
+    All,
+    /// Those at most so many places away. Query `i` stands at place `i` of its sequence.
+    Near(usize),
+    /// Those up to its own place. The queries stand at the last places of their sequence.
+    Before,
+}
+
+impl Visible {
+    /// The keys that query number `query` of `queries` may see of `keys`.
+    pub(super) fn keys(self, query: usize, queries: usize, keys: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..keys,
+            Self::Near(reach) => query.saturating_sub(reach)..keys.min(query + reach + 1),
+            Self::Before => 0..query + 1 + keys - queries,
+        }
+    }
+
+    /// Whether each of `queries` sees something of `keys`.
+    pub(super) fn fits(self, queries: usize, keys: usize) -> bool {
+        match self {
+            Self::All => queries == 0 || keys > 0,
+            Self::Near(reach) => queries <= keys + reach,
+            Self::Before => queries <= keys,
+        }
+    }
+}
