@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::head::{HeadSettings, Pooling, Range};
+use crate::model::head::{HeadSettings, Objective, Pooling, Range};
 use crate::model::scratch::ScratchSettings;
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
@@ -48,7 +48,9 @@ pub struct ModelSettings {
     pub base: String,
     /// The branch, tag or commit on the hub.
     pub revision: String,
-    /// What brings a logit into [-1, 1].
+    /// What the head learns.
+    pub objective: Objective,
+    /// What brings a logit into [-1, 1] in regression.
     pub activation: Range,
     /// What stands between the encoder and the last layer.
     pub pooling: Pooling,
@@ -68,6 +70,7 @@ impl Default for ModelSettings {
         Self {
             base: "scratch".into(),
             revision: "main".into(),
+            objective: Objective::Regression,
             activation: Range::ScaledSigmoid,
             pooling: Pooling::Pooler,
             max_length: 128,
@@ -121,7 +124,11 @@ impl Config {
     /// What is asked of the model.
     pub fn new_model(&self) -> NewModel {
         NewModel {
-            head: HeadSettings { activation: self.model.activation, pooling: self.model.pooling },
+            head: HeadSettings {
+                objective: self.model.objective,
+                activation: self.model.activation,
+                pooling: self.model.pooling,
+            },
             max_length: self.model.max_length,
             dropout: self.model.dropout,
             value_tokens: self.model.value_tokens,

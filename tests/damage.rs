@@ -6,12 +6,12 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use serde_json::json;
 use valuenet::disk::read_json;
-use valuenet::model::head::{HeadSettings, Pooling, Range};
+use valuenet::model::head::{Pooling, Range};
 use valuenet::model::value_tokens::ValueTokenInit;
 use valuenet::model::{Predictor, ValueModel};
 use valuenet::value::{LabelCounts, Value};
 
-use crate::support::{folder, new_model, tiny_model, write};
+use crate::support::{folder, head, new_model, tiny_model, write};
 
 const CPU: Device = Device::Cpu;
 const BERT: &str = "tests/fixtures/golden/bert";
@@ -164,7 +164,7 @@ fn base(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> tempfile::TempDir 
 }
 
 fn from_base(folder: &Path, pooling: Pooling) -> ValueModel {
-    let head = HeadSettings { activation: Range::Tanh, pooling };
+    let head = head(Range::Tanh, pooling);
     ValueModel::from_pretrained(folder, &valuenet::model::value_model::NewModel { head, ..new_model() }, &CPU)
         .unwrap()
 }

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use valuenet::disk::read_json;
 use valuenet::model::encoder::Family;
 use valuenet::model::files::ModelFiles;
-use valuenet::model::head::{HeadSettings, Pooling, Range};
+use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::network::{Network, Start};
 use valuenet::model::wanted::Wanted;
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
@@ -20,7 +20,9 @@ use valuenet::nn::losses::squared_error;
 use valuenet::nn::schedule::Schedule;
 use valuenet::nn::tape::{Node, Tape};
 use valuenet::text::{Packed, TextEncoder};
-use valuenet::value::Value;
+use valuenet::value::{Label, Value};
+
+use crate::support::head;
 
 const CPU: Device = Device::Cpu;
 
@@ -89,31 +91,46 @@ impl Golden {
         self.family.canonical(ModelFiles::find(&self.folder).unwrap().read_weights().unwrap())
     }
 
-    /// The network as it stands in the folder.
-    fn plain(&self, pooling: Pooling) -> Network {
-        let head = HeadSettings { activation: Range::ScaledSigmoid, pooling };
-        Network::build(&self.family, head, self.weights(), Start::Pretrained, 0, &CPU).unwrap()
+    /// The encoder as it stands in the folder, under a new head.
+    fn plain(&self, head: HeadSettings) -> Network {
+        let prefix = format!("{}.", self.family.facts().prefix);
+        let encoder = self.weights().into_iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
+        Network::build(&self.family, head, encoder, Start::Pretrained, 0, &CPU).unwrap()
+    }
+
+    /// All golden folders with a regression head on the first state.
+    fn regressions() -> impl Iterator<Item = Golden> {
+        Golden::all().into_iter().filter(|golden| golden.tensors.contains_key("head.weight"))
     }
 
     /// The network with the golden value tokens and the golden head.
     fn valued(&self, activation: Range) -> Network {
+        self.with_value_tokens(head(activation, Pooling::Cls))
+    }
+
+    fn with_value_tokens(&self, head: HeadSettings) -> Network {
         let mut weights = self.weights();
-        let table = weights.get_mut(&self.family.word_embeddings()).unwrap();
+        let table = weights.get_mut(&self.family.facts().word_embeddings()).unwrap();
         *table = Tensor::cat(&[&*table, self.tensor("value.new_rows")], 0).unwrap();
         let rows = table.dims()[0];
-        weights.insert("classifier.weight".into(), self.tensor("head.weight").clone());
-        weights.insert("classifier.bias".into(), self.tensor("head.bias").clone());
+        for part in ["weight", "bias"] {
+            if let Some(golden) = self.tensors.get(&format!("head.{part}")) {
+                let name = format!("{}.{part}", self.family.facts().head.output);
+                weights.insert(name, golden.clone());
+            }
+        }
         let mut config = read_json(&self.folder.join("config.json")).unwrap();
         config["vocab_size"] = rows.into();
         let family = Family::from_config(&config).unwrap();
-        let head = HeadSettings { activation, pooling: Pooling::Cls };
         Network::build(&family, head, weights, Start::Trained, 0, &CPU).unwrap()
     }
 
     fn name_of_parameter(&self, name: &str) -> String {
+        let facts = self.family.facts();
         match name.strip_prefix("head.") {
-            Some(rest) => format!("classifier.{rest}"),
-            None => format!("{}.{name}", self.family.prefix()),
+            Some(rest) if self.tensors.contains_key("head.weight") => format!("{}.{rest}", facts.head.output),
+            _ if name.starts_with(facts.prefix) || name.starts_with("classification_head.") => name.into(),
+            _ => format!("{}.{name}", facts.prefix),
         }
     }
 }
@@ -152,7 +169,7 @@ fn token_ids_are_those_of_transformers() {
 fn hidden_states_are_those_of_transformers() {
     for golden in Golden::all() {
         let batch = pack(&golden.sequences("plain"));
-        let network = golden.plain(Pooling::Cls);
+        let network = golden.plain(head(Range::ScaledSigmoid, Pooling::Cls));
         let states = network.hidden_states(&Tape::inference(), &batch, Wanted::AllTokens).unwrap();
         let far = distance(&numbers(&states), &golden.packed("plain.last_hidden_state", &batch));
         assert!(far < 1e-5, "{}: last_hidden_state is {far:e} off", golden.name);
@@ -160,12 +177,14 @@ fn hidden_states_are_those_of_transformers() {
 }
 
 #[test]
-fn first_tokens_alone_have_the_states_they_have_among_all() {
+fn summaries_alone_have_the_states_they_have_among_all() {
     for golden in Golden::all() {
-        let (batch, network) = (pack(&golden.sequences("plain")), golden.plain(Pooling::Cls));
+        let (batch, network) =
+            (pack(&golden.sequences("plain")), golden.plain(head(Range::ScaledSigmoid, Pooling::Cls)));
         let states = |wanted| network.hidden_states(&Tape::inference(), &batch, wanted).unwrap();
-        let (all, first) = (states(Wanted::AllTokens), states(Wanted::FirstTokens));
-        let rows = Tensor::new(batch.first_rows(), &CPU).unwrap();
+        let (all, first) = (states(Wanted::AllTokens), states(Wanted::Summary));
+        let rows = if golden.name == "bart" { batch.last_rows() } else { batch.first_rows() };
+        let rows = Tensor::new(rows, &CPU).unwrap();
         let expected: Vec<f32> =
             all.tensor().index_select(&rows, 0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let far = distance(&numbers(&first), &expected);
@@ -176,7 +195,8 @@ fn first_tokens_alone_have_the_states_they_have_among_all() {
 #[test]
 fn a_row_does_not_depend_on_its_batch() {
     for golden in Golden::all() {
-        let (sequences, network) = (golden.sequences("plain"), golden.plain(Pooling::Cls));
+        let (sequences, network) =
+            (golden.sequences("plain"), golden.plain(head(Range::ScaledSigmoid, Pooling::Cls)));
         let logits =
             |sequences: &[Vec<u32>]| numbers(&network.logits(&Tape::inference(), &pack(sequences)).unwrap());
         let together = logits(&sequences);
@@ -189,18 +209,21 @@ fn a_row_does_not_depend_on_its_batch() {
 
 #[test]
 fn the_pooled_state_is_that_of_transformers() {
-    for golden in Golden::all().iter().filter(|golden| golden.tensors.contains_key("plain.pooler_output")) {
+    // RoBERTa's classification head is another than its pooler.
+    let has =
+        |golden: &&Golden| golden.tensors.contains_key("plain.pooler_output") && golden.name != "roberta";
+    for golden in Golden::all().iter().filter(has) {
         // With a classifier that picks one number of the pooled state, the logits are that number.
         let batch = pack(&golden.sequences("plain"));
         let expected = golden.tensor("plain.pooler_output").to_vec2::<f32>().unwrap();
-        let hidden = golden.family.hidden_size();
+        let hidden = golden.family.facts().hidden_size;
         for place in [0, hidden / 2, hidden - 1] {
             let mut weights = golden.weights();
             let picks: Vec<f32> = (0..hidden).map(|other| f32::from(u8::from(other == place))).collect();
             weights.insert("classifier.weight".into(), Tensor::from_vec(picks, (1, hidden), &CPU).unwrap());
             weights
                 .insert("classifier.bias".into(), Tensor::zeros(1, candle_core::DType::F32, &CPU).unwrap());
-            let head = HeadSettings { activation: Range::Identity, pooling: Pooling::Pooler };
+            let head = head(Range::Identity, Pooling::Pooler);
             let network = Network::build(&golden.family, head, weights, Start::Trained, 0, &CPU).unwrap();
             let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
             let expected: Vec<f32> = expected.iter().map(|row| row[place]).collect();
@@ -211,7 +234,7 @@ fn the_pooled_state_is_that_of_transformers() {
 
 #[test]
 fn predictions_and_losses_are_those_of_torch() {
-    for golden in Golden::all() {
+    for golden in Golden::regressions() {
         let (batch, labels) = (pack(&golden.sequences("value")), golden.numbers("value.labels"));
         for (activation, name) in [(Range::ScaledSigmoid, "sigmoid"), (Range::Tanh, "tanh")] {
             let network = golden.valued(activation);
@@ -239,48 +262,87 @@ fn golden_gradients(golden: &Golden, network: &Network) -> Gradients {
     gradients
 }
 
+/// Compares gradients with the golden ones.
+fn check_gradients(golden: &Golden, network: &Network, gradients: &Gradients) {
+    let gradient = |name: &str| -> Vec<f32> {
+        let index = network.params().index_of(&golden.name_of_parameter(name)).unwrap();
+        let shape = network.params().var(index).shape();
+        gradients.get(index).unwrap().dense(shape).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    let mut checked = 0;
+    for (key, expected) in golden.tensors.iter().filter(|(key, _)| key.starts_with("grad.")) {
+        let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
+        // A key's bias moves all scores of a row alike, so its true gradient is zero and all of it is rounding.
+        let largest = expected.iter().fold(1e-4f32, |largest, x| largest.max(x.abs()));
+        let far = distance(&gradient(&key["grad.".len()..]), &expected) / largest;
+        assert!(far < 1e-4, "{}: {key} is {far:e} off", golden.name);
+        checked += 1;
+    }
+    for (name, norm) in golden.manifest["valued"]["grad_l2_norms"].as_object().unwrap() {
+        let Some(expected) = norm.as_f64() else {
+            continue;
+        };
+        let norm = gradient(name).iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        assert!((norm - expected).abs() < 1e-4 * expected.max(1e-4), "{}: {name}: {norm}", golden.name);
+        checked += 1;
+    }
+    assert!(checked > network.params().len() / 2, "{}: {checked} gradients were compared", golden.name);
+}
+
+/// Every parameter has a gradient that is not zero.
+fn check_that_all_learn(golden: &Golden, network: &Network, gradients: &Gradients) {
+    for (index, (name, _)) in network.params().iter().enumerate() {
+        let gradient =
+            gradients.get(index).unwrap_or_else(|| panic!("{}: {name} has no gradient", golden.name));
+        let largest = gradient.tensor().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+        let largest = largest.to_scalar::<f32>().unwrap();
+        assert!(largest > 0.0, "{}: the gradient of {name} is zero", golden.name);
+    }
+}
+
 #[test]
 fn gradients_are_those_of_torch() {
-    for golden in Golden::all() {
+    for golden in Golden::regressions() {
         let network = golden.valued(Range::ScaledSigmoid);
-        let gradients = golden_gradients(&golden, &network);
-        let gradient = |name: &str| -> Vec<f32> {
-            let index = network.params().index_of(&golden.name_of_parameter(name)).unwrap();
-            let shape = network.params().var(index).shape();
-            gradients.get(index).unwrap().dense(shape).unwrap().flatten_all().unwrap().to_vec1().unwrap()
-        };
-        for (key, expected) in golden.tensors.iter().filter(|(key, _)| key.starts_with("grad.")) {
-            let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
-            // A key's bias moves all scores of a row alike, so its true gradient is zero and all of it is rounding.
-            let largest = expected.iter().fold(1e-4f32, |largest, x| largest.max(x.abs()));
-            let far = distance(&gradient(&key["grad.".len()..]), &expected) / largest;
-            assert!(far < 1e-4, "{}: {key} is {far:e} off", golden.name);
-        }
-        for (name, norm) in golden.manifest["valued"]["grad_l2_norms"].as_object().unwrap() {
-            let Some(expected) = norm.as_f64() else {
-                continue;
-            };
-            let norm = gradient(name).iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-            assert!((norm - expected).abs() < 1e-4 * expected.max(1e-4), "{}: {name}: {norm}", golden.name);
-        }
+        check_gradients(&golden, &network, &golden_gradients(&golden, &network));
     }
 }
 
 #[test]
 fn every_trainable_variable_gets_a_gradient() {
     for golden in Golden::all() {
-        let network = golden.valued(Range::ScaledSigmoid);
-        let gradients = golden_gradients(&golden, &network);
-        for (index, (name, _)) in network.params().iter().enumerate() {
-            let gradient = gradients.get(index).unwrap_or_else(|| panic!("{name} has no gradient"));
-            let largest = gradient.tensor().abs().unwrap().flatten_all().unwrap().max(0).unwrap();
-            assert!(
-                largest.to_scalar::<f32>().unwrap() > 0.0,
-                "{}: the gradient of {name} is zero",
-                golden.name
-            );
+        for objective in [Objective::Regression, Objective::ThreeClass] {
+            for pooling in [Pooling::Cls, Pooling::Pooler] {
+                let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, pooling) };
+                let network = golden.plain(head);
+                let (batch, tape) = (pack(&golden.sequences("plain")), Tape::training(None));
+                let labels = vec![Label::Yes; batch.len()];
+                let mut gradients = Gradients::default();
+                let loss = network.loss(&tape, &batch, &labels, 1.0).unwrap();
+                tape.backward(&loss, &mut gradients).unwrap();
+                check_that_all_learn(&golden, &network, &gradients);
+            }
         }
     }
+}
+
+#[test]
+fn three_classes_of_a_bart_are_those_of_transformers() {
+    let golden = Golden::open(&root().join("bart")).unwrap();
+    let head = HeadSettings { objective: Objective::ThreeClass, ..head(Range::Identity, Pooling::Pooler) };
+    let network = golden.with_value_tokens(head);
+    let batch = pack(&golden.sequences("value"));
+    let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
+    assert!(distance(&logits, &golden.numbers("value.logits")) < 1e-5);
+    let classes = golden.tensor("value.labels").to_vec1::<i64>().unwrap();
+    let labels: Vec<Label> = classes.iter().map(|&class| Label::ALL[class as usize]).collect();
+    let tape = Tape::training(None);
+    let loss = network.loss(&tape, &batch, &labels, 1.0 / labels.len() as f64).unwrap();
+    assert!((numbers(&loss)[0] / golden.numbers("value.loss_ce")[0] - 1.0).abs() < 1e-5);
+    let mut gradients = Gradients::default();
+    tape.backward(&loss, &mut gradients).unwrap();
+    check_gradients(&golden, &network, &gradients);
+    check_that_all_learn(&golden, &network, &gradients);
 }
 
 #[test]

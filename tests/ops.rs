@@ -305,7 +305,13 @@ fn relative_attention_is_right() {
     for (content_to_position, position_to_content) in [(true, true), (true, false), (false, true)] {
         for (mask, logarithmic) in [(None, Some(8)), (Some(mask(9, 0.3)), None)] {
             let buckets = Buckets { span: 4, logarithmic };
-            let relative = Some(Relative { buckets, content_to_position, position_to_content });
+            let whole = Relative { buckets, first_row: 0, rows: 8, content_to_position, position_to_content };
+            let relative = Some(whole.for_length(3));
+            let tables = [random(&[5, 4], 7), random(&[5, 4], 8)];
+            let tables = &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
+            let part = || Attention { relative, ..attention(2, &[3, 1], &[3, 1], mask) };
+            check(part, &[&[random(&[4, 12], 0)], tables].concat());
+            let relative = Some(whole);
             let tables = [random(&[8, 4], 7), random(&[8, 4], 8)];
             let tables = &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
             let whole = || Attention { relative, ..attention(2, &[7, 1], &[7, 1], mask) };

@@ -7,7 +7,7 @@ use valuenet::data::check::check;
 use valuenet::data::stats::stats;
 use valuenet::data::{Part, Split};
 use valuenet::disk::read_json;
-use valuenet::model::head::{HeadSettings, Pooling, Range};
+use valuenet::model::head::{Pooling, Range};
 use valuenet::model::value_model::NewModel;
 use valuenet::model::wanted::Wanted;
 use valuenet::model::{Predictor, ValueModel};
@@ -18,7 +18,7 @@ use valuenet::train::value::ValueTask;
 use valuenet::train::{Answer, Event, State, Task, TrainSettings, fit};
 use valuenet::value::Value;
 
-use crate::support::new_model;
+use crate::support::{head, new_model};
 
 fn place(variable: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set")))
@@ -96,11 +96,7 @@ fn minilm_computes_what_transformers_computes() {
 #[test]
 #[ignore = "needs VALUENET_DATA and VALUENET_MINILM"]
 fn minilm_learns_from_a_tenth_of_the_real_data() {
-    let new = NewModel {
-        head: HeadSettings { activation: Range::ScaledSigmoid, pooling: Pooling::Cls },
-        max_length: 128,
-        ..new_model()
-    };
+    let new = NewModel { head: head(Range::ScaledSigmoid, Pooling::Cls), max_length: 128, ..new_model() };
     let read = |split: Split, limit: usize| {
         let rows = split.read(&original()).unwrap().rows;
         rows.into_iter().take(limit).map(|row| row.sample).collect::<Vec<_>>()

@@ -4,19 +4,20 @@ use valuenet::data::check::check;
 use valuenet::data::stats::stats;
 use valuenet::data::{Part, Table};
 use valuenet::eval::{Evaluation, Scored};
-use valuenet::report::evaluation::{ROUNDING, Report, predictions};
+use valuenet::model::head::Objective;
+use valuenet::report::evaluation::{Report, predictions};
 use valuenet::report::table::{count, score};
 use valuenet::report::{Format, dataset};
 use valuenet::value::{Label, LabelCounts, Value};
 
-use crate::support::{folder, write};
+use crate::support::{folder, scored, write};
 
 const FORMATS: [(&str, Format); 4] =
     [("table", Format::Table), ("json", Format::Json), ("csv", Format::Csv), ("markdown", Format::Markdown)];
 
 /// Rows of two values, one of which has a single row and no correlation.
 fn rows() -> Vec<Scored> {
-    let row = |value, label, utility, seen| Scored { value, label, utility, seen: Some(seen) };
+    let row = |value, label, utility, seen| scored(value, label, utility, Some(seen));
     vec![
         row(Value::Power, Label::Yes, 0.875, false),
         row(Value::Power, Label::No, -0.25, true),
@@ -34,7 +35,7 @@ fn an_evaluation_in_every_format() {
         data: "data/test.csv".into(),
         split: "test".into(),
         dtype: "f32",
-        rounding: ROUNDING,
+        class_rule: Objective::Regression.rule(),
         evaluation: &evaluation,
     };
     for (name, format) in FORMATS {
@@ -48,12 +49,13 @@ fn tables_fit_into_eighty_columns() {
     let rows: Vec<Scored> = counts(Label::No, 1065)
         .chain(counts(Label::Unrelated, 685))
         .chain(counts(Label::Yes, 388))
-        .map(|(value, label)| Scored { value, label, utility: -0.7, seen: Some(false) })
+        .map(|(value, label)| scored(value, label, -0.7, Some(false)))
         .collect();
     let train = LabelCounts::of(rows.iter().map(|row| (row.value, row.label)));
     let evaluation = Evaluation::of(&rows, Some(&train)).unwrap();
     let (model, data, split) = ("runs/minilm".into(), "test.csv".into(), "test".into());
-    let report = Report { model, data, split, dtype: "f32", rounding: ROUNDING, evaluation: &evaluation };
+    let class_rule = Objective::Regression.rule();
+    let report = Report { model, data, split, dtype: "f32", class_rule, evaluation: &evaluation };
     for line in report.render(Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

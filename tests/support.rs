@@ -5,12 +5,13 @@ use std::process::{Command, Output};
 
 use candle_core::Device;
 use valuenet::data::Sample;
-use valuenet::model::head::{HeadSettings, Pooling, Range};
+use valuenet::eval::Scored;
+use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::scratch::ScratchSettings;
 use valuenet::model::value_model::NewModel;
 use valuenet::model::value_tokens::ValueTokenInit;
-use valuenet::model::{Predictor, ValueModel};
-use valuenet::value::{Label, Value};
+use valuenet::model::{Prediction, Predictor, ValueModel};
+use valuenet::value::{Label, LabelCounts, Value};
 
 /// A folder that is gone when the test is over.
 pub fn folder() -> tempfile::TempDir {
@@ -106,10 +107,15 @@ pub fn tiny_model() -> ValueModel {
     ValueModel::from_scratch(&size, texts, &new_model(), &Device::Cpu).unwrap()
 }
 
+/// The head of a regression.
+pub fn head(activation: Range, pooling: Pooling) -> HeadSettings {
+    HeadSettings { objective: Objective::Regression, activation, pooling }
+}
+
 /// What is asked of the tiny model.
 pub fn new_model() -> NewModel {
     NewModel {
-        head: HeadSettings { activation: Range::ScaledSigmoid, pooling: Pooling::Cls },
+        head: head(Range::ScaledSigmoid, Pooling::Cls),
         max_length: 32,
         dropout: None,
         value_tokens: ValueTokenInit::Mean,
@@ -117,13 +123,30 @@ pub fn new_model() -> NewModel {
     }
 }
 
+/// A row with the prediction of a regression.
+pub fn scored(value: Value, label: Label, utility: f64, seen: Option<bool>) -> Scored {
+    Scored { value, label, utility, class: Label::of_utility(utility).unwrap(), seen }
+}
+
 /// A predictor that needs no weights: a value's place among the ten, and the length of the text.
 pub struct Stub;
 
 impl Predictor for Stub {
-    fn utilities(&self, pairs: &[(Value, &str)]) -> valuenet::error::Result<Vec<f32>> {
+    fn predict(&self, pairs: &[(Value, &str)]) -> valuenet::error::Result<Vec<Prediction>> {
         let utility =
             |&(value, text): &(Value, &str)| value.index() as f32 / 10.0 - text.len() as f32 / 100.0;
-        Ok(pairs.iter().map(utility).collect())
+        Ok(pairs.iter().map(|pair| Prediction::of_utility(utility(pair)).unwrap()).collect())
+    }
+
+    fn rule(&self) -> &'static str {
+        Objective::Regression.rule()
+    }
+
+    fn dtype(&self) -> &'static str {
+        "f32"
+    }
+
+    fn train_labels(&self) -> Option<&LabelCounts> {
+        None
     }
 }

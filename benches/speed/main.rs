@@ -12,7 +12,7 @@ use criterion::{Criterion, Throughput};
 use valuenet::data::Table;
 use valuenet::eval::{Evaluation, Scored};
 use valuenet::model::encoder::Family;
-use valuenet::model::head::{HeadSettings, Pooling, Range};
+use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::network::{Network, Start};
 use valuenet::model::scratch::ScratchSettings;
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
@@ -43,7 +43,8 @@ fn config() -> serde_json::Value {
 
 fn network() -> Network {
     let family = Family::from_config(&config()).unwrap();
-    let head = HeadSettings { activation: Range::ScaledSigmoid, pooling: Pooling::Cls };
+    let (objective, activation) = (Objective::Regression, Range::ScaledSigmoid);
+    let head = HeadSettings { objective, activation, pooling: Pooling::Cls };
     Network::build(&family, head, Default::default(), Start::Scratch, 1, &Device::Cpu).unwrap()
 }
 
@@ -159,6 +160,7 @@ fn text_and_data(c: &mut Criterion) {
             value: Value::ALL[i % 10],
             label: labels[i % 3],
             utility: (i as f64 * 0.37).sin(),
+            class: labels[i * 7 % 3],
             seen: Some(i % 4 == 0),
         })
         .collect();

@@ -8,9 +8,9 @@ use valuenet::data::{Row, Split, Table};
 use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::eval::{Evaluation, Scored};
-use valuenet::model::ValueModel;
+use valuenet::model::{Predictor, ValueModel};
 use valuenet::report::Format;
-use valuenet::report::evaluation::{self, ROUNDING, Report};
+use valuenet::report::evaluation::{self, Report};
 use valuenet::run::{Saved, Source};
 use valuenet::train::value::predict;
 
@@ -116,8 +116,8 @@ impl Job<'_> {
             model: self.folder.display().to_string(),
             data: self.table.path.display().to_string(),
             split: self.name.into(),
-            dtype: self.model.precision().name(),
-            rounding: ROUNDING,
+            dtype: self.model.dtype(),
+            class_rule: self.model.rule(),
             evaluation: &evaluation,
         };
         if let Some(saved) = self.saved {

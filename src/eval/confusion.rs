@@ -72,6 +72,15 @@ impl Confusion {
         share((0..Label::COUNT).map(|class| self.0[class][class]).sum(), self.total())
     }
 
+    /// The mean of `(predicted - label)²`, both as numbers.
+    pub fn mean_squared_error(&self) -> f64 {
+        let of_cell = |(label, predicted): (usize, usize)| {
+            (label.abs_diff(predicted).pow(2) as u64) * self.0[label][predicted]
+        };
+        let cells = (0..Label::COUNT).flat_map(|label| (0..Label::COUNT).map(move |other| (label, other)));
+        share(cells.map(of_cell).sum(), self.total())
+    }
+
     /// The mean F1 of the three classes.
     pub fn macro_f1(&self) -> f64 {
         self.classes().iter().map(|class| class.f1).sum::<f64>() / Label::COUNT as f64

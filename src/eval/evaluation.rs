@@ -16,7 +16,7 @@ pub struct Slice {
     pub name: String,
     /// The number of rows.
     pub rows: usize,
-    /// The share of rows whose rounded utility is their label.
+    /// The share of rows whose predicted class is their label.
     pub accuracy: f64,
     /// The mean F1 of the three classes.
     pub macro_f1: f64,
@@ -24,6 +24,8 @@ pub struct Slice {
     pub weighted_f1: f64,
     /// The mean squared error of the utility.
     pub mse: f64,
+    /// The mean squared error of the predicted class as a number, which classifiers are compared by.
+    pub class_mse: f64,
     /// The mean absolute error of the utility.
     pub mae: f64,
     /// Pearson's correlation of utility and label; none if one does not vary.
@@ -40,29 +42,25 @@ pub struct Slice {
 
 impl Slice {
     /// The report on rows that may not be none.
-    fn of(name: &str, rows: &[&Scored], train: Option<&LabelCounts>) -> Result<Self> {
-        let classes = rows.iter().map(|row| Some((row.label, Label::of_utility(row.utility)?)));
-        let Some(classes) = classes.collect::<Option<Vec<_>>>() else {
-            return Err(Error::failure("the model predicted something that is not a number")
-                .help("the training may have diverged: lower the learning rate"));
-        };
-        let confusion = Confusion::of(classes);
+    fn of(name: &str, rows: &[&Scored], train: Option<&LabelCounts>) -> Self {
+        let confusion = Confusion::of(rows.iter().map(|row| (row.label, row.class)));
         let pairs: Vec<(f64, f64)> =
             rows.iter().map(|row| (row.utility, f64::from(row.label.number()))).collect();
-        Ok(Self {
+        Self {
             name: name.into(),
             rows: rows.len(),
             accuracy: confusion.accuracy(),
             macro_f1: confusion.macro_f1(),
             weighted_f1: confusion.weighted_f1(),
             mse: mean_squared_error(&pairs),
+            class_mse: confusion.mean_squared_error(),
             mae: mean_absolute_error(&pairs),
             pearson: pearson(&pairs),
             spearman: spearman(&pairs),
             classes: confusion.classes(),
             confusion,
             baseline: train.map(|train| Baseline::of(rows, train)),
-        })
+        }
     }
 }
 
@@ -77,7 +75,7 @@ impl Evaluation {
     /// Judges predictions; `train` are the label counts of the train split, if known.
     ///
     /// # Errors
-    /// If there are no rows, or a prediction is not a number.
+    /// If there are no rows.
     pub fn of(rows: &[Scored], train: Option<&LabelCounts>) -> Result<Self> {
         if rows.is_empty() {
             return Err(Error::failure("there is nothing to evaluate"));
@@ -86,7 +84,7 @@ impl Evaluation {
         let all = ("all", rows_with(rows, |_| true));
         let unseen = ("unseen", rows_with(rows, |row| row.seen == Some(false)));
         let slices = [all, unseen].into_iter().chain(values).filter(|(_, rows)| !rows.is_empty());
-        Ok(Self { slices: slices.map(|(name, rows)| Slice::of(name, &rows, train)).collect::<Result<_>>()? })
+        Ok(Self { slices: slices.map(|(name, rows)| Slice::of(name, &rows, train)).collect() })
     }
 
     /// The report on all rows.

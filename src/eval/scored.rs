@@ -11,6 +11,8 @@ pub struct Scored {
     pub label: Label,
     /// The predicted utility.
     pub utility: f64,
+    /// The predicted class.
+    pub class: Label,
     /// Whether the text stood in the train split, under whatever value, if that is known.
     pub seen: Option<bool>,
 }

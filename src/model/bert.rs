@@ -6,15 +6,17 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Attention, Offsets, Visible};
+use crate::nn::attention::Visible;
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup, select_rows};
 use crate::nn::layer_norm::LayerNorm;
-use crate::nn::linear::{Linear, joined};
+use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::attention::{MultiHead, MultiHeadSettings, check_heads};
+use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 
 /// The part of a BERT checkpoint's `config.json` that this model reads, with the defaults of `BertConfig`.
@@ -40,9 +42,30 @@ pub struct BertConfig {
     pub layer_norm_eps: f64,
     #[serde(default = "default::position_embedding_type")]
     pub position_embedding_type: String,
+    #[serde(default)]
+    pub classifier_dropout: Option<f32>,
 }
 
 impl BertConfig {
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            prefix: "bert",
+            word_embeddings: "embeddings.word_embeddings.weight",
+            hidden_size: self.hidden_size,
+            max_length: self.max_position_embeddings,
+            dropout_keys: &["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"],
+            class: "BertModel",
+            head: HeadLayout {
+                class: "BertForSequenceClassification",
+                dense: "bert.pooler.dense",
+                activation: Activation::Tanh,
+                output: "classifier",
+                dropout: self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
+                ..HeadLayout::plain()
+            },
+        }
+    }
+
     fn layer_norm(&self, scope: &Scope) -> Result<LayerNorm> {
         LayerNorm::load(&scope.enter("LayerNorm"), self.hidden_size, self.layer_norm_eps)
     }
@@ -82,10 +105,7 @@ impl Bert {
     /// # Errors
     /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
     pub fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
-        let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
-        if heads == 0 || hidden % heads != 0 {
-            candle_core::bail!("hidden_size {hidden} cannot be shared by num_attention_heads {heads}");
-        }
+        check_heads(config.hidden_size, config.num_attention_heads)?;
         if config.position_embedding_type != "absolute" {
             candle_core::bail!(
                 "position_embedding_type \"{}\" is not known, only \"absolute\"",
@@ -102,6 +122,7 @@ impl Bert {
     }
 
     /// The last hidden states: (tokens, hidden), or (sequences, hidden) if only the first token of each is wanted.
+    /// Positions are counted from `batch.positions`.
     ///
     /// # Errors
     /// If an id or a sequence is too large for the model.
@@ -110,12 +131,12 @@ impl Bert {
         for (number, layer) in self.layer.iter().enumerate() {
             let last = number + 1 == self.layer.len();
             x = match wanted {
-                Wanted::FirstTokens if last => layer.forward_first(tape, &x, batch)?,
+                Wanted::Summary if last => layer.forward_first(tape, &x, batch)?,
                 _ => layer.forward(tape, &x, batch)?,
             };
         }
         match wanted {
-            Wanted::FirstTokens if self.layer.is_empty() => select_rows(tape, &x, &batch.first_rows()),
+            Wanted::Summary if self.layer.is_empty() => select_rows(tape, &x, &batch.first_rows()),
             _ => Ok(x),
         }
     }
@@ -159,7 +180,7 @@ impl BertEmbeddings {
 /// `BertLayer`: attention and a feed-forward network, each with a residual connection.
 #[derive(Debug)]
 struct BertLayer {
-    attention: BertSelfAttention, // attention.self
+    attention: MultiHead,         // attention.self
     attention_output: BertOutput, // attention.output
     intermediate: Linear,         // intermediate.dense
     intermediate_act: Activation,
@@ -169,75 +190,38 @@ struct BertLayer {
 impl BertLayer {
     fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let Some(intermediate_act) = Activation::from_config(&config.hidden_act) else {
-            candle_core::bail!("hidden_act \"{}\" is not known", config.hidden_act);
+        let attention = MultiHeadSettings {
+            hidden,
+            heads: config.num_attention_heads,
+            visible: Visible::All,
+            dropout: config.attention_probs_dropout_prob,
         };
+        let names = ["query", "key", "value"];
         Ok(Self {
-            attention: BertSelfAttention::load(&scope.enter("attention.self"), config)?,
+            attention: MultiHead::load(&scope.enter("attention.self"), names, attention)?,
             attention_output: BertOutput::load(&scope.enter("attention.output"), hidden, config)?,
             intermediate: Linear::load(&scope.enter("intermediate.dense"), hidden, inner)?,
-            intermediate_act,
+            intermediate_act: Activation::from_config("hidden_act", &config.hidden_act)?,
             output: BertOutput::load(&scope.enter("output"), inner, config)?,
         })
     }
 
     /// (tokens, hidden) to (tokens, hidden).
     fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        self.after_attention(tape, &self.attention.forward(tape, x, batch)?, x)
+        self.after_attention(tape, &self.attention.forward(tape, x, &batch.offsets)?, x)
     }
 
     /// The same for the first row of each sequence only: (tokens, hidden) to (sequences, hidden).
     fn forward_first(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
         let first = select_rows(tape, x, &batch.first_rows())?;
-        self.after_attention(tape, &self.attention.forward_first(tape, &first, x, batch)?, &first)
+        let attended = self.attention.across(tape, &first, batch.single_rows(), x, &batch.offsets)?;
+        self.after_attention(tape, &attended, &first)
     }
 
     fn after_attention(&self, tape: &Tape, attended: &Node, x: &Node) -> Result<Node> {
         let x = self.attention_output.forward(tape, attended, x)?;
         let inner = self.intermediate.activated(tape, &x, self.intermediate_act)?; // (rows, inner)
         self.output.forward(tape, &inner, &x)
-    }
-}
-
-/// `BertSelfAttention`.
-#[derive(Debug)]
-struct BertSelfAttention {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    heads: usize,
-    dropout: f32,
-}
-
-impl BertSelfAttention {
-    fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
-        let linear = |name: &str| Linear::load(&scope.enter(name), config.hidden_size, config.hidden_size);
-        Ok(Self {
-            query: linear("query")?,
-            key: linear("key")?,
-            value: linear("value")?,
-            heads: config.num_attention_heads,
-            dropout: config.attention_probs_dropout_prob,
-        })
-    }
-
-    /// (tokens, hidden) to (tokens, hidden).
-    fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        let qkv = joined(tape, x, &[&self.query, &self.key, &self.value])?; // (tokens, 3 hidden)
-        tape.apply(self.attention(tape, batch.offsets.clone(), batch), &[&qkv])
-    }
-
-    /// The same for the first token of each sequence, whose rows are `first`: (sequences, hidden).
-    fn forward_first(&self, tape: &Tape, first: &Node, x: &Node, batch: &Packed) -> Result<Node> {
-        let q = self.query.forward(tape, first)?; // (sequences, hidden)
-        let kv = joined(tape, x, &[&self.key, &self.value])?; // (tokens, 2 hidden)
-        tape.apply(self.attention(tape, (0..=batch.len()).collect(), batch), &[&q, &kv])
-    }
-
-    fn attention(&self, tape: &Tape, queries: Offsets, batch: &Packed) -> Attention {
-        let (heads, keys) = (self.heads, batch.offsets.clone());
-        let mask = tape.mask(self.dropout);
-        Attention { heads, queries, keys, visible: Visible::All, relative: None, mask }
     }
 }
 

@@ -3,9 +3,16 @@
 use std::collections::HashMap;
 
 use candle_core::Tensor;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use super::bart::{Bart, BartConfig};
 use super::bert::{Bert, BertConfig};
+use super::deberta::{Deberta, DebertaConfig};
+use super::distilbert::{DistilBert, DistilBertConfig};
+use super::facts::Facts;
+use super::modernbert::{ModernBert, ModernBertConfig};
+use super::roberta::{Roberta, RobertaConfig};
 use super::wanted::Wanted;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
@@ -13,10 +20,24 @@ use crate::text::Packed;
 
 /// What is known of a family before its weights are read.
 #[derive(Debug, Clone)]
-pub enum Family {
-    /// `model_type = "bert"`.
-    Bert(BertConfig),
+pub struct Family {
+    config: Config,
+    facts: Facts,
 }
+
+/// A family's own configuration.
+#[derive(Debug, Clone)]
+enum Config {
+    Bert(BertConfig),
+    Roberta(RobertaConfig),
+    DistilBert(DistilBertConfig),
+    Bart(BartConfig),
+    ModernBert(ModernBertConfig),
+    Deberta(DebertaConfig),
+}
+
+/// The values of `model_type` that are known.
+const KNOWN: &str = "bert, roberta, xlm-roberta, camembert, distilbert, bart, modernbert, deberta-v2";
 
 impl Family {
     /// Reads the family and its sizes from a `config.json`.
@@ -24,80 +45,60 @@ impl Family {
     /// # Errors
     /// A sentence that says which key is wrong.
     pub fn from_config(config: &Json) -> Result<Self, String> {
-        match config["model_type"].as_str() {
-            Some("bert") => {
-                serde_json::from_value(config.clone()).map(Self::Bert).map_err(|error| error.to_string())
+        fn read<C: DeserializeOwned>(config: &Json) -> Result<C, String> {
+            serde_json::from_value(config.clone()).map_err(|error| error.to_string())
+        }
+        let config = match config["model_type"].as_str() {
+            Some("bert") => Config::Bert(read(config)?),
+            Some("roberta" | "xlm-roberta" | "camembert") => Config::Roberta(read(config)?),
+            Some("distilbert") => Config::DistilBert(read(config)?),
+            Some("bart") => Config::Bart(read(config)?),
+            Some("modernbert") => Config::ModernBert(read(config)?),
+            Some("deberta-v2") => Config::Deberta(read(config)?),
+            Some(other) => {
+                return Err(format!("model_type \"{other}\" is not a family that valuenet knows ({KNOWN})"));
             }
-            Some(other) => Err(format!("model_type \"{other}\" is not a family that valuenet knows (bert)")),
-            None => Err("model_type is missing".into()),
-        }
+            None => return Err("model_type is missing".into()),
+        };
+        let facts = match &config {
+            Config::Bert(config) => Ok(config.facts()),
+            Config::Roberta(config) => Ok(config.facts()),
+            Config::DistilBert(config) => Ok(config.facts()),
+            Config::Bart(config) => Ok(config.facts()),
+            Config::ModernBert(config) => config.facts(),
+            Config::Deberta(config) => config.facts(),
+        };
+        Ok(Self { config, facts: facts.map_err(|error| error.to_string())? })
     }
 
-    /// The prefix of all the encoder's parameters in a checkpoint with a head.
-    pub fn prefix(&self) -> &'static str {
-        match self {
-            Self::Bert(_) => "bert",
-        }
-    }
-
-    /// The name of the word embedding table, which the value tokens lengthen.
-    pub fn word_embeddings(&self) -> String {
-        match self {
-            Self::Bert(_) => format!("{}.embeddings.word_embeddings.weight", self.prefix()),
-        }
-    }
-
-    /// The transformers classes of this encoder with and without a classification head.
-    pub fn architecture(&self, with_head: bool) -> &'static str {
-        match (self, with_head) {
-            (Self::Bert(_), true) => "BertForSequenceClassification",
-            (Self::Bert(_), false) => "BertModel",
-        }
-    }
-
-    /// The width of a hidden state.
-    pub fn hidden_size(&self) -> usize {
-        match self {
-            Self::Bert(config) => config.hidden_size,
-        }
-    }
-
-    /// The longest sequence it can read, in tokens.
-    pub fn max_length(&self) -> usize {
-        match self {
-            Self::Bert(config) => config.max_position_embeddings,
-        }
-    }
-
-    /// The keys of `config.json` that hold dropout probabilities of the encoder.
-    pub fn dropout_keys(&self) -> &'static [&'static str] {
-        match self {
-            Self::Bert(_) => &["hidden_dropout_prob", "attention_probs_dropout_prob"],
-        }
-    }
-
-    /// The dropout probability of hidden states.
-    pub fn dropout(&self) -> f32 {
-        match self {
-            Self::Bert(config) => config.hidden_dropout_prob,
-        }
+    /// Names and sizes.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma` and `beta` called
-    /// `weight` and `bias`, and without what is no parameter of the encoder or its head.
+    /// `weight` and `bias`, shared tables under one name. What is no parameter of the encoder or its head may be among them.
     pub fn canonical(&self, tensors: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
-        let prefix = format!("{}.", self.prefix());
-        tensors
+        let head = &self.facts.head;
+        let of_head = [head.dense, head.output, head.norm.map_or(head.dense, |norm| norm.name)];
+        let is_below =
+            |name: &str, tree: &str| name.strip_prefix(tree).is_some_and(|rest| rest.starts_with('.'));
+        let mut tensors: HashMap<String, Tensor> = tensors
             .into_iter()
             .map(|(name, tensor)| {
                 let name = name.replace("LayerNorm.gamma", "LayerNorm.weight");
                 let name = name.replace("LayerNorm.beta", "LayerNorm.bias");
-                match name.starts_with(&prefix) || name.starts_with("classifier.") {
+                let prefix = self.facts.prefix;
+                match is_below(&name, prefix) || of_head.iter().any(|tree| is_below(&name, tree)) {
                     true => (name, tensor),
-                    false => (format!("{prefix}{name}"), tensor),
+                    false => (format!("{prefix}.{name}"), tensor),
                 }
             })
-            .collect()
+            .collect();
+        if let Config::Bart(_) = self.config {
+            BartConfig::share_embeddings(&mut tensors);
+        }
+        tensors
     }
 
     /// Builds the encoder from the parameters below `scope`.
@@ -105,17 +106,27 @@ impl Family {
     /// # Errors
     /// If a parameter is missing or of another shape.
     pub fn load(&self, scope: &Scope) -> candle_core::Result<Encoder> {
-        match self {
-            Self::Bert(config) => Bert::load(scope, config).map(Encoder::Bert),
+        match &self.config {
+            Config::Bert(config) => Bert::load(scope, config).map(Encoder::Bert),
+            Config::Roberta(config) => Roberta::load(scope, config).map(Encoder::Roberta),
+            Config::DistilBert(config) => DistilBert::load(scope, config).map(Encoder::DistilBert),
+            Config::Bart(config) => Bart::load(scope, config).map(Encoder::Bart),
+            Config::ModernBert(config) => ModernBert::load(scope, config).map(Encoder::ModernBert),
+            Config::Deberta(config) => Deberta::load(scope, config).map(Encoder::Deberta),
         }
     }
 }
 
 /// A trainable encoder.
 #[derive(Debug)]
+#[allow(missing_docs)]
 pub enum Encoder {
-    /// BERT.
     Bert(Bert),
+    Roberta(Roberta),
+    DistilBert(DistilBert),
+    Bart(Bart),
+    ModernBert(ModernBert),
+    Deberta(Deberta),
 }
 
 impl Encoder {
@@ -125,7 +136,12 @@ impl Encoder {
     /// If an id or a sequence is too large for the model.
     pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> candle_core::Result<Node> {
         match self {
-            Self::Bert(bert) => bert.forward(tape, batch, wanted),
+            Self::Bert(encoder) => encoder.forward(tape, batch, wanted),
+            Self::Roberta(encoder) => encoder.forward(tape, batch, wanted),
+            Self::DistilBert(encoder) => encoder.forward(tape, batch, wanted),
+            Self::Bart(encoder) => encoder.forward(tape, batch, wanted),
+            Self::ModernBert(encoder) => encoder.forward(tape, batch, wanted),
+            Self::Deberta(encoder) => encoder.forward(tape, batch, wanted),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::encoder::Family;
 use super::extras::{EXTRAS, Extras, TokenizerSettings};
 use super::files::{self, ModelFiles, UNFIT};
-use super::head::Pooling;
+use super::head::{Objective, Pooling};
 use super::network::{Network, Start};
 use super::value_model::ValueModel;
 use crate::disk;
@@ -31,7 +31,7 @@ impl ValueModel {
         })?;
         let text = TextEncoder::read(&files.tokenizer, extras.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
-        let rows = tensors.get(&family.word_embeddings()).map_or(0, |table| table.dims()[0]);
+        let rows = tensors.get(&family.facts().word_embeddings()).map_or(0, |table| table.dims()[0]);
         if text.vocabulary_size() > rows {
             let tokens = text.vocabulary_size();
             let what = format!("it knows {tokens} tokens, but the model has embeddings for {rows}");
@@ -55,15 +55,27 @@ impl ValueModel {
         files::write_weights(&folder.join(files::WEIGHTS), self.network.params())
     }
 
-    /// `config.json` as transformers reads it: a regression with one label, and our own settings beside it.
+    /// `config.json` as transformers reads it, and our own settings beside it.
     fn full_config(&self) -> Result<Json> {
         let family = Family::from_config(&self.config).map_err(Error::failure)?;
-        let with_head = self.extras.head.pooling == Pooling::Pooler;
+        let facts = family.facts();
         let mut config = self.config.clone();
-        config["architectures"] = json!([family.architecture(with_head)]);
-        config["id2label"] = json!({"0": "utility"});
-        config["label2id"] = json!({"utility": 0});
-        config["problem_type"] = json!("regression");
+        config["architectures"] = match self.extras.head.pooling {
+            Pooling::Pooler => json!([facts.head.class]),
+            Pooling::Cls => json!([facts.class]),
+        };
+        let (labels, problem): (&[&str], _) = match self.extras.head.objective {
+            Objective::Regression => (&["utility"], "regression"),
+            Objective::ThreeClass => (&["-1", "0", "1"], "single_label_classification"),
+        };
+        let by_number = labels.iter().enumerate().map(|(number, label)| (number.to_string(), json!(label)));
+        let by_label = labels.iter().enumerate().map(|(number, label)| (label.to_string(), json!(number)));
+        config["id2label"] = Json::Object(by_number.collect());
+        config["label2id"] = Json::Object(by_label.collect());
+        config["problem_type"] = json!(problem);
+        for (key, value) in facts.head.settings {
+            config[*key] = json!(value);
+        }
         config["torch_dtype"] = json!("float32");
         config[EXTRAS] =
             serde_json::to_value(&self.extras).map_err(Error::failure_because("cannot write JSON"))?;

@@ -3,18 +3,25 @@
 //! A [`ValueModel`] predicts the utility of a scenario under a value. This room knows how a model is built, run and
 //! stored, and nothing of data files, training or metrics.
 
+mod attention;
+pub mod bart;
 pub mod bert;
+pub mod deberta;
+pub mod distilbert;
 pub mod encoder;
 mod extras;
+pub mod facts;
 pub mod files;
 mod folder;
 pub mod head;
+pub mod modernbert;
 pub mod network;
 pub mod predictor;
+pub mod roberta;
 pub mod scratch;
 pub mod value_model;
 pub mod value_tokens;
 pub mod wanted;
 
-pub use predictor::Predictor;
+pub use predictor::{Prediction, Predictor};
 pub use value_model::ValueModel;

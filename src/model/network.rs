@@ -6,10 +6,12 @@ use candle_core::{Device, Result, Tensor};
 
 use super::encoder::{Encoder, Family};
 use super::head::{Head, HeadSettings};
+use super::predictor::Prediction;
 use super::wanted::Wanted;
 use crate::nn::params::{Loader, Params};
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
+use crate::value::Label;
 
 /// The standard deviation of new weights, as BERT's `initializer_range`.
 pub const INITIAL_DEVIATION: f32 = 0.02;
@@ -49,11 +51,11 @@ impl Network {
     ) -> Result<Self> {
         let loader = Loader::new(checkpoint, seed, INITIAL_DEVIATION, device);
         let scope = match start {
-            Start::Scratch => loader.fresh(family.prefix()),
-            Start::Trained | Start::Pretrained => loader.stored(family.prefix()),
+            Start::Scratch => loader.fresh(family.facts().prefix),
+            Start::Trained | Start::Pretrained => loader.stored(family.facts().prefix),
         };
         let encoder = family.load(&scope)?;
-        let head = Head::load(&loader, family, head)?;
+        let head = Head::load(&loader, family.facts(), head)?;
         let (params, fresh) = loader.finish();
         match fresh.first() {
             Some(name) if start == Start::Trained => candle_core::bail!("tensor {name} is missing"),
@@ -79,19 +81,34 @@ impl Network {
         self.encoder.forward(tape, batch, wanted)
     }
 
-    /// The head's numbers before the activation: (sequences, 1).
+    /// The head's numbers before the activation: (sequences, outputs).
     ///
     /// # Errors
     /// As [`Network::hidden_states`].
     pub fn logits(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
-        self.head.logits(tape, &self.hidden_states(tape, batch, Wanted::FirstTokens)?)
+        self.head.logits(tape, &self.hidden_states(tape, batch, Wanted::Summary)?)
     }
 
-    /// The predicted utilities: (sequences, 1).
+    /// The utilities that a regression predicts: (sequences, 1).
     ///
     /// # Errors
     /// As [`Network::hidden_states`].
     pub fn utilities(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
         self.head.utilities(tape, &self.logits(tape, batch)?)
+    }
+    /// What the network says of each sequence; none where a number is none.
+    ///
+    /// # Errors
+    /// As [`Network::hidden_states`].
+    pub fn predictions(&self, tape: &Tape, batch: &Packed) -> Result<Vec<Option<Prediction>>> {
+        self.head.predictions(tape, &self.logits(tape, batch)?)
+    }
+
+    /// `weight` times the sum of the losses of these sequences.
+    ///
+    /// # Errors
+    /// As [`Network::hidden_states`], and if there are not as many labels as sequences.
+    pub fn loss(&self, tape: &Tape, batch: &Packed, labels: &[Label], weight: f64) -> Result<Node> {
+        self.head.loss(tape, &self.logits(tape, batch)?, labels, weight)
     }
 }

@@ -1,27 +1,101 @@
 //! What every value model can do, whatever it is made of.
 
-use crate::error::Result;
-use crate::value::{Profile, Value};
+use crate::error::{Error, Result};
+use crate::value::{Label, LabelCounts, Profile, Value};
+
+/// What a model says of a scenario under a value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// The utility, in [-1, 1].
+    pub utility: f32,
+    /// The class.
+    pub class: Label,
+}
+
+impl Prediction {
+    /// That of a regression: the class is the nearest integer. None if the utility is no finite number.
+    pub fn of_utility(utility: f32) -> Option<Self> {
+        let class = Label::of_utility(utility.into()).filter(|_| utility.is_finite())?;
+        Some(Self { utility, class })
+    }
+
+    /// That of a classifier: the class of the largest logit, the first of equal ones, and `p(+1) - p(-1)`. None if a logit
+    /// is no finite number.
+    pub fn of_logits(logits: [f32; Label::COUNT]) -> Option<Self> {
+        let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, logit| largest.max(*logit));
+        let class = Label::ALL.into_iter().find(|label| logits[label.index()] == largest)?;
+        let shares = logits.map(|logit| f64::from(logit - largest).exp());
+        let difference = shares[Label::Yes.index()] - shares[Label::No.index()];
+        let utility = (difference / shares.iter().sum::<f64>()) as f32;
+        utility.is_finite().then_some(Self { utility, class })
+    }
+}
 
 /// Predicts how far scenarios serve values.
 pub trait Predictor {
-    /// The utility of each (value, scenario) pair, in [-1, 1], in the order of the pairs.
+    /// The prediction for each (value, scenario) pair, in the order of the pairs.
     ///
     /// # Errors
-    /// If the model fails.
-    fn utilities(&self, pairs: &[(Value, &str)]) -> Result<Vec<f32>>;
+    /// If the model fails, or predicts something that is not a number.
+    fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>>;
+
+    /// The utilities alone.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    fn utilities(&self, pairs: &[(Value, &str)]) -> Result<Vec<f32>> {
+        Ok(self.predict(pairs)?.into_iter().map(|prediction| prediction.utility).collect())
+    }
 
     /// The ten utilities of each scenario.
     ///
     /// # Errors
-    /// If the model fails.
+    /// As [`Predictor::predict`].
     fn profiles(&self, scenarios: &[&str]) -> Result<Vec<Profile>> {
         let pairs: Vec<(Value, &str)> =
             scenarios.iter().flat_map(|scenario| Value::ALL.map(|value| (value, *scenario))).collect();
-        let utilities = self.utilities(&pairs)?;
-        Ok(utilities
-            .chunks_exact(Value::COUNT)
-            .map(|chunk| std::array::from_fn(|index| chunk[index]))
-            .collect())
+        Ok(profiles_of(&self.predict(&pairs)?))
+    }
+
+    /// How a class comes to be, for reports.
+    fn rule(&self) -> &'static str;
+
+    /// In which precision it computes: `f32` or `bf16`.
+    fn dtype(&self) -> &'static str;
+
+    /// The label counts of the split it was trained on, if known.
+    fn train_labels(&self) -> Option<&LabelCounts>;
+}
+
+/// Ten predictions in a row are one profile.
+pub(super) fn profiles_of(predictions: &[Prediction]) -> Vec<Profile> {
+    let profile = |ten: &[Prediction]| std::array::from_fn(|index| ten[index].utility);
+    predictions.chunks_exact(Value::COUNT).map(profile).collect()
+}
+
+/// All predictions, or an error if one is none.
+pub(super) fn whole(predictions: Vec<Option<Prediction>>) -> Result<Vec<Prediction>> {
+    predictions.into_iter().collect::<Option<_>>().ok_or_else(|| {
+        Error::failure("the model predicted something that is not a number")
+            .help("the training may have diverged: lower the learning rate")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_logits_give_a_class_and_a_utility() {
+        let of = |logits| Prediction::of_logits(logits);
+        assert_eq!(of([0.0; 3]), Some(Prediction { utility: 0.0, class: Label::No }));
+        assert_eq!(of([-200.0, 0.0, 300.0]), Some(Prediction { utility: 1.0, class: Label::Yes }));
+        let utility = of([0.0, 1.0, 2f32.ln()]).map(|some| (some.class, (some.utility * 1e5).round()));
+        let expected = 1e5 / (3.0 + std::f32::consts::E);
+        assert_eq!(utility, Some((Label::Unrelated, expected.round())));
+        assert_eq!(Prediction::of_logits([f32::NAN; 3]), None);
+        assert_eq!(Prediction::of_logits([0.0, f32::INFINITY, 0.0]), None);
+        assert_eq!(Prediction::of_utility(f32::NAN), None);
+        assert_eq!(Prediction::of_utility(f32::INFINITY), None);
     }
 }

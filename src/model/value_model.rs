@@ -12,7 +12,7 @@ use super::extras::{Extras, TokenizerSettings};
 use super::files::{ModelFiles, UNFIT};
 use super::head::HeadSettings;
 use super::network::{Network, Start};
-use super::predictor::Predictor;
+use super::predictor::{Prediction, Predictor, profiles_of, whole};
 use super::scratch::ScratchSettings;
 use super::value_tokens::{ValueTokenInit, add_value_rows};
 use crate::disk::read_json;
@@ -63,12 +63,13 @@ impl ValueModel {
         let files = ModelFiles::find(folder)?;
         let mut config = read_json(&files.config)?;
         let family = Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
-        let new = NewModel { max_length: new.max_length.min(family.max_length()), ..new.clone() };
+        let new = NewModel { max_length: new.max_length.min(family.facts().max_length), ..new.clone() };
         let text = TextEncoder::read_base(&files.tokenizer, new.max_length)?;
         let mut tensors = family.canonical(files.read_weights()?);
-        tensors.retain(|name, _| !name.starts_with("classifier."));
+        let encoder = format!("{}.", family.facts().prefix);
+        tensors.retain(|name, _| name.starts_with(&encoder)); // the head starts anew
         let damaged = |error: candle_core::Error| Error::file(&files.weights, error.to_string()).help(UNFIT);
-        if let Some(table) = tensors.get_mut(&family.word_embeddings()) {
+        if let Some(table) = tensors.get_mut(&family.facts().word_embeddings()) {
             *table = add_value_rows(table, &text, new.value_tokens, new.seed).map_err(damaged)?;
             config["vocab_size"] = table.dims()[0].into();
         }
@@ -104,7 +105,7 @@ impl ValueModel {
     ) -> candle_core::Result<Self> {
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
         if let Some(probability) = new.dropout {
-            family.dropout_keys().iter().for_each(|&key| config[key] = probability.into());
+            family.facts().dropout_keys.iter().for_each(|&key| config[key] = probability.into());
         }
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
         let network = Network::build(&family, new.head, tensors, start, new.seed, device)?;
@@ -127,47 +128,43 @@ impl ValueModel {
         Self { precision, ..self }
     }
 
-    /// In which precision it predicts.
-    pub fn precision(&self) -> Precision {
-        self.precision
-    }
-
-    /// The label counts of the split it was trained on, if known.
-    pub fn train_labels(&self) -> Option<&LabelCounts> {
-        self.extras.train_labels.as_ref()
-    }
-
     /// Remembers the label counts of the split it is trained on, which trivial baselines are made of.
     pub fn set_train_labels(&mut self, counts: LabelCounts) {
         self.extras.train_labels = Some(counts);
     }
 
-    /// The utilities of tokenized prompts, in their order.
-    fn score(&self, prompts: &[Vec<u32>]) -> Result<Vec<f32>> {
+    /// The predictions for tokenized prompts, in their order.
+    fn score(&self, prompts: &[Vec<u32>]) -> Result<Vec<Prediction>> {
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
-        let mut utilities = vec![0.0; prompts.len()];
+        let mut predictions = vec![None; prompts.len()];
         let tape = Tape::inference().with_precision(self.precision);
         for batch in budget_batches(&lengths, TOKEN_BUDGET) {
             let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
-            let predicted = self.network.utilities(&tape, &packed)?;
-            let predicted = predicted.tensor().flatten_all()?.to_vec1::<f32>()?;
-            batch.iter().zip(predicted).for_each(|(&item, utility)| utilities[item] = utility);
+            let predicted = self.network.predictions(&tape, &packed)?;
+            batch.iter().zip(predicted).for_each(|(&item, prediction)| predictions[item] = prediction);
         }
-        Ok(utilities)
+        whole(predictions)
     }
 }
 
 impl Predictor for ValueModel {
-    fn utilities(&self, pairs: &[(Value, &str)]) -> Result<Vec<f32>> {
+    fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>> {
         self.score(&self.text.encode_all(pairs)?)
     }
 
     fn profiles(&self, scenarios: &[&str]) -> Result<Vec<Profile>> {
-        let prompts = self.text.encode_profiles(scenarios)?;
-        let utilities = self.score(&prompts)?;
-        Ok(utilities
-            .chunks_exact(Value::COUNT)
-            .map(|chunk| std::array::from_fn(|index| chunk[index]))
-            .collect())
+        Ok(profiles_of(&self.score(&self.text.encode_profiles(scenarios)?)?))
+    }
+
+    fn rule(&self) -> &'static str {
+        self.extras.head.objective.rule()
+    }
+
+    fn dtype(&self) -> &'static str {
+        self.precision.name()
+    }
+
+    fn train_labels(&self) -> Option<&LabelCounts> {
+        self.extras.train_labels.as_ref()
     }
 }

@@ -5,6 +5,7 @@
 pub enum Wanted {
     /// Those of every token: (tokens, hidden).
     AllTokens,
-    /// Those of each sequence's first token, which costs less: (sequences, hidden).
-    FirstTokens,
+    /// That of the token which stands for its whole sequence, which costs less: (sequences, hidden). It is the first one,
+    /// or in BART the decoder's last.
+    Summary,
 }

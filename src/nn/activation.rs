@@ -28,15 +28,18 @@ pub enum Activation {
 const BLOCK: usize = 8192;
 
 impl Activation {
-    /// The function that a checkpoint's `hidden_act` names.
-    pub fn from_config(name: &str) -> Option<Self> {
+    /// The function that a `key` of a checkpoint's `config.json` names, such as `hidden_act`.
+    ///
+    /// # Errors
+    /// If it is not known.
+    pub fn from_config(key: &str, name: &str) -> Result<Self> {
         match name {
-            "gelu" => Some(Self::Gelu),
-            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Some(Self::GeluTanh),
-            "relu" => Some(Self::Relu),
-            "silu" | "swish" => Some(Self::Silu),
-            "tanh" => Some(Self::Tanh),
-            _ => None,
+            "gelu" => Ok(Self::Gelu),
+            "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Self::GeluTanh),
+            "relu" => Ok(Self::Relu),
+            "silu" | "swish" => Ok(Self::Silu),
+            "tanh" => Ok(Self::Tanh),
+            _ => candle_core::bail!("{key} \"{name}\" is not known"),
         }
     }
 

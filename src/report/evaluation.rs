@@ -20,14 +20,11 @@ pub struct Report<'a> {
     /// In which precision the model computed: `f32` or `bf16`.
     pub dtype: &'static str,
     /// How utilities became classes.
-    pub rounding: &'static str,
+    pub class_rule: &'static str,
     /// The numbers.
     #[serde(flatten)]
     pub evaluation: &'a Evaluation,
 }
-
-/// How [`Label::of_utility`] rounds.
-pub const ROUNDING: &str = "nearest integer, ties to even, clamped to [-1, 1]";
 
 impl Report<'_> {
     /// The report in one of the formats.
@@ -102,13 +99,14 @@ fn title_of(slice: &Slice) -> String {
     }
 }
 
-const CSV_HEADER: [&str; 32] = [
+const CSV_HEADER: [&str; 33] = [
     "slice",
     "rows",
     "accuracy",
     "macro_f1",
     "weighted_f1",
     "mse",
+    "class_mse",
     "mae",
     "pearson",
     "spearman",
@@ -141,7 +139,8 @@ fn csv_row(slice: &Slice) -> Vec<String> {
     let optional = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     let mut row = vec![slice.name.clone(), slice.rows.to_string()];
     row.extend(
-        [slice.accuracy, slice.macro_f1, slice.weighted_f1, slice.mse, slice.mae].map(|x| x.to_string()),
+        [slice.accuracy, slice.macro_f1, slice.weighted_f1, slice.mse, slice.class_mse, slice.mae]
+            .map(|x| x.to_string()),
     );
     row.extend([slice.pearson, slice.spearman].map(optional));
     for class in &slice.classes {
@@ -166,7 +165,7 @@ pub fn predictions<'a>(rows: impl Iterator<Item = (u64, &'a str, &'a Scored)>) -
             scenario.to_string(),
             scored.label.number().to_string(),
             (scored.utility as f32).to_string(), // with as many digits as the model computed
-            Label::of_utility(scored.utility).map(|label| label.number().to_string()).unwrap_or_default(),
+            scored.class.number().to_string(),
             scored.seen.map(|seen| seen.to_string()).unwrap_or_default(),
         ]
     });

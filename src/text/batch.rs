@@ -27,6 +27,12 @@ impl Packed {
         Self { ids, positions, offsets: offsets.into() }
     }
 
+    /// The same with positions counted from `first`.
+    pub fn moved(mut self, first: u32) -> Self {
+        self.positions.iter_mut().for_each(|position| *position += first);
+        self
+    }
+
     /// The number of sequences.
     pub fn len(&self) -> usize {
         self.offsets.len() - 1
@@ -35,6 +41,16 @@ impl Packed {
     /// Whether there is no sequence.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The row of each sequence's last token.
+    pub fn last_rows(&self) -> Vec<u32> {
+        self.offsets[1..].iter().map(|&end| end as u32 - 1).collect()
+    }
+
+    /// Where sequences begin among rows of which each has one.
+    pub fn single_rows(&self) -> Arc<[usize]> {
+        (0..=self.len()).collect()
     }
 
     /// The row of each sequence's first token.

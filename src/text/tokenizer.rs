@@ -121,12 +121,12 @@ impl TextEncoder {
         self.value_ids[value.index()]
     }
 
-    /// The word pieces of a value's own name, such as those of "self-direction".
+    /// The word pieces of a value's own name inside a sentence, such as those of " self-direction".
     ///
     /// # Errors
     /// If the tokenizer fails.
     pub fn name_pieces(&self, value: Value) -> Result<Vec<u32>> {
-        let encoding = self.tokenizer.encode_fast(value.name().to_lowercase(), false);
+        let encoding = self.tokenizer.encode_fast(format!(" {}", value.name().to_lowercase()), false);
         Ok(encoding.map_err(Error::failure_because("cannot tokenize a value's name"))?.get_ids().to_vec())
     }
 

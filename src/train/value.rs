@@ -1,4 +1,4 @@
-//! Training a value model: the squared error of utilities, and the paper's scores.
+//! Training a value model: its loss, and the paper's scores.
 
 use std::path::Path;
 
@@ -8,18 +8,17 @@ use crate::data::Sample;
 use crate::error::Result;
 use crate::eval::{Evaluation, Scored};
 use crate::model::{Predictor, ValueModel};
-use crate::nn::losses::squared_error;
 use crate::nn::params::Params;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
-use crate::value::{LabelCounts, Value};
+use crate::value::{Label, LabelCounts, Value};
 
 /// A value model with its train and eval splits.
 #[derive(Debug)]
 pub struct ValueTask {
     model: ValueModel,
     prompts: Vec<Vec<u32>>,
-    targets: Vec<f32>,
+    labels: Vec<Label>,
     eval: Vec<Sample>,
 }
 
@@ -34,7 +33,7 @@ impl ValueTask {
             train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
         Ok(Self {
             prompts: model.text().encode_all(&pairs)?,
-            targets: train.iter().map(|sample| sample.label.utility()).collect(),
+            labels: train.iter().map(|sample| sample.label).collect(),
             eval,
             model,
         })
@@ -52,9 +51,8 @@ impl Task for ValueTask {
 
     fn loss(&self, tape: &Tape, samples: &[usize], weight: f64) -> Result<Node> {
         let batch = Packed::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
-        let targets: Vec<f32> = samples.iter().map(|&sample| self.targets[sample]).collect();
-        let utilities = self.model.network().utilities(tape, &batch)?; // (samples, 1)
-        Ok(squared_error(tape, &utilities, &targets, weight)?)
+        let labels: Vec<Label> = samples.iter().map(|&sample| self.labels[sample]).collect();
+        Ok(self.model.network().loss(tape, &batch, &labels, weight)?)
     }
 
     fn evaluate(&self) -> Result<Scores> {
@@ -79,11 +77,12 @@ pub fn predict(
 ) -> Result<Vec<Scored>> {
     let pairs: Vec<(Value, &str)> =
         samples.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
-    let utilities = model.utilities(&pairs)?;
-    let scored = samples.iter().zip(utilities).map(|(sample, utility)| Scored {
+    let predictions = model.predict(&pairs)?;
+    let scored = samples.iter().zip(predictions).map(|(sample, prediction)| Scored {
         value: sample.value,
         label: sample.label,
-        utility: utility.into(),
+        utility: prediction.utility.into(),
+        class: prediction.class,
         seen: seen(&sample.scenario),
     });
     Ok(scored.collect())

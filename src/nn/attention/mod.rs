@@ -93,7 +93,7 @@ impl Attention {
     /// The hidden size, if the inputs have the right shapes.
     fn check(&self, inputs: &[&[usize]]) -> Result<usize> {
         let (main, tables) = self.split(inputs);
-        let rows = self.relative.map_or(0, |relative| 2 * relative.buckets.span);
+        let rows = self.relative.map_or(0, |relative| relative.rows);
         let hidden = match main {
             [[rows, width]] if width % 3 == 0 => Some((*rows, *rows, width / 3)),
             [[rows, hidden], [key_rows, width]] if *width == 2 * hidden => Some((*rows, *key_rows, *hidden)),

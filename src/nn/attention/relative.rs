@@ -9,11 +9,15 @@ use super::Sequence;
 use super::kernel::Projections;
 use crate::nn::cpu::{Matrix, MatrixMut, multiply};
 
-/// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (2 span, hidden) each.
+/// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (rows, hidden) each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relative {
     /// How distances share vectors.
     pub buckets: Buckets,
+    /// The first of those rows that the inputs hold.
+    pub first_row: usize,
+    /// How many rows they hold.
+    pub rows: usize,
     /// Whether the query meets a vector for the distance.
     pub content_to_position: bool,
     /// Whether the key does.
@@ -47,6 +51,18 @@ impl Buckets {
 }
 
 impl Relative {
+    /// The same with only the rows that sequences of at most `length` tokens use.
+    pub fn for_length(self, length: usize) -> Self {
+        let farthest = length.saturating_sub(1) as i64;
+        let first_row = self.buckets.row(-farthest);
+        Self { first_row, rows: self.buckets.row(farthest) + 1 - first_row, ..self }
+    }
+
+    /// The row of the inputs for a query and a key.
+    fn row(&self, query: usize, key: usize) -> usize {
+        self.buckets.row(query as i64 - key as i64).saturating_sub(self.first_row)
+    }
+
     /// How many terms a score has.
     pub(super) fn terms(&self) -> usize {
         1 + self.inputs()
@@ -60,7 +76,7 @@ impl Relative {
     /// The further terms of one sequence, (heads, queries, keys), from candle's own operations.
     pub(super) fn portable(&self, s: &Sequence, q: &Tensor, k: &Tensor, tables: &[Tensor]) -> Result<Tensor> {
         let (heads, width) = (q.dim(0)?, q.dim(2)?);
-        let row = |query: usize, key: usize| self.buckets.row(query as i64 - key as i64) as u32;
+        let row = |query: usize, key: usize| self.row(query, key) as u32;
         let index = |rows: Vec<u32>, shape: (usize, usize)| {
             Tensor::from_vec(rows, shape, q.device())?.broadcast_left(heads)?.contiguous()
         };
@@ -69,12 +85,12 @@ impl Relative {
         let mut terms = Vec::new();
         if let Some(table) = if self.content_to_position { tables.next() } else { None } {
             let rows = (0..s.query_rows).flat_map(|i| (0..s.key_rows).map(move |j| row(i, j))).collect();
-            let all = q.matmul(&of_heads(table)?)?; // (heads, queries, 2 span)
+            let all = q.matmul(&of_heads(table)?)?; // (heads, queries, rows)
             terms.push(all.gather(&index(rows, (s.query_rows, s.key_rows))?, 2)?);
         }
         if let Some(table) = if self.position_to_content { tables.next() } else { None } {
             let rows = (0..s.key_rows).flat_map(|j| (0..s.query_rows).map(move |i| row(i, j))).collect();
-            let all = k.matmul(&of_heads(table)?)?; // (heads, keys, 2 span)
+            let all = k.matmul(&of_heads(table)?)?; // (heads, keys, rows)
             terms.push(all.gather(&index(rows, (s.key_rows, s.query_rows))?, 2)?.transpose(1, 2)?);
         }
         let Some(first) = terms.pop() else { candle_core::bail!("relative attention without a table") };
@@ -101,8 +117,8 @@ pub(super) struct Tables<'a> {
 impl<'a> Tables<'a> {
     /// The part that sequence `s` needs of `tables`, which are as [`Relative`] says.
     pub(super) fn of_sequence(relative: &Relative, s: &Sequence, tables: &[Matrix<'a>]) -> Self {
-        let distances = 1 - s.key_rows as i64..s.query_rows as i64;
-        let rows: Vec<usize> = distances.map(|distance| relative.buckets.row(distance)).collect();
+        let keys = (1..s.key_rows).rev().map(|key| relative.row(0, key));
+        let rows: Vec<usize> = keys.chain((0..s.query_rows).map(|query| relative.row(query, 0))).collect();
         let first = rows.first().copied().unwrap_or(0);
         let count = rows.last().map_or(0, |last| last + 1 - first);
         let mut parts = tables.iter().map(|table| table.rows(first, count));
