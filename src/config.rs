@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::head::{HeadSettings, Objective, Pooling, Range};
+use crate::model::linear::LinearSettings;
 use crate::model::scratch::ScratchSettings;
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
@@ -44,6 +45,8 @@ impl Default for DataSettings {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSettings {
+    /// What kind of model it is.
+    pub family: FamilyKind,
     /// `scratch`, a folder, or the name of a model on the hub.
     pub base: String,
     /// The branch, tag or commit on the hub.
@@ -63,11 +66,24 @@ pub struct ModelSettings {
     pub value_tokens: ValueTokenInit,
     /// The size of a model from scratch.
     pub scratch: ScratchSettings,
+    /// The linear baseline's settings.
+    pub linear: LinearSettings,
+}
+
+/// The kinds of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FamilyKind {
+    /// A transformer; which one, the base's own `config.json` says.
+    Encoder,
+    /// A bag of words and n-grams, as fastText; the keys of `[model]` that tell of encoders mean nothing to it.
+    Linear,
 }
 
 impl Default for ModelSettings {
     fn default() -> Self {
         Self {
+            family: FamilyKind::Encoder,
             base: "scratch".into(),
             revision: "main".into(),
             objective: Objective::Regression,
@@ -77,6 +93,7 @@ impl Default for ModelSettings {
             dropout: None,
             value_tokens: ValueTokenInit::Mean,
             scratch: ScratchSettings::default(),
+            linear: LinearSettings::default(),
         }
     }
 }
@@ -121,6 +138,14 @@ impl Config {
         toml::to_string(self).map_err(Error::failure_because("cannot write the configuration"))
     }
 
+    /// What the model starts from, for people.
+    pub fn base(&self) -> &str {
+        match self.model.family {
+            FamilyKind::Encoder => &self.model.base,
+            FamilyKind::Linear => "linear",
+        }
+    }
+
     /// What is asked of the model.
     pub fn new_model(&self) -> NewModel {
         NewModel {
@@ -148,6 +173,9 @@ impl Config {
             (scratch.heads >= 1, "model.scratch.heads", "a number of 1 or more"),
             (scratch.hidden_size >= 1, "model.scratch.hidden_size", "a number of 1 or more"),
             (scratch.intermediate_size >= 1, "model.scratch.intermediate_size", "a number of 1 or more"),
+            (model.linear.dimension >= 1, "model.linear.dimension", "a number of 1 or more"),
+            (model.linear.word_ngrams >= 1, "model.linear.word_ngrams", "a number of 1 or more"),
+            (model.linear.buckets >= 1, "model.linear.buckets", "a number of 1 or more"),
             (train.epochs >= 1, "train.epochs", "a number of 1 or more"),
             (train.batch_size >= 1, "train.batch_size", "a number of 1 or more"),
             (train.accumulate >= 1, "train.accumulate", "a number of 1 or more"),

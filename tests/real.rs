@@ -11,11 +11,10 @@ use valuenet::model::head::{Pooling, Range};
 use valuenet::model::value_model::NewModel;
 use valuenet::model::wanted::Wanted;
 use valuenet::model::{Predictor, ValueModel};
-use valuenet::nn::adamw::AdamW;
 use valuenet::nn::tape::Tape;
 use valuenet::text::Packed;
 use valuenet::train::value::ValueTask;
-use valuenet::train::{Answer, Event, State, Task, TrainSettings, fit};
+use valuenet::train::{Answer, Descent, Event, State, Task, TrainSettings, fit};
 use valuenet::value::Value;
 
 use crate::support::{head, new_model};
@@ -104,9 +103,9 @@ fn minilm_learns_from_a_tenth_of_the_real_data() {
     let task = ValueTask::new(minilm(&new), &read(Split::Train, 1600), read(Split::Eval, 400)).unwrap();
     let settings = TrainSettings { epochs: 1, learning_rate: 1e-4, ..TrainSettings::default() };
     let before = task.evaluate().unwrap();
-    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
+    let mut learner = Descent::new(&task, &settings).unwrap();
     let mut seen = 0;
-    fit(&task, &settings, &mut optimiser, &mut State::default(), &mut |event| {
+    fit(&mut learner, &settings, &mut State::default(), &mut |event| {
         seen += usize::from(matches!(event, Event::Step(_)));
         Ok(Answer::Continue)
     })

@@ -5,18 +5,23 @@ use std::path::Path;
 
 use candle_core::Device;
 use valuenet::error::Result;
+use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
+use valuenet::model::linear::{LinearModel, LinearSettings};
 use valuenet::model::value_model::NewModel;
-use valuenet::model::{Predictor, ValueModel};
-use valuenet::nn::adamw::AdamW;
+use valuenet::model::{Model, Predictor, ValueModel};
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::precision::Precision;
 use valuenet::nn::schedule::Schedule;
 use valuenet::nn::tape::Tape;
+use valuenet::train::linear::LinearTask;
+use valuenet::train::policy::Metric;
 use valuenet::train::value::ValueTask;
-use valuenet::train::{Answer, Checkpoint, Event, Plan, State, Stop, Task, TrainSettings, fit};
+use valuenet::train::{
+    Answer, Checkpoint, Descent, Event, Learner, Plan, State, Stop, Task, TrainSettings, fit,
+};
 use valuenet::value::Value;
 
-use crate::support::{folder, new_model, samples, tiny_model};
+use crate::support::{folder, head, new_model, samples, tiny_model};
 
 fn settings() -> TrainSettings {
     TrainSettings {
@@ -51,13 +56,22 @@ fn train(
     resume: Option<&Path>,
     stop_after: Option<u64>,
 ) -> (Stop, Kept, Vec<String>) {
-    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
-    let mut state = match resume {
-        Some(folder) => State::read(folder, &mut optimiser, task.params()).unwrap(),
-        None => State::default(),
-    };
+    train_learner(&mut Descent::new(task, settings).unwrap(), settings, resume, stop_after)
+}
+
+fn train_learner(
+    learner: &mut dyn Learner,
+    settings: &TrainSettings,
+    resume: Option<&Path>,
+    stop_after: Option<u64>,
+) -> (Stop, Kept, Vec<String>) {
+    let mut state = State::default();
+    if let Some(folder) = resume {
+        state = State::read(folder).unwrap();
+        learner.read_state(folder, state.step).unwrap();
+    }
     let (mut kept, mut rows) = (Kept::new(), Vec::new());
-    let stop = fit(task, settings, &mut optimiser, &mut state, &mut |event| {
+    let stop = fit(learner, settings, &mut state, &mut |event| {
         let mut answer = Answer::Continue;
         match event {
             Event::Step(done) if Some(done.step) == stop_after => answer = Answer::Pause,
@@ -132,10 +146,7 @@ fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
     for stop_after in 1..steps {
         let (stop, half, before) = train(&task(tiny_model()), &settings, None, Some(stop_after));
         assert_eq!(stop, Stop::Paused);
-        let folder = folder();
-        for (name, bytes) in &half["last"] {
-            std::fs::write(folder.path().join(name), bytes).unwrap();
-        }
+        let folder = unpack(&half["last"]);
         let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
         let (stop, rest, after) = train(&task(model), &settings, Some(folder.path()), None);
         assert_eq!(stop, Stop::Finished);
@@ -147,6 +158,88 @@ fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
         assert!(best == &whole["best"], "{stop_after}");
         assert_eq!([before, after].concat(), rows, "{stop_after}");
     }
+}
+
+/// A folder with these files.
+fn unpack(files: &BTreeMap<String, Vec<u8>>) -> tempfile::TempDir {
+    let folder = folder();
+    files.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
+    folder
+}
+
+#[test]
+fn every_family_resumes_exactly() {
+    let settings = TrainSettings { epochs: 1, accumulate: 1, ..settings() };
+    for family in ["bert", "distilbert", "roberta", "bart", "modernbert", "deberta-v2"] {
+        for objective in [Objective::Regression, Objective::ThreeClass] {
+            let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, Pooling::Pooler) };
+            let new = NewModel { head, dropout: Some(0.1), ..new_model() };
+            let base = Path::new("tests/fixtures/golden").join(family);
+            let model = || ValueModel::from_pretrained(&base, &new, &Device::Cpu).unwrap();
+            let (_, whole, rows) = train(&task(model()), &settings, None, None);
+            let (_, half, before) = train(&task(model()), &settings, None, Some(3));
+            let folder = unpack(&half["last"]);
+            let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+            let (_, rest, after) = train(&task(model), &settings, Some(folder.path()), None);
+            assert!(
+                without_seconds(rest["last"].clone()) == without_seconds(whole["last"].clone()),
+                "{family} {objective:?}"
+            );
+            assert_eq!([before, after].concat(), rows, "{family} {objective:?}");
+        }
+    }
+}
+
+#[test]
+fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
+    let all = samples(40);
+    let settings = TrainSettings { learning_rate: 0.5, epochs: 20, select: Metric::Accuracy, ..settings() };
+    let linear = LinearSettings { dimension: 8, word_ngrams: 2, buckets: 50, ..LinearSettings::default() };
+    let prompts = || all[..30].iter().map(|sample| (sample.value, sample.scenario.as_str()));
+    let task = |model| LinearTask::new(model, &all[..30], all[30..].to_vec());
+    let new = || task(LinearModel::new(&linear, prompts(), settings.seed));
+    let (_, whole, rows) = train_learner(&mut new(), &settings, None, None);
+    let (_, half, before) = train_learner(&mut new(), &settings, None, Some(7));
+    let open = |folder: &Path| match Model::open(folder, &Device::Cpu, Precision::F32).unwrap() {
+        Model::Linear(model) => model,
+        Model::Encoder(_) => panic!("an encoder?"),
+    };
+    let folder = unpack(&half["last"]);
+    let mut resumed = task(open(folder.path()));
+    let (_, rest, after) = train_learner(&mut resumed, &settings, Some(folder.path()), None);
+    assert!(without_seconds(rest["last"].clone()) == without_seconds(whole["last"].clone()));
+    assert_eq!([before, after].concat(), rows);
+
+    let model = open(unpack(&whole["best"]).path());
+    let eval: Vec<(Value, &str)> =
+        all[30..].iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
+    let hits = model.predict(&eval).unwrap().into_iter().zip(&all[30..]);
+    assert_eq!(hits.filter(|(prediction, sample)| prediction.class == sample.label).count(), 10);
+    let mut damaged = whole["best"].clone();
+    damaged.insert("vocabulary.json".into(), b"[\"one\"]".to_vec());
+    let error = Model::open(unpack(&damaged).path(), &Device::Cpu, Precision::F32).unwrap_err();
+    assert!(error.to_string().contains("there is no tensor vectors of (51, 8)"), "{error}");
+}
+
+#[test]
+fn sixteen_examples_are_learned_by_heart_in_three_classes() {
+    let few = samples(16);
+    let head = HeadSettings { objective: Objective::ThreeClass, ..head(Range::Identity, Pooling::Pooler) };
+    let new = NewModel { head, dropout: Some(0.0), ..new_model() };
+    let base = Path::new("tests/fixtures/golden/bart");
+    let model = ValueModel::from_pretrained(base, &new, &Device::Cpu).unwrap();
+    let task = ValueTask::new(model, &few, few.clone()).unwrap();
+    let settings = TrainSettings {
+        epochs: 60,
+        batch_size: 16,
+        learning_rate: 3e-3,
+        schedule: Schedule::Cosine,
+        eval_every: 60,
+        ..TrainSettings::default()
+    };
+    let (_, _, rows) = train(&task, &settings, None, None);
+    let scores = task.evaluate().unwrap();
+    assert!(scores[0].1 < 1e-2 && scores[1] == ("accuracy", 1.0), "{scores:?} {rows:?}");
 }
 
 #[test]
@@ -214,10 +307,7 @@ fn training_stops_early_when_nothing_gets_better() {
     let evaluations = rows.iter().filter(|row| row.contains("mse")).count();
     assert!(evaluations < 40, "{rows:?}");
     // Asked to go on, it knows that it is done.
-    let folder = folder();
-    for (name, bytes) in &kept["last"] {
-        std::fs::write(folder.path().join(name), bytes).unwrap();
-    }
+    let folder = unpack(&kept["last"]);
     let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
     assert_eq!(train(&task(model), &settings, Some(folder.path()), None).0, Stop::Patience);
 }
@@ -226,8 +316,8 @@ fn training_stops_early_when_nothing_gets_better() {
 fn a_training_that_diverges_says_so() {
     let task = task(tiny_model());
     let settings = TrainSettings { learning_rate: 1e30, warmup: 0.0, clip: 0.0, epochs: 20, ..settings() };
-    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
-    let outcome = fit(&task, &settings, &mut optimiser, &mut State::default(), &mut |_| Ok(Answer::Continue));
+    let mut learner = Descent::new(&task, &settings).unwrap();
+    let outcome = fit(&mut learner, &settings, &mut State::default(), &mut |_| Ok(Answer::Continue));
     let error = outcome.unwrap_err();
     let told = format!("{error} / {}", error.advice().unwrap_or_default());
     assert!(told.contains("learning rate") || told.contains("learning_rate"), "{told}");
@@ -236,10 +326,11 @@ fn a_training_that_diverges_says_so() {
 #[test]
 fn an_error_of_the_receiver_ends_the_training() {
     let task = task(tiny_model());
-    let mut optimiser = AdamW::new(task.params(), settings().adamw()).unwrap();
+    let settings = settings();
+    let mut learner = Descent::new(&task, &settings).unwrap();
     let full = || valuenet::error::Error::failure("no space left");
     let outcome: Result<Stop> =
-        fit(&task, &settings(), &mut optimiser, &mut State::default(), &mut |event| match event {
+        fit(&mut learner, &settings, &mut State::default(), &mut |event| match event {
             Event::Save(..) => Err(full()),
             _ => Ok(Answer::Continue),
         });
@@ -251,8 +342,8 @@ fn the_best_checkpoint_predicts_what_its_row_says() {
     let settings = TrainSettings { eval_every: 1, ..settings() };
     let task = task(tiny_model());
     let (mut best, mut bytes) = (None, BTreeMap::new());
-    let mut optimiser = AdamW::new(task.params(), settings.adamw()).unwrap();
-    fit(&task, &settings, &mut optimiser, &mut State::default(), &mut |event| {
+    let mut learner = Descent::new(&task, &settings).unwrap();
+    fit(&mut learner, &settings, &mut State::default(), &mut |event| {
         match event {
             Event::Evaluated(row) => best = row.best,
             Event::Save(Checkpoint::Best, write) => {
@@ -265,8 +356,7 @@ fn the_best_checkpoint_predicts_what_its_row_says() {
         Ok(Answer::Continue)
     })
     .unwrap();
-    let folder = folder();
-    bytes.iter().for_each(|(name, bytes)| std::fs::write(folder.path().join(name), bytes).unwrap());
+    let folder = unpack(&bytes);
     let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
     let eval = samples(40).split_off(30);
     let pairs: Vec<(Value, &str)> =

@@ -8,7 +8,7 @@ use valuenet::data::{Row, Split, Table};
 use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::eval::{Evaluation, Scored};
-use valuenet::model::{Predictor, ValueModel};
+use valuenet::model::Predictor;
 use valuenet::report::Format;
 use valuenet::report::evaluation::{self, Report};
 use valuenet::run::{Saved, Source};
@@ -55,8 +55,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         None => args.split.name().into(),
     };
     let model = args.model.open()?;
-    let job =
-        Job { model: &model, folder: &args.model.run, saved: saved.as_ref(), table: &table, name: &name };
+    let job = Job {
+        model: model.predictor(),
+        folder: &args.model.run,
+        saved: saved.as_ref(),
+        table: &table,
+        name: &name,
+    };
     let text = job.evaluate(args.format.into(), args.model.checkpoint, console)?;
     write_result(&text, args.output.as_deref())?;
     Ok(ExitCode::SUCCESS)
@@ -83,7 +88,7 @@ fn saved_split(saved: &Saved, split: Split, console: &Console) -> anyhow::Result
 
 /// One evaluation: a model, and the rows it is judged by.
 pub struct Job<'a> {
-    pub model: &'a ValueModel,
+    pub model: &'a dyn Predictor,
     pub folder: &'a Path,
     pub saved: Option<&'a Saved>,
     pub table: &'a Table,

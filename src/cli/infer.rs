@@ -78,7 +78,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let mut progress = Scoring::new(console);
     let score = |out: &mut dyn Write| -> anyhow::Result<()> {
         let mut writer = ProfileWriter::new(args.format.into(), out)?;
-        infer::stream(&model, texts, chunk, &mut |rows| {
+        infer::stream(model.predictor(), texts, chunk, &mut |rows| {
             progress.advance(rows.len());
             writer.write(rows)
         })?;

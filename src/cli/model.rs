@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use clap::ValueEnum;
 use valuenet::error::Error;
-use valuenet::model::ValueModel;
+use valuenet::model::Model;
 use valuenet::nn::device;
 use valuenet::nn::precision::Precision;
 use valuenet::run::Saved;
@@ -31,7 +31,7 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Opens the model.
-    pub fn open(&self) -> anyhow::Result<ValueModel> {
+    pub fn open(&self) -> anyhow::Result<Model> {
         let device = device::open(&self.device)?.device;
         open(&self.run, self.checkpoint, &device, self.dtype.into())
     }
@@ -43,7 +43,7 @@ pub fn open(
     checkpoint: CheckpointName,
     device: &Device,
     precision: Precision,
-) -> anyhow::Result<ValueModel> {
+) -> anyhow::Result<Model> {
     let of_run = |saved: Saved| {
         saved.checkpoint(checkpoint.into()).ok_or_else(|| {
             Error::file(run, "this run has no such checkpoint yet")
@@ -54,7 +54,7 @@ pub fn open(
         true => of_run(Saved::open(run)?)?,
         false => run.to_path_buf(),
     };
-    Ok(ValueModel::open(&folder, device)?.with_precision(precision))
+    Ok(Model::open(&folder, device, precision)?)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use valuenet::config::Config;
-use valuenet::model::ValueModel;
+use valuenet::model;
 use valuenet::nn::device::Chosen;
 use valuenet::run::{Git, Info, Model, Source};
 
@@ -13,7 +13,7 @@ pub fn describe(
     data: &[Source],
     device: &Chosen,
     limit: Option<usize>,
-    model: &ValueModel,
+    model: &model::Model,
 ) -> Info {
     Info {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -27,11 +27,7 @@ pub fn describe(
         dtype: config.train.dtype.name().into(),
         threads: rayon::current_num_threads(),
         limit,
-        model: Model {
-            base: config.model.base.clone(),
-            parameters: model.network().params().count(),
-            fresh: model.network().fresh().to_vec(),
-        },
+        model: Model { base: config.base().into(), parameters: model.parameters(), fresh: model.fresh() },
         data: data.to_vec(),
         seconds: 0.0,
     }

@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use candle_core::Device;
-use valuenet::config::Config;
+use valuenet::config::{Config, FamilyKind};
 use valuenet::data::{Split, Table};
 use valuenet::error::{Error, Result};
 use valuenet::hub;
-use valuenet::model::ValueModel;
+use valuenet::model::linear::LinearModel;
+use valuenet::model::{Model, ValueModel};
 use valuenet::nn::device;
 use valuenet::nn::precision::Precision;
 use valuenet::report::Format;
 use valuenet::run::{self, IfOccupied, Info, Run, Saved};
+use valuenet::train::linear::LinearTask;
 use valuenet::train::value::ValueTask;
-use valuenet::train::{Plan, Stop, Task};
+use valuenet::train::{Descent, Learner, Plan, Stop};
 
 use super::eval::Job;
 use super::hub_settings;
@@ -96,46 +98,80 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         let if_occupied = if args.overwrite { IfOccupied::MoveAside } else { IfOccupied::Refuse };
         (Place::New(if_occupied), model, info)
     };
-    let task = ValueTask::new(model, &data.samples(Split::Train), data.samples(Split::Eval))?;
-    let total = announce(&config, &data, &task, &info, console);
-    if args.dry_run {
-        console.note(&format!("dry run: nothing was written to {}", path.display()));
-        return Ok(ExitCode::SUCCESS);
-    }
-    let stop_after = args.stop_after;
-    let session = Session { config: &config, path: &path, console, task: &task, total, stop_after };
-    match session.train(place, info)? {
-        Outcome::Interrupted => return Ok(ExitCode::from(130)),
-        Outcome::Ended(Stop::Paused) => {}
-        Outcome::Ended(Stop::Finished | Stop::Patience) => {
-            if let Some(test) = data.test.as_ref().filter(|_| !args.no_test) {
-                report_test(&path, test, &device.device, config.train.dtype, console)?;
-            }
+    let job = Training { args, config: &config, data: &data, device: &device.device, path: &path, console };
+    let (train, eval) = (data.samples(Split::Train), data.samples(Split::Eval));
+    match model {
+        Model::Encoder(model) => {
+            let task = ValueTask::new(model, &train, eval)?;
+            job.run(&mut Descent::new(&task, &config.train)?, place, info)
         }
+        Model::Linear(model) => job.run(&mut LinearTask::new(model, &train, eval), place, info),
     }
-    Ok(ExitCode::SUCCESS)
 }
 
-/// Says what is about to be done, and returns the number of steps.
-fn announce(config: &Config, data: &Data, task: &ValueTask, info: &Info, console: &Console) -> u64 {
-    let lengths = task.lengths();
-    let plan = Plan::new(&lengths, &config.train);
-    console.note(&format!(
-        "model {}, {:.1} M parameters; new tensors: {}",
-        info.model.base,
-        info.model.parameters as f64 / 1e6,
-        info.model.fresh.len()
-    ));
-    console.note(&format!(
-        "data {}: {} train, {} eval; {:.1} tokens a prompt, {} at most",
-        config.data.dir.display(),
-        data.train.rows.len(),
-        data.eval.rows.len(),
-        lengths.iter().sum::<usize>() as f64 / lengths.len() as f64,
-        lengths.iter().max().copied().unwrap_or(0),
-    ));
-    console.note(&format!("plan {} steps, {} an epoch", plan.total_steps(), plan.steps_per_epoch()));
-    plan.total_steps()
+/// A training of which everything is known.
+struct Training<'a> {
+    args: &'a Args,
+    config: &'a Config,
+    data: &'a Data,
+    device: &'a Device,
+    path: &'a Path,
+    console: &'a Console,
+}
+
+impl Training<'_> {
+    /// Trains and reports the test split, or says what would be done.
+    fn run(&self, learner: &mut dyn Learner, place: Place, info: Info) -> anyhow::Result<ExitCode> {
+        let total = self.announce(learner, &info);
+        let Self { args, config, path, console, .. } = *self;
+        if args.dry_run {
+            console.note(&format!("dry run: nothing was written to {}", path.display()));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let session = Session { config, path, console, total, stop_after: args.stop_after };
+        match session.train(learner, place, info)? {
+            Outcome::Interrupted => return Ok(ExitCode::from(130)),
+            Outcome::Ended(Stop::Paused) => {}
+            Outcome::Ended(Stop::Finished | Stop::Patience) => {
+                if let Some(test) = self.data.test.as_ref().filter(|_| !args.no_test) {
+                    self.report(test)?;
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Says what is about to be done, and returns the number of steps.
+    fn announce(&self, learner: &dyn Learner, info: &Info) -> u64 {
+        let lengths = learner.lengths();
+        let plan = Plan::new(&lengths, &self.config.train);
+        self.console.note(&format!(
+            "model {}, {:.1} M parameters; new tensors: {}",
+            info.model.base,
+            info.model.parameters as f64 / 1e6,
+            info.model.fresh.len()
+        ));
+        self.console.note(&format!(
+            "data {}: {} train, {} eval; {:.1} tokens a prompt, {} at most",
+            self.config.data.dir.display(),
+            self.data.train.rows.len(),
+            self.data.eval.rows.len(),
+            lengths.iter().sum::<usize>() as f64 / lengths.len() as f64,
+            lengths.iter().max().copied().unwrap_or(0),
+        ));
+        self.console.note(&format!("plan {} steps, {} an epoch", plan.total_steps(), plan.steps_per_epoch()));
+        plan.total_steps()
+    }
+
+    /// The best checkpoint's scores on the test split.
+    fn report(&self, test: &Table) -> anyhow::Result<()> {
+        let saved = Saved::open(self.path)?;
+        let best = CheckpointName::Best;
+        let model = model::open(self.path, best, self.device, self.config.train.dtype)?;
+        let name = Split::Test.name();
+        let job = Job { model: model.predictor(), folder: self.path, saved: Some(&saved), table: test, name };
+        write_result(&job.evaluate(Format::Table, best, self.console)?, None)
+    }
 }
 
 /// The configuration file, then `--set`, then the flags that have a key.
@@ -166,29 +202,20 @@ fn resume(path: &Path, config: &Config, data: &Data, limit: Option<usize>) -> Re
 }
 
 /// The model as it is before the first step.
-fn new_model(config: &Config, train: &Table, device: &Device, console: &Console) -> Result<ValueModel> {
+fn new_model(config: &Config, train: &Table, device: &Device, console: &Console) -> Result<Model> {
+    if config.model.family == FamilyKind::Linear {
+        let prompts = train.rows.iter().map(|row| (row.sample.value, row.sample.scenario.as_str()));
+        return Ok(Model::Linear(LinearModel::new(&config.model.linear, prompts, config.train.seed)));
+    }
     let new = config.new_model();
     if config.model.base == "scratch" {
         let texts = train.rows.iter().map(|row| row.sample.scenario.as_str());
         let model = ValueModel::from_scratch(&config.model.scratch, texts, &new, device)?;
-        return Ok(model.with_precision(config.train.dtype));
+        return Ok(Model::Encoder(model.with_precision(config.train.dtype)));
     }
     let progress = Download::new(console);
     let mut tell = |transfer: hub::Transfer<'_>| progress.advance(transfer);
     let folder = hub::locate(&config.model.base, &config.model.revision, &hub_settings(), &mut tell)?;
-    Ok(ValueModel::from_pretrained(&folder, &new, device)?.with_precision(config.train.dtype))
-}
-
-/// The best checkpoint's scores on the test split.
-fn report_test(
-    path: &Path,
-    test: &Table,
-    device: &Device,
-    precision: Precision,
-    console: &Console,
-) -> anyhow::Result<()> {
-    let saved = Saved::open(path)?;
-    let model = model::open(path, CheckpointName::Best, device, precision)?;
-    let job = Job { model: &model, folder: path, saved: Some(&saved), table: test, name: Split::Test.name() };
-    write_result(&job.evaluate(Format::Table, CheckpointName::Best, console)?, None)
+    let model = ValueModel::from_pretrained(&folder, &new, device)?;
+    Ok(Model::Encoder(model.with_precision(config.train.dtype)))
 }

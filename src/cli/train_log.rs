@@ -50,9 +50,10 @@ impl<'a> TrainLog<'a> {
             Event::Loss(row) => {
                 let samples_per_second = self.progress.samples_per_second();
                 self.metric(&Row::Train { row: &row, samples_per_second })?;
+                let norm = row.gradient_norm.map_or(String::new(), |norm| format!("  grad {norm:.1}"));
                 self.row(&format!(
-                    "train  step {:>5}  epoch {:>5.2}  loss {:.4}  lr {:.1e}  grad {:.1}  {:.0} samples/s",
-                    row.step, row.epoch, row.loss, row.learning_rate, row.gradient_norm, samples_per_second
+                    "train  step {:>5}  epoch {:>5.2}  loss {:.4}  lr {:.1e}{norm}  {:.0} samples/s",
+                    row.step, row.epoch, row.loss, row.learning_rate, samples_per_second
                 ))?;
             }
             Event::Evaluated(row) => {

@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use valuenet::config::Config;
 use valuenet::error::{Error, Result};
-use valuenet::nn::adamw::AdamW;
 use valuenet::run::{IfOccupied, Info, Run};
-use valuenet::train::value::ValueTask;
-use valuenet::train::{Answer, Checkpoint, Event, State, Stop, Task, fit};
+use valuenet::train::{Answer, Checkpoint, Event, Learner, State, Stop, fit};
 
 use super::output::Console;
 use super::progress::Training;
@@ -35,7 +33,6 @@ pub struct Session<'a> {
     pub config: &'a Config,
     pub path: &'a Path,
     pub console: &'a Console,
-    pub task: &'a ValueTask,
     /// The number of all its steps.
     pub total: u64,
     /// The step after which it stops to be resumed later.
@@ -44,13 +41,12 @@ pub struct Session<'a> {
 
 impl Session<'_> {
     /// Trains to the end, or until it is asked to stop.
-    pub fn train(&self, place: Place, mut info: Info) -> anyhow::Result<Outcome> {
-        let mut optimiser = AdamW::new(self.task.params(), self.config.train.adamw())?;
-        let (run, mut state) = self.begin(place, &info, &mut optimiser)?;
+    pub fn train(&self, learner: &mut dyn Learner, place: Place, mut info: Info) -> anyhow::Result<Outcome> {
+        let (run, mut state) = self.begin(place, &info, learner)?;
         let interrupted = catch_interrupts()?;
         let progress = Training::new(self.console, self.total, state.step);
         let mut log = TrainLog::open(&run, state.step, progress)?;
-        let stop = fit(self.task, &self.config.train, &mut optimiser, &mut state, &mut |event| {
+        let stop = fit(learner, &self.config.train, &mut state, &mut |event| {
             let due = matches!(&event, Event::Step(done) if Some(done.step) == self.stop_after);
             log.tell(event)?;
             let pause = due || interrupted.load(Ordering::Relaxed);
@@ -68,13 +64,14 @@ impl Session<'_> {
     }
 
     /// The run directory, and where in the training it stands.
-    fn begin(&self, place: Place, info: &Info, optimiser: &mut AdamW) -> Result<(Run, State)> {
+    fn begin(&self, place: Place, info: &Info, learner: &mut dyn Learner) -> Result<(Run, State)> {
         let shown = self.path.display();
         match place {
             Place::Resumed(run) => {
                 let last = run.checkpoint(Checkpoint::Last);
                 let last = last.ok_or_else(|| Error::file(self.path, "the last checkpoint is gone"))?;
-                let state = State::read(&last, optimiser, self.task.params())?;
+                let state = State::read(&last)?;
+                learner.read_state(&last, state.step)?;
                 run.write_info(info)?;
                 self.console.note(&format!("going on after step {} of the run in {shown}", state.step));
                 Ok((run, state))

@@ -3,6 +3,7 @@
 //! A [`ValueModel`] predicts the utility of a scenario under a value. This room knows how a model is built, run and
 //! stored, and nothing of data files, training or metrics.
 
+pub mod any;
 mod attention;
 pub mod bart;
 pub mod bert;
@@ -14,6 +15,7 @@ pub mod facts;
 pub mod files;
 mod folder;
 pub mod head;
+pub mod linear;
 pub mod modernbert;
 pub mod network;
 pub mod predictor;
@@ -23,5 +25,6 @@ pub mod value_model;
 pub mod value_tokens;
 pub mod wanted;
 
+pub use any::Model;
 pub use predictor::{Prediction, Predictor};
 pub use value_model::ValueModel;

@@ -62,8 +62,8 @@ pub struct LossRow {
     pub loss: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
-    /// The norm of the last step's gradients before clipping.
-    pub gradient_norm: f64,
+    /// The norm of the last step's gradients before clipping, if it was measured.
+    pub gradient_norm: Option<f64>,
     /// The seconds that training has taken, evaluations included.
     pub seconds: f64,
 }

@@ -1,6 +1,8 @@
 //! Training: one loop for every task.
 
 mod event;
+mod learner;
+pub mod linear;
 mod plan;
 pub mod policy;
 mod settings;
@@ -9,6 +11,7 @@ mod task;
 pub mod value;
 
 pub use event::{Answer, Checkpoint, EvalRow, Event, LossRow, Scores, StepDone};
+pub use learner::{Descent, Done, Learner};
 pub use plan::Plan;
 pub use policy::Stop;
 pub use settings::TrainSettings;
@@ -20,26 +23,20 @@ use std::time::Instant;
 use policy::{Action, Metric, after_evaluation};
 
 use crate::error::{Error, Result};
-use crate::nn::adamw::AdamW;
-use crate::nn::clip;
-use crate::nn::gradients::Gradients;
-use crate::nn::noise::Noise;
-use crate::nn::tape::Tape;
 
-/// Trains a task from `state` on until a reason to stop, which is returned.
+/// Trains from `state` on until a reason to stop, which is returned.
 ///
 /// Everything that the world sees goes through `tell`: rows for logs, steps for a progress bar, checkpoints to keep.
 ///
 /// # Errors
-/// If the network fails, the loss is no longer a number, or `tell` fails.
+/// If the model fails, the loss is no longer a number, or `tell` fails.
 pub fn fit(
-    task: &impl Task,
+    learner: &mut dyn Learner,
     settings: &TrainSettings,
-    optimiser: &mut AdamW,
     state: &mut State,
     tell: &mut dyn FnMut(Event<'_>) -> Result<Answer>,
 ) -> Result<Stop> {
-    let lengths = task.lengths();
+    let lengths = learner.lengths();
     let mut plan = Plan::new(&lengths, settings);
     let warmup = (settings.warmup * plan.total_steps() as f64).round() as u64;
     let (begun, seconds_before) = (Instant::now(), state.seconds);
@@ -48,8 +45,9 @@ pub fn fit(
     }
     while state.step < plan.total_steps() {
         let rate = settings.learning_rate * settings.schedule.factor(state.step, warmup, plan.total_steps());
-        let done = step(task, settings, optimiser, state.step, plan.batches(state.step), rate)?;
+        let done = learner.step(state.step, plan.batches(state.step), rate)?;
         state.step += 1;
+        refuse_divergence(state.step, &done)?;
         state.loss_sum += done.loss * done.samples as f64;
         state.loss_items += done.samples as u64;
         state.seconds = seconds_before + begun.elapsed().as_secs_f64();
@@ -67,7 +65,7 @@ pub fn fit(
 
         let mut actions = Vec::new();
         if plan.evaluates_after(state.step) {
-            let scores = task.evaluate()?;
+            let scores = learner.evaluate()?;
             let score = score_of(settings.select, &scores)?;
             actions =
                 after_evaluation(settings.select, settings.patience, &mut state.history, state.step, score);
@@ -83,10 +81,11 @@ pub fn fit(
         }
         for action in actions {
             match action {
-                Action::SaveBest => tell(Event::Save(Checkpoint::Best, &|folder| task.write(folder)))?,
+                Action::SaveBest => tell(Event::Save(Checkpoint::Best, &|folder| learner.write(folder)))?,
                 Action::SaveLast => tell(Event::Save(Checkpoint::Last, &|folder| {
-                    task.write(folder)?;
-                    state.write(folder, optimiser, task.params())
+                    learner.write(folder)?;
+                    learner.write_state(folder)?;
+                    state.write(folder)
                 }))?,
                 Action::Stop(reason) => return Ok(reason),
             };
@@ -95,41 +94,13 @@ pub fn fit(
     Ok(Stop::Finished)
 }
 
-/// What one optimiser step gave.
-struct Done {
-    loss: f64,
-    gradient_norm: f64,
-    samples: usize,
-}
-
-/// One optimiser step on one or several batches. Each sample weighs alike, whatever batch it is in.
-fn step(
-    task: &impl Task,
-    settings: &TrainSettings,
-    optimiser: &mut AdamW,
-    number: u64,
-    batches: &[Vec<usize>],
-    learning_rate: f64,
-) -> Result<Done> {
-    let samples: usize = batches.iter().map(Vec::len).sum();
-    let (mut gradients, mut loss) = (Gradients::default(), 0.0);
-    for (pass, batch) in (number * settings.accumulate as u64..).zip(batches) {
-        let tape = Tape::training(Some(Noise::new(settings.seed, pass))).with_precision(settings.dtype);
-        let batch_loss = task.loss(&tape, batch, 1.0 / samples as f64)?;
-        loss += f64::from(batch_loss.tensor().to_scalar::<f32>()?);
-        tape.backward(&batch_loss, &mut gradients)?;
+fn refuse_divergence(step: u64, done: &Done) -> Result<()> {
+    let norm = done.gradient_norm.unwrap_or(0.0);
+    if done.loss.is_finite() && norm.is_finite() {
+        return Ok(());
     }
-    let gradient_norm = clip::global_norm(&gradients)?;
-    if !(loss.is_finite() && gradient_norm.is_finite()) {
-        let what = format!(
-            "the training diverged at step {}: loss {loss}, gradient norm {gradient_norm}",
-            number + 1
-        );
-        return Err(Error::failure(what).help("lower train.learning_rate, or lengthen train.warmup"));
-    }
-    let scale = if settings.clip > 0.0 { clip::factor(gradient_norm, settings.clip) } else { 1.0 };
-    optimiser.step(task.params(), &gradients, learning_rate, scale)?;
-    Ok(Done { loss, gradient_norm, samples })
+    let what = format!("the training diverged at step {step}: loss {}, gradient norm {norm}", done.loss);
+    Err(Error::failure(what).help("lower train.learning_rate, or lengthen train.warmup"))
 }
 
 /// The score that checkpoints are compared by.

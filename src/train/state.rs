@@ -7,14 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::policy::History;
 use crate::disk::{read_json, write_json};
 use crate::error::{Error, Result};
-use crate::model::files::write_tensors;
-use crate::nn::adamw::AdamW;
-use crate::nn::params::Params;
 
 const STATE: &str = "trainer_state.json";
-const OPTIMISER: &str = "optimizer.safetensors";
 
-/// The state of a training run between two steps; the parameters and the optimiser stand beside it.
+/// The state of a training run between two steps; the learner's own stands beside it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// How many optimiser steps are done.
@@ -30,12 +26,11 @@ pub struct State {
 }
 
 impl State {
-    /// Writes the state and the optimiser's into a folder.
+    /// Writes the state into a folder.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, folder: &Path, optimiser: &AdamW, params: &Params) -> Result<()> {
-        write_tensors(&folder.join(OPTIMISER), optimiser.state(params))?;
+    pub fn write(&self, folder: &Path) -> Result<()> {
         write_json(&folder.join(STATE), self)
     }
 
@@ -43,15 +38,9 @@ impl State {
     ///
     /// # Errors
     /// If a file is missing or damaged.
-    pub fn read(folder: &Path, optimiser: &mut AdamW, params: &Params) -> Result<Self> {
+    pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(STATE);
-        let state: State = serde_json::from_value(read_json(&path)?)
-            .map_err(|error| Error::file(&path, format!("not a training state: {error}")))?;
-        let path = folder.join(OPTIMISER);
-        let damaged =
-            |error: candle_core::Error| Error::file(&path, "not the optimiser's state").because(error);
-        let moments = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(damaged)?;
-        optimiser.restore(params, &moments, state.step).map_err(damaged)?;
-        Ok(state)
+        serde_json::from_value(read_json(&path)?)
+            .map_err(|error| Error::file(&path, format!("not a training state: {error}")))
     }
 }

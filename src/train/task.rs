@@ -1,4 +1,4 @@
-//! What can be trained: a network, samples with a loss, and scores on held-out data.
+//! What can be trained by its gradients: a network, samples with a loss, and scores on held-out data.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::nn::params::Params;
 use crate::nn::tape::{Node, Tape};
 
-/// Something that [`super::fit`] can train.
+/// Something that [`super::Descent`] can train.
 pub trait Task {
     /// The parameters that are trained.
     fn params(&self) -> &Params;

@@ -56,14 +56,19 @@ impl Task for ValueTask {
     }
 
     fn evaluate(&self) -> Result<Scores> {
-        let evaluation = Evaluation::of(&predict(&self.model, &self.eval, |_| None)?, None)?;
-        let all = evaluation.all();
-        Ok(vec![("mse", all.mse), ("accuracy", all.accuracy), ("macro_f1", all.macro_f1)])
+        scores(&self.model, &self.eval)
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
         self.model.write(folder)
     }
+}
+
+/// The scores by which checkpoints of a value model are compared.
+pub(super) fn scores(model: &dyn Predictor, eval: &[Sample]) -> Result<Scores> {
+    let evaluation = Evaluation::of(&predict(model, eval, |_| None)?, None)?;
+    let all = evaluation.all();
+    Ok(vec![("mse", all.mse), ("accuracy", all.accuracy), ("macro_f1", all.macro_f1)])
 }
 
 /// The model's predictions of samples; `seen` tells whether a text stood in the train split, if that is known.

@@ -1,0 +1,66 @@
+//! A trained model of whatever kind its folder says.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::files::CONFIG;
+use super::linear::{self, LinearModel};
+use super::predictor::Predictor;
+use super::value_model::ValueModel;
+use crate::disk::read_json;
+use crate::error::{Error, Result};
+use crate::nn::precision::Precision;
+
+/// A value model.
+#[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there is one of it
+pub enum Model {
+    /// An encoder with a head.
+    Encoder(ValueModel),
+    /// A bag of words.
+    Linear(LinearModel),
+}
+
+impl Model {
+    /// Opens the folder of a trained model, which predicts in this precision if it can.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged, or the folder holds no value model.
+    pub fn open(folder: &Path, device: &Device, precision: Precision) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Error::file(folder, "no such folder"));
+        }
+        let config = folder.join(CONFIG);
+        match config.is_file().then(|| read_json(&config)).transpose()? {
+            Some(config) if config["model_type"] == linear::MODEL_TYPE => {
+                LinearModel::open(folder, &config).map(Self::Linear)
+            }
+            _ => Ok(Self::Encoder(ValueModel::open(folder, device)?.with_precision(precision))),
+        }
+    }
+
+    /// What predicts.
+    pub fn predictor(&self) -> &dyn Predictor {
+        match self {
+            Self::Encoder(model) => model,
+            Self::Linear(model) => model,
+        }
+    }
+
+    /// How many numbers are trained.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Self::Encoder(model) => model.network().params().count(),
+            Self::Linear(model) => model.parameters(),
+        }
+    }
+
+    /// The names of the tensors that no checkpoint brought.
+    pub fn fresh(&self) -> Vec<String> {
+        match self {
+            Self::Encoder(model) => model.network().fresh().to_vec(),
+            Self::Linear(_) => vec!["vectors".into(), "output".into()],
+        }
+    }
+}

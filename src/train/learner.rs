@@ -1,0 +1,127 @@
+//! What the loop drives: something that takes steps, and can be judged and kept.
+
+use std::path::Path;
+
+use super::event::Scores;
+use super::settings::TrainSettings;
+use super::task::Task;
+use crate::error::{Error, Result};
+use crate::model::files::write_tensors;
+use crate::nn::adamw::AdamW;
+use crate::nn::clip;
+use crate::nn::gradients::Gradients;
+use crate::nn::noise::Noise;
+use crate::nn::tape::Tape;
+
+/// Something that [`super::fit`] can train.
+pub trait Learner {
+    /// The length of each training sample, in tokens.
+    fn lengths(&self) -> Vec<usize>;
+
+    /// Learns from these batches of samples, in one optimiser step; `number` is how many were made before.
+    ///
+    /// # Errors
+    /// If the model fails.
+    fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done>;
+
+    /// The scores on held-out data.
+    ///
+    /// # Errors
+    /// If the model fails.
+    fn evaluate(&self) -> Result<Scores>;
+
+    /// Writes the model into an empty folder.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn write(&self, folder: &Path) -> Result<()>;
+
+    /// Writes what else is needed to go on beside the model.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn write_state(&self, folder: &Path) -> Result<()>;
+
+    /// Takes up what [`Learner::write_state`] wrote after so many steps.
+    ///
+    /// # Errors
+    /// If a file is missing or damaged.
+    fn read_state(&mut self, folder: &Path, steps: u64) -> Result<()>;
+}
+
+/// What one optimiser step gave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Done {
+    /// The mean loss of its samples.
+    pub loss: f64,
+    /// The norm of the gradients before clipping, if it was measured.
+    pub gradient_norm: Option<f64>,
+    /// The number of its samples.
+    pub samples: usize,
+}
+
+/// A [`Task`] that AdamW brings down its gradients.
+#[derive(Debug)]
+pub struct Descent<'a, T> {
+    task: &'a T,
+    settings: &'a TrainSettings,
+    optimiser: AdamW,
+}
+
+const OPTIMISER: &str = "optimizer.safetensors";
+
+impl<'a, T: Task> Descent<'a, T> {
+    /// Nothing is learned yet.
+    ///
+    /// # Errors
+    /// If there is no memory for the optimiser's state.
+    pub fn new(task: &'a T, settings: &'a TrainSettings) -> Result<Self> {
+        Ok(Self { task, settings, optimiser: AdamW::new(task.params(), settings.adamw())? })
+    }
+}
+
+impl<T: Task> Learner for Descent<'_, T> {
+    fn lengths(&self) -> Vec<usize> {
+        self.task.lengths()
+    }
+
+    /// Each sample weighs alike, whatever batch it is in.
+    fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
+        let settings = self.settings;
+        let samples: usize = batches.iter().map(Vec::len).sum();
+        let (mut gradients, mut loss) = (Gradients::default(), 0.0);
+        for (pass, batch) in (number * settings.accumulate as u64..).zip(batches) {
+            let tape = Tape::training(Some(Noise::new(settings.seed, pass))).with_precision(settings.dtype);
+            let batch_loss = self.task.loss(&tape, batch, 1.0 / samples as f64)?;
+            loss += f64::from(batch_loss.tensor().to_scalar::<f32>()?);
+            tape.backward(&batch_loss, &mut gradients)?;
+        }
+        let norm = clip::global_norm(&gradients)?;
+        let done = Done { loss, gradient_norm: Some(norm), samples };
+        if norm.is_finite() {
+            let scale = if settings.clip > 0.0 { clip::factor(norm, settings.clip) } else { 1.0 };
+            self.optimiser.step(self.task.params(), &gradients, learning_rate, scale)?;
+        }
+        Ok(done)
+    }
+
+    fn evaluate(&self) -> Result<Scores> {
+        self.task.evaluate()
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        self.task.write(folder)
+    }
+
+    fn write_state(&self, folder: &Path) -> Result<()> {
+        write_tensors(&folder.join(OPTIMISER), self.optimiser.state(self.task.params()))
+    }
+
+    fn read_state(&mut self, folder: &Path, steps: u64) -> Result<()> {
+        let path = folder.join(OPTIMISER);
+        let damaged =
+            |error: candle_core::Error| Error::file(&path, "not the optimiser's state").because(error);
+        let moments = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(damaged)?;
+        self.optimiser.restore(self.task.params(), &moments, steps).map_err(damaged)
+    }
+}
