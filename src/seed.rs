@@ -13,6 +13,8 @@ pub enum Purpose {
     Dropout = 2,
     /// Initial values of parameters; the index is a hash of the parameter's name.
     Init = 3,
+    /// Which rows of a dataset are kept; the index is the value's and the label's.
+    Balance = 4,
 }
 
 /// One stream of random numbers.

@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("seed", &[]),
     ("disk", &["error"]),
     ("hub", &["error"]),
-    ("data", &["error", "value"]),
+    ("data", &["disk", "error", "seed", "value"]),
     ("eval", &["error", "value"]),
     ("text", &["error", "seed", "value"]),
     ("nn", &["candle", "error", "seed"]),

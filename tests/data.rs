@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use proptest::prelude::*;
+use valuenet::data::balance::{Keep, balance};
 use valuenet::data::check::check;
 use valuenet::data::stats::{stats, tokens};
-use valuenet::data::{Part, Sample, Split, Table};
+use valuenet::data::write::with_train_split;
+use valuenet::data::{Part, Row, Sample, Split, Table, annotations, augment};
 use valuenet::error::Kind;
 use valuenet::value::{Label, Value};
 
-use crate::support::{folder, write};
+use crate::support::{dataset, folder, samples, write};
 
 /// What reading a file of this name and contents gives: its samples, or its first error.
 fn read(name: &str, contents: impl AsRef<[u8]>) -> Result<Vec<(u64, Sample)>, String> {
@@ -252,4 +254,101 @@ proptest! {
         let with_header = [b"scenario,label\n".as_slice(), &bytes].concat();
         let _ = Table::read(&write(folder.path(), "y.csv", with_header));
     }
+}
+
+fn rows(samples: Vec<Sample>) -> Vec<Row> {
+    samples.into_iter().zip(2..).map(|(sample, line)| Row { line, sample }).collect()
+}
+
+#[test]
+fn balancing_draws_as_many_rows_as_asked_in_their_order() {
+    let all = rows(samples(300));
+    let (value, label) = (Value::Power, Label::No);
+    let of = |rows: &[Row]| {
+        let is_meant = |row: &&Row| row.sample.value == value && row.sample.label == label;
+        rows.iter().filter(is_meant).map(|row| row.line).collect::<Vec<u64>>()
+    };
+    let keep = Keep { value, label, count: 4 };
+    let kept = balance(&all, &[keep], 1).unwrap();
+    assert_eq!(of(&kept).len(), 4);
+    assert_eq!(kept.len(), all.len() - of(&all).len() + 4);
+    assert!(kept.windows(2).all(|two| two[0].line < two[1].line));
+    assert_eq!(kept, balance(&all, &[keep], 1).unwrap());
+    let other_seeds: Vec<_> = (2..6).map(|seed| of(&balance(&all, &[keep], seed).unwrap())).collect();
+    assert!(other_seeds.iter().any(|lines| *lines != of(&kept)), "{other_seeds:?}");
+    let error = balance(&all, &[Keep { count: 4000, ..keep }], 1).unwrap_err();
+    assert!(error.to_string().contains("4000 rows of POWER -1"), "{error}");
+}
+
+#[test]
+fn what_is_to_be_kept_is_read_with_its_faults_named() {
+    let keep = Keep { value: Value::SelfDirection, label: Label::No, count: 12 };
+    assert_eq!("self-direction:-1=12".parse(), Ok(keep));
+    for (text, says) in
+        [("POWER", "is not like"), ("POWR:1=2", "none of the ten"), ("POWER:2=3", "not -1, 0 or 1")]
+    {
+        let error = text.parse::<Keep>().unwrap_err();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}
+
+const ANSWERS: &str = "worker,scenario,value,answer\r\n\
+    ann,\"feeding, the cat\",BENEVOLENCE,yes\r\n\
+    bob,\"feeding, the cat\",BENEVOLENCE,Yes\r\n\
+    cem,\"feeding, the cat\",BENEVOLENCE,not sure\r\n\
+    dan,\"feeding, the cat\",BENEVOLENCE,yes\r\n\
+    ann,moving out,self-direction,yes\r\n\
+    bob,moving out,SELF-DIRECTION,no\r\n\
+    cem,moving out,SELF-DIRECTION,unrelated\r\n\
+    ann,moving out,POWER,not sure\r\n";
+
+#[test]
+fn scenarios_without_agreement_become_neutral_unless_they_are_known() {
+    let folder = folder();
+    let answers = annotations::read(&write(folder.path(), "answers.csv", ANSWERS)).unwrap();
+    assert_eq!(answers.len(), 8);
+    let (agreed, disputed) = annotations::by_agreement(&answers, 3);
+    let cat = Sample { value: Value::Benevolence, scenario: "feeding, the cat".into(), label: Label::Yes };
+    assert_eq!(agreed, [cat]);
+    let moving = |value| (value, "moving out".to_string());
+    assert_eq!(disputed, [moving(Value::SelfDirection), moving(Value::Power)]);
+    let known = Sample { value: Value::Power, scenario: "moving out".into(), label: Label::Yes };
+    let added = augment::neutral(disputed, [known].iter());
+    let neutral =
+        Sample { value: Value::SelfDirection, scenario: "moving out".into(), label: Label::Unrelated };
+    assert_eq!(added, [neutral]);
+}
+
+#[test]
+fn a_wrong_annotation_is_named_by_its_line() {
+    let folder = folder();
+    for (name, text, says) in [
+        (
+            "a.csv",
+            ANSWERS.replace("bob,moving out,SELF-DIRECTION,no", "bob,moving out,SELF-DIRECTION,maybe"),
+            "a.csv:7: the answer \"maybe\"",
+        ),
+        ("b.csv", ANSWERS.replace("POWER", "POWR"), "b.csv:9: \"POWR\" is none of the ten values"),
+        ("c.csv", ANSWERS.replace("worker", "who"), "c.csv:1: there is no column \"worker\""),
+        ("d.csv", ANSWERS.replace(",POWER,not sure", ""), "d.csv:9: 2 cells, but the header has 4"),
+        ("e.csv", String::new(), "e.csv: the file is empty"),
+    ] {
+        let error = annotations::read(&write(folder.path(), name, text)).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_version_of_a_dataset_keeps_eval_and_test_and_reads_as_it_was_written() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let strange = Sample { value: Value::Power, scenario: "\"so, he said\" [sic]".into(), label: Label::Yes };
+    let to = folder.path().join("new");
+    with_train_split(&to, &data, [&strange].into_iter()).unwrap();
+    assert_eq!(Split::Train.read(&to).unwrap().rows[0].sample, strange);
+    for split in ["eval.csv", "test.csv"] {
+        assert_eq!(std::fs::read(to.join(split)).unwrap(), std::fs::read(data.join(split)).unwrap());
+    }
+    let error = with_train_split(&to, &data, [&strange].into_iter()).unwrap_err();
+    assert!(error.to_string().ends_with("is not empty"), "{error}");
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use candle_core::Device;
+use valuenet::data::balance::{PUBLISHED, balance};
 use valuenet::data::check::check;
 use valuenet::data::stats::stats;
 use valuenet::data::{Part, Split};
@@ -15,7 +16,7 @@ use valuenet::nn::tape::Tape;
 use valuenet::text::Packed;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Answer, Descent, Event, State, Task, TrainSettings, fit};
-use valuenet::value::Value;
+use valuenet::value::{LabelCounts, Value};
 
 use crate::support::{head, new_model};
 
@@ -46,6 +47,16 @@ fn the_published_counts_are_found() {
     assert_eq!((whole.name.as_str(), whole.samples), ("all", 21_374));
     let splits = stats(&parts);
     assert_eq!(whole.labels, splits[3].labels);
+}
+
+#[test]
+#[ignore = "needs the real dataset: VALUENET_DATA"]
+fn balancing_the_original_gives_the_published_counts() {
+    let published = Part::read_all(&place("VALUENET_DATA").join("balanced")).unwrap();
+    let train = Split::Train.read(&original()).unwrap().rows;
+    let kept = balance(&train, &PUBLISHED, 1).unwrap();
+    let labels = LabelCounts::of(kept.iter().map(|row| (row.sample.value, row.sample.label)));
+    assert_eq!(labels, published[0].label_counts());
 }
 
 fn minilm(new: &NewModel) -> ValueModel {

@@ -1,15 +1,16 @@
-//! `valuenet data`: what is in a dataset, and what is wrong with it.
+//! `valuenet data`: what is in a dataset, what is wrong with it, and the versions that are made from it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use valuenet::data::{Part, check, stats};
+use valuenet::data::balance::{Keep, PUBLISHED, balance};
+use valuenet::data::{Part, Sample, Split, annotations, augment, check, stats, write};
 use valuenet::error::Kind;
 use valuenet::report;
 
 use super::TableFormat;
-use super::output::write_result;
+use super::output::{Console, write_result};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -17,6 +18,10 @@ pub enum Command {
     Stats(Args),
     /// List bad rows, conflicts and duplicates, and what test shares with train.
     Check(Args),
+    /// Leave out some of a value's train rows: the paper's balanced version.
+    Balance(BalanceArgs),
+    /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented version.
+    Augment(AugmentArgs),
 }
 
 #[derive(clap::Args)]
@@ -29,7 +34,44 @@ pub struct Args {
     format: TableFormat,
 }
 
-pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
+#[derive(clap::Args)]
+pub struct BalanceArgs {
+    /// A folder with train.csv, eval.csv and test.csv.
+    dir: PathBuf,
+
+    /// The new folder.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// How many train rows of a value and a label are kept; those not named are kept whole.
+    /// [default: what the published version keeps, BENEVOLENCE:-1=821 BENEVOLENCE:0=863]
+    #[arg(long, value_name = "VALUE:LABEL=COUNT")]
+    keep: Vec<Keep>,
+
+    /// Decides which rows are drawn.
+    #[arg(long, default_value = "1")]
+    seed: u64,
+}
+
+#[derive(clap::Args)]
+pub struct AugmentArgs {
+    /// A folder with train.csv, eval.csv and test.csv.
+    dir: PathBuf,
+
+    /// A CSV file with the columns worker, scenario, value and answer (yes, no, unrelated, not sure).
+    #[arg(long, value_name = "FILE")]
+    annotations: PathBuf,
+
+    /// The new folder.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
+    /// How many workers must give the same answer; scenarios with fewer are added as neutral.
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
+    agree: u16,
+}
+
+pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
     match command {
         Command::Stats(args) => {
             let parts = Part::read_all(&args.dir)?;
@@ -44,5 +86,38 @@ pub fn run(command: &Command) -> anyhow::Result<ExitCode> {
                 false => ExitCode::from(Kind::Data.exit_code()),
             })
         }
+        Command::Balance(args) => {
+            let train = Split::Train.read(&args.dir)?.rows;
+            let keeps = if args.keep.is_empty() { &PUBLISHED[..] } else { &args.keep };
+            let kept = balance(&train, keeps, args.seed)?;
+            console.note(&format!("{} of {} train rows are kept", kept.len(), train.len()));
+            make(&args.dir, &args.output, kept.iter().map(|row| &row.sample))
+        }
+        Command::Augment(args) => augment(args, console),
     }
+}
+
+fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let answers = annotations::read(&args.annotations)?;
+    let (agreed, disputed) = annotations::by_agreement(&answers, args.agree.into());
+    let (agreed, disputed_count) = (agreed.len(), disputed.len());
+    let parts = Part::read_all(&args.dir)?;
+    let added = augment::neutral(disputed, parts.iter().flat_map(Part::samples));
+    console.note(&format!(
+        "{} answers on {} scenarios: {disputed_count} without {} like answers, {} of them new",
+        answers.len(),
+        agreed + disputed_count,
+        args.agree,
+        added.len()
+    ));
+    let train = Split::Train.read(&args.dir)?.rows;
+    make(&args.dir, &args.output, train.iter().map(|row| &row.sample).chain(&added))
+}
+
+/// Writes the new folder, and says what is in it.
+fn make<'a>(from: &Path, to: &Path, train: impl Iterator<Item = &'a Sample>) -> anyhow::Result<ExitCode> {
+    write::with_train_split(to, from, train)?;
+    let stats = stats::stats(&Part::read_all(to)?);
+    write_result(&report::dataset::stats(&stats, report::Format::Table)?, None)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -55,7 +55,7 @@ enum Command {
     Eval(eval::Args),
     /// Turn texts into 10-dimensional value vectors.
     Infer(infer::Args),
-    /// Look at ValueNet data.
+    /// Look at ValueNet data, and make its versions.
     #[command(subcommand)]
     Data(data::Command),
     /// Fetch a model from the hub, to be used offline later.
@@ -74,7 +74,7 @@ impl Cli {
             Command::Train(args) => train::run(&args, &console),
             Command::Eval(args) => eval::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
-            Command::Data(command) => data::run(&command),
+            Command::Data(command) => data::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),
         })
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
+use super::lines::Lines;
 use super::quoting;
 use crate::error::{Error, Result};
 use crate::value::{Label, Value};
@@ -98,10 +99,10 @@ impl Table {
         let columns = Columns::find(path, &header)?;
         let faults = quoting::faults(bytes);
         let (mut rows, mut bad) = (Vec::new(), Vec::new());
-        let mut lines = Lines { text: bytes, at: 0, line: 1 };
+        let mut lines = Lines::of(bytes);
         for record in records {
             let record = record.map_err(|error| Error::data(path, error.to_string()))?;
-            let line = lines.of(&record);
+            let line = lines.line_of(&record);
             let last_line = line + record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
             let fault = faults.iter().find(|(at, _)| (line..=last_line).contains(at));
             match fault.map_or_else(|| columns.sample(&record), |(_, what)| Err(what.to_string())) {
@@ -113,25 +114,6 @@ impl Table {
             true => Err(Error::data(path, "there is a header, but not one row").help(Columns::HELP)),
             false => Ok(Table { path: path.into(), rows, bad }),
         }
-    }
-}
-
-/// Counts lines. The reader's own count is one short after each CRLF, whose LF it takes for the next record's.
-struct Lines<'a> {
-    text: &'a [u8],
-    at: usize,
-    line: u64,
-}
-
-impl Lines<'_> {
-    /// The line that a record begins on; records come in order.
-    fn of(&mut self, record: &ByteRecord) -> u64 {
-        let start = record.position().map_or(self.at, |position| position.byte() as usize);
-        let blank = self.text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let passed = &self.text[self.at..start + blank];
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
-        self.at = start + blank;
-        self.line
     }
 }
 

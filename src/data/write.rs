@@ -1,0 +1,49 @@
+//! Samples as a ValueNet CSV file, and a dataset folder made from another.
+
+use std::path::Path;
+
+use super::splits::Split;
+use super::table::Sample;
+use crate::disk;
+use crate::error::{Error, Result};
+
+/// The samples under the header `scenario,label`, the scenario as `[VALUE] text`.
+///
+/// # Errors
+/// If the CSV writer fails.
+pub fn to_csv<'a>(samples: impl Iterator<Item = &'a Sample>) -> Result<String> {
+    let failed = Error::failure_because("cannot write CSV");
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["scenario", "label"]).map_err(failed)?;
+    for sample in samples {
+        let cells =
+            [format!("{} {}", sample.value.token(), sample.scenario), sample.label.number().to_string()];
+        writer.write_record(cells).map_err(Error::failure_because("cannot write CSV"))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Error::failure(error.to_string()))?;
+    String::from_utf8(bytes).map_err(Error::failure_because("cannot write CSV"))
+}
+
+/// Writes a dataset folder with this train split and the eval and test splits of the folder `from`, byte for byte. It must not
+/// exist, or be empty.
+///
+/// # Errors
+/// If it is not empty, or a file cannot be read or written; then nothing is written.
+pub fn with_train_split<'a>(to: &Path, from: &Path, train: impl Iterator<Item = &'a Sample>) -> Result<()> {
+    if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
+        return Err(
+            Error::usage(format!("{} is not empty", to.display())).help("name another folder with -o")
+        );
+    }
+    let train = to_csv(train)?;
+    let others = [Split::Eval, Split::Test].into_iter().filter_map(|split| Some((split, split.find(from)?)));
+    let others: Vec<_> = others.collect();
+    disk::write_folder(to, |folder| {
+        disk::write_file(&folder.join("train.csv"), train.as_bytes())?;
+        for (split, path) in others {
+            let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, "read", error))?;
+            disk::write_file(&folder.join(format!("{split}.csv")), &bytes)?;
+        }
+        Ok(())
+    })
+}
