@@ -572,3 +572,75 @@ mod unix {
         assert!(steps.windows(2).all(|pair| pair[0] < pair[1]), "each evaluation once: {steps:?}");
     }
 }
+
+#[test]
+fn reproduce_goes_on_after_a_failure_and_computes_nothing_twice() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let runs = folder.path().join("runs").display().to_string();
+    let reproduce = |arguments: &[&str]| {
+        let small = [
+            "--set=scratch:model.scratch.hidden_size=16",
+            "--set=scratch:train.epochs=1",
+            "--set=bert:model.base=./none",
+        ];
+        let data = data.display().to_string();
+        let fixed = ["reproduce", "--data", &data, "-o", &runs, "--seeds", "1,2"];
+        valuenet(fixed.iter().chain(&small).chain(arguments))
+    };
+    let output = reproduce(&["--rows", "bert,scratch,linear"]);
+    let err = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert_eq!(err.matches("./none: no such folder").count(), 2, "{err}");
+    let out = stdout(&output);
+    assert!(
+        out.contains("Table 2, data") && out.contains("fastText ×2") && out.contains("from scratch ×2"),
+        "{out}"
+    );
+    let json = read_json(&Path::new(&runs).join("tables.json")).unwrap();
+    assert_eq!(json["rows"].as_array().unwrap().len(), 2);
+    assert_eq!(json["rows"][1]["seeds"], serde_json::json!([1, 2]));
+    assert_eq!(std::fs::read_to_string(Path::new(&runs).join("tables.txt")).unwrap(), out);
+
+    // A report that is missing is made again from its checkpoint; the rest is there.
+    let report = Path::new(&runs).join("data/scratch/seed-2/eval/test.json");
+    let before = std::fs::read(&report).unwrap();
+    std::fs::remove_file(&report).unwrap();
+    let again = reproduce(&["--rows", "scratch,linear"]);
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(stderr(&again).matches("complete already").count(), 3);
+    assert!(!stderr(&again).contains("plan"), "{}", stderr(&again));
+    assert_eq!(std::fs::read(&report).unwrap(), before);
+    assert_eq!(stdout(&again), out);
+
+    let other = reproduce(&["--rows", "linear", "--set", "train.epochs=2"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(
+        stderr(&other).contains("another run is here: train.epochs was 5 and is 2"),
+        "{}",
+        stderr(&other)
+    );
+    assert_fails(&reproduce(&["--rows", "gpt"]), 2, &["invalid value 'gpt'", "distilbert"]);
+    assert_fails(&reproduce(&["--versions", "original"]), 3, &["there is no version original here"]);
+}
+
+#[test]
+fn a_linear_model_is_trained_evaluated_and_used_like_any_other() {
+    let folder = folder();
+    let data = dataset(folder.path()).display().to_string();
+    let run = folder.path().join("run").display().to_string();
+    let set = format!("data.dir={data}");
+    let output =
+        valuenet(["train", "configs/linear.toml", "-o", &run, "--set", &set, "--set", "train.epochs=30"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report = valuenet(["eval", &run, "--format", "json"]);
+    let report: Json = serde_json::from_str(&stdout(&report)).unwrap();
+    assert_eq!(report["class_rule"], "the most probable class; the utility is p(+1) - p(-1)");
+    assert!(report["slices"][0]["accuracy"].as_f64().unwrap() > 0.9, "{report}");
+    let texts =
+        write(folder.path(), "texts.txt", "helping a friend\nhurting a friend\n").display().to_string();
+    let vectors = stdout(&valuenet(["infer", &run, &texts, "--format", "csv"]));
+    let power = |line: &str| line.split(',').nth(2).unwrap().parse::<f64>().unwrap();
+    let lines: Vec<&str> = vectors.lines().collect();
+    assert!(power(lines[1]) > 0.0 && power(lines[2]) < 0.0, "{vectors}");
+}

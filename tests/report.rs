@@ -2,18 +2,24 @@
 
 use valuenet::data::check::check;
 use valuenet::data::stats::stats;
-use valuenet::data::{Part, Table};
+use valuenet::data::{self, Part};
 use valuenet::eval::{Evaluation, Scored};
 use valuenet::model::head::Objective;
 use valuenet::report::evaluation::{Report, predictions};
-use valuenet::report::table::{count, score};
+use valuenet::report::reproduction::{Entry, Paper, render};
+use valuenet::report::table::{Table, count, score};
 use valuenet::report::{Format, dataset};
 use valuenet::value::{Label, LabelCounts, Value};
 
 use crate::support::{folder, scored, write};
 
-const FORMATS: [(&str, Format); 4] =
-    [("table", Format::Table), ("json", Format::Json), ("csv", Format::Csv), ("markdown", Format::Markdown)];
+const FORMATS: [(&str, Format); 5] = [
+    ("table", Format::Table),
+    ("json", Format::Json),
+    ("csv", Format::Csv),
+    ("markdown", Format::Markdown),
+    ("latex", Format::Latex),
+];
 
 /// Rows of two values, one of which has a single row and no correlation.
 fn rows() -> Vec<Scored> {
@@ -43,8 +49,62 @@ fn an_evaluation_in_every_format() {
     }
 }
 
+fn reproduction() -> (Vec<Entry>, Paper) {
+    let report = |shift: f64| {
+        let moved = rows().into_iter().map(|row| scored(row.value, row.label, row.utility - shift, row.seen));
+        Evaluation::of(&moved.collect::<Vec<_>>(), None).unwrap()
+    };
+    let entry = |version: &str, title: &str, classifier, reports| {
+        let (version, row) = (version.to_string(), title.to_lowercase());
+        Entry { version, row, title: title.into(), classifier, reports }
+    };
+    let entries = vec![
+        entry("original", "fastText", true, vec![(1, report(1.0)), (2, report(0.6))]),
+        entry("original", "BERT", false, vec![(1, report(0.0))]),
+        entry("balanced", "BERT", false, vec![(1, report(0.3))]),
+    ];
+    let paper = r#"{"source": "a test", "table2": {"original": {"BERT": {"accuracy": 0.61, "mse": 0.39}}},
+                    "table3": {"original": {"BERT": {"POWER": 0.5}}}}"#;
+    (entries, Paper::parse(paper).unwrap())
+}
+
+#[test]
+fn a_reproduction_in_every_format() {
+    let (entries, paper) = reproduction();
+    for (name, format) in FORMATS {
+        insta::assert_snapshot!(format!("reproduction_{name}"), render(&entries, &paper, format).unwrap());
+    }
+}
+
+#[test]
+fn figures_of_the_paper_are_refused_under_names_that_no_table_has() {
+    let with = |column: &str| {
+        format!(
+            r#"{{"source": "", "table2": {{"original": {{"BERT": {{"{column}": 0.5}}}}}}, "table3": {{}}}}"#
+        )
+    };
+    assert!(Paper::parse(&with("f1_yes")).is_ok());
+    assert_eq!(Paper::parse(&with("f2_yes")).unwrap_err(), "\"f2_yes\" is no column of that table");
+    Paper::parse(&std::fs::read_to_string("configs/paper.json").unwrap()).unwrap();
+}
+
+#[test]
+fn latex_keeps_what_it_would_take_for_commands() {
+    let mut table = Table::new("50% of a_b & {c}", ["", "x"]);
+    table.push(["a ×2".into(), "-.5".into()]);
+    table.mark_best(1);
+    let latex = table.latex();
+    assert!(latex.contains("\\caption{50\\% of a\\_b \\& \\{c\\}}"), "{latex}");
+    assert!(latex.contains("a $\\times$2 & \\textbf{$-$.5} \\\\"), "{latex}");
+}
+
 #[test]
 fn tables_fit_into_eighty_columns() {
+    let (entries, paper) = reproduction();
+    for line in render(&entries, &paper, Format::Table).unwrap().lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+
     let counts = |label, number: usize| std::iter::repeat_n((Value::SelfDirection, label), number);
     let rows: Vec<Scored> = counts(Label::No, 1065)
         .chain(counts(Label::Unrelated, 685))
@@ -133,5 +193,5 @@ fn numbers_are_short() {
 fn reading_a_table_keeps_its_path() {
     let folder = folder();
     let path = write(folder.path(), "x.csv", "scenario,label\n[POWER] a,1\n");
-    assert_eq!(Table::read(&path).unwrap().path, path);
+    assert_eq!(data::Table::read(&path).unwrap().path, path);
 }

@@ -13,7 +13,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(is_broken_pipe) {
         return ExitCode::SUCCESS;
     }
-    let known = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
+    show(error);
+    ExitCode::from(known(error).map_or(1, |error| error.kind().exit_code()))
+}
+
+/// Shows an error that the program goes on after.
+pub fn show(error: &anyhow::Error) {
     let mut stderr = std::io::stderr().lock();
     let coloured = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let label = |text: &str, code: &str| match coloured {
@@ -24,8 +29,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     for cause in error.chain().skip(1) {
         let _ = writeln!(stderr, "  caused by: {cause}");
     }
-    if let Some(advice) = known.and_then(Error::advice) {
+    if let Some(advice) = known(error).and_then(Error::advice) {
         let _ = writeln!(stderr, "{} {advice}", label("help:", "36"));
     }
-    ExitCode::from(known.map_or(1, |error| error.kind().exit_code()))
+}
+
+/// The library's error among the causes.
+fn known(error: &anyhow::Error) -> Option<&Error> {
+    error.chain().find_map(|cause| cause.downcast_ref::<Error>())
 }

@@ -9,6 +9,7 @@ mod model;
 mod output;
 mod progress;
 mod provenance;
+mod reproduce;
 mod train;
 mod train_data;
 mod train_log;
@@ -53,6 +54,8 @@ enum Command {
     Train(train::Args),
     /// Report a trained model's scores on a split or a file.
     Eval(eval::Args),
+    /// Train and compare the models of the paper's Tables 2 and 3.
+    Reproduce(reproduce::Args),
     /// Turn texts into 10-dimensional value vectors.
     Infer(infer::Args),
     /// Look at ValueNet data, and make its versions.
@@ -73,6 +76,7 @@ impl Cli {
         pool.install(|| match self.command {
             Command::Train(args) => train::run(&args, &console),
             Command::Eval(args) => eval::run(&args, &console),
+            Command::Reproduce(args) => reproduce::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
             Command::Data(command) => data::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),
@@ -87,6 +91,7 @@ enum TableFormat {
     Json,
     Csv,
     Markdown,
+    Latex,
 }
 
 impl From<TableFormat> for Format {
@@ -96,6 +101,7 @@ impl From<TableFormat> for Format {
             TableFormat::Json => Format::Json,
             TableFormat::Csv => Format::Csv,
             TableFormat::Markdown => Format::Markdown,
+            TableFormat::Latex => Format::Latex,
         }
     }
 }

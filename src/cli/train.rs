@@ -27,57 +27,65 @@ use super::provenance::{describe, now};
 use super::train_data::Data;
 use super::train_session::{Outcome, Place, Session};
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct Args {
     /// The configuration file.
-    config: PathBuf,
+    pub config: PathBuf,
 
     /// The run directory; by default runs/ and the name of the configuration.
     #[arg(short, long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
 
     /// Change a key of the configuration, such as train.learning_rate=3e-5.
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub set: Vec<String>,
 
     /// The seed (train.seed).
     #[arg(long)]
-    seed: Option<u64>,
+    pub seed: Option<u64>,
 
     /// auto, cpu, cuda or cuda:N (train.device).
     #[arg(long)]
-    device: Option<String>,
+    pub device: Option<String>,
 
     /// In which precision linear layers are computed (train.dtype).
     #[arg(long, value_enum)]
-    dtype: Option<Dtype>,
+    pub dtype: Option<Dtype>,
 
     /// Read only the first N rows of each split.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
+    pub limit: Option<u32>,
 
     /// Go on where the run stopped; the same configuration and data give the same model as without the stop.
     #[arg(long, conflicts_with = "overwrite")]
-    resume: bool,
+    pub resume: bool,
 
     /// Begin anew; a run that is there is kept under another name.
     #[arg(long)]
-    overwrite: bool,
+    pub overwrite: bool,
 
     /// Prepare everything, say what would be done, and write nothing.
     #[arg(long, conflicts_with_all = ["resume", "overwrite"])]
-    dry_run: bool,
+    pub dry_run: bool,
 
     /// Stop after this many steps, to be resumed later.
     #[arg(long, value_name = "STEPS")]
-    stop_after: Option<u64>,
+    pub stop_after: Option<u64>,
 
     /// Do not report the test split at the end.
     #[arg(long)]
-    no_test: bool,
+    pub no_test: bool,
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    Ok(match train(args, console)? {
+        Outcome::Ended(_) | Outcome::Planned => ExitCode::SUCCESS,
+        Outcome::Interrupted => ExitCode::from(130),
+    })
+}
+
+/// Trains as the arguments say.
+pub fn train(args: &Args, console: &Console) -> anyhow::Result<Outcome> {
     let config = read_config(args)?;
     let limit = args.limit.map(|limit| limit as usize);
     let data = Data::read(&config, limit)?;
@@ -121,24 +129,22 @@ struct Training<'a> {
 
 impl Training<'_> {
     /// Trains and reports the test split, or says what would be done.
-    fn run(&self, learner: &mut dyn Learner, place: Place, info: Info) -> anyhow::Result<ExitCode> {
+    fn run(&self, learner: &mut dyn Learner, place: Place, info: Info) -> anyhow::Result<Outcome> {
         let total = self.announce(learner, &info);
         let Self { args, config, path, console, .. } = *self;
         if args.dry_run {
             console.note(&format!("dry run: nothing was written to {}", path.display()));
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Outcome::Planned);
         }
         let session = Session { config, path, console, total, stop_after: args.stop_after };
-        match session.train(learner, place, info)? {
-            Outcome::Interrupted => return Ok(ExitCode::from(130)),
-            Outcome::Ended(Stop::Paused) => {}
-            Outcome::Ended(Stop::Finished | Stop::Patience) => {
-                if let Some(test) = self.data.test.as_ref().filter(|_| !args.no_test) {
-                    self.report(test)?;
-                }
+        let outcome = session.train(learner, place, info)?;
+        match (&outcome, &self.data.test) {
+            (Outcome::Ended(Stop::Finished | Stop::Patience), Some(test)) if !args.no_test => {
+                self.report(test)?;
             }
+            _ => {}
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(outcome)
     }
 
     /// Says what is about to be done, and returns the number of steps.
@@ -175,7 +181,7 @@ impl Training<'_> {
 }
 
 /// The configuration file, then `--set`, then the flags that have a key.
-fn read_config(args: &Args) -> Result<Config> {
+pub fn read_config(args: &Args) -> Result<Config> {
     let mut sets = args.set.clone();
     sets.extend(args.seed.map(|seed| format!("train.seed={seed}")));
     sets.extend(args.device.as_ref().map(|device| format!("train.device=\"{device}\"")));

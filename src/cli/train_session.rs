@@ -18,6 +18,8 @@ use super::train_log::TrainLog;
 pub enum Outcome {
     Ended(Stop),
     Interrupted,
+    /// It was only to be prepared.
+    Planned,
 }
 
 /// Where a training writes.
@@ -108,11 +110,14 @@ impl Session<'_> {
 /// From now on the first Ctrl-C asks for a stop after the current step, and the second ends the program.
 fn catch_interrupts() -> anyhow::Result<&'static AtomicBool> {
     static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .context("cannot catch Ctrl-C")?;
+    static CAUGHT: AtomicBool = AtomicBool::new(false);
+    if !CAUGHT.swap(true, Ordering::Relaxed) {
+        ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        })
+        .context("cannot catch Ctrl-C")?;
+    }
     Ok(&INTERRUPTED)
 }

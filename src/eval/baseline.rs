@@ -1,12 +1,12 @@
 //! What a model without text would score: the labels of the train split, value by value.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scored::Scored;
 use crate::value::{Label, LabelCounts};
 
 /// The scores of the trivial baselines on some rows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Accuracy of each value's most frequent train label.
     pub accuracy: f64,

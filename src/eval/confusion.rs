@@ -3,17 +3,17 @@
 //! Where a quotient has no meaning, because a class is never predicted or never true, it counts as 0, as
 //! scikit-learn's `zero_division=0`. Macro averages are over all three classes, present or not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::value::Label;
 
 /// How often each label (rows) was predicted as each class (columns), both in the order -1, 0, +1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confusion([[u64; Label::COUNT]; Label::COUNT]);
 
 /// The scores of one class.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClassScores {
     /// The class as a number: -1, 0 or 1.
     pub label: i8,

@@ -1,6 +1,6 @@
 //! The whole report on a split: all rows, those with texts unseen in training, and each value's.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
 use super::confusion::{ClassScores, Confusion};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::value::{Label, LabelCounts, Value};
 
 /// The report on some rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
     /// `all`, `unseen`, or the name of a value.
     pub name: String,
@@ -65,7 +65,7 @@ impl Slice {
 }
 
 /// The report on a split.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// All rows first, then those with unseen texts, then the values'. Slices without rows are left out.
     pub slices: Vec<Slice>,

@@ -17,6 +17,7 @@ pub fn stats(stats: &[Stats], format: Format) -> Result<String> {
     match format {
         Format::Table => Ok(stats_tables(stats).map(|table| table.text()).join("\n")),
         Format::Markdown => Ok(stats_tables(stats).map(|table| table.markdown()).join("\n")),
+        Format::Latex => Ok(stats_tables(stats).map(|table| table.latex()).join("\n")),
         Format::Json => pretty(&Json::Array(stats.iter().map(stats_json).collect())),
         Format::Csv => stats_csv(stats),
     }
@@ -90,6 +91,7 @@ pub fn findings(findings: &Findings, format: Format) -> Result<String> {
             Ok(findings_lists(findings) + &findings_tables(findings).map(|table| table.text()).join("\n"))
         }
         Format::Markdown => Ok(findings_tables(findings).map(|table| table.markdown()).join("\n")),
+        Format::Latex => Ok(findings_tables(findings).map(|table| table.latex()).join("\n")),
         Format::Json => pretty(&findings_json(findings)),
         Format::Csv => findings_csv(findings),
     }
@@ -178,7 +180,7 @@ fn findings_csv(findings: &Findings) -> Result<String> {
     csv(&["kind", "path", "line", "what"], bad.chain(conflicts).chain(duplicates))
 }
 
-fn pretty(json: &Json) -> Result<String> {
+pub(super) fn pretty(json: &Json) -> Result<String> {
     serde_json::to_string_pretty(json)
         .map(|text| text + "\n")
         .map_err(Error::failure_because("cannot write JSON"))

@@ -35,6 +35,7 @@ impl Report<'_> {
         match format {
             Format::Table => Ok(self.tables().iter().map(Table::text).collect::<Vec<_>>().join("\n")),
             Format::Markdown => Ok(self.tables().iter().map(Table::markdown).collect::<Vec<_>>().join("\n")),
+            Format::Latex => Ok(self.tables().iter().map(Table::latex).collect::<Vec<_>>().join("\n")),
             Format::Csv => csv(&CSV_HEADER, self.evaluation.slices.iter().map(csv_row)),
             Format::Json => serde_json::to_string_pretty(self)
                 .map(|json| json + "\n")

@@ -3,6 +3,7 @@
 pub mod dataset;
 pub mod evaluation;
 pub mod profiles;
+pub mod reproduction;
 pub mod table;
 
 /// How a report is written.
@@ -16,4 +17,6 @@ pub enum Format {
     Csv,
     /// Markdown tables.
     Markdown,
+    /// LaTeX tables, for `booktabs`.
+    Latex,
 }

@@ -1,4 +1,6 @@
-//! Tables: a header, rows of cells, and the three ways to write them.
+//! Tables: a header, rows of cells, and the ways to write them.
+
+use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 
@@ -17,6 +19,8 @@ pub struct Table {
     title: String,
     header: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
+    /// The cells that stand out, by row and column.
+    best: BTreeSet<(usize, usize)>,
     gap: usize,
 }
 
@@ -30,6 +34,7 @@ impl Table {
             title: title.into(),
             header: header.into_iter().enumerate().map(align).collect(),
             rows: Vec::new(),
+            best: BTreeSet::new(),
             gap: 2,
         }
     }
@@ -46,35 +51,55 @@ impl Table {
         self.rows.push(cells);
     }
 
-    fn widths(&self) -> Vec<usize> {
-        let width = |text: &str| text.chars().count();
-        let widest = |column: usize| self.rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
-        self.header.iter().enumerate().map(|(column, (name, _))| width(name).max(widest(column))).collect()
+    /// Makes a cell of the last row stand out: with a star in text, bold elsewhere.
+    pub fn mark_best(&mut self, column: usize) {
+        self.best.insert((self.rows.len().saturating_sub(1), column));
+    }
+
+    /// The rows, with what stands out written by `best`, and everything else by `plain`.
+    fn written(&self, plain: impl Fn(&str) -> String, best: impl Fn(&str) -> String) -> Vec<Vec<String>> {
+        let cell = |row: usize, (column, text): (usize, &String)| match self.best.contains(&(row, column)) {
+            true => best(&plain(text)),
+            false => plain(text),
+        };
+        let rows = self.rows.iter().enumerate();
+        rows.map(|(row, cells)| cells.iter().enumerate().map(|at| cell(row, at)).collect()).collect()
     }
 
     /// The table in aligned columns under its title.
     pub fn text(&self) -> String {
-        let widths = self.widths();
-        let line = |cells: &[&str]| {
-            let padded =
-                cells.iter().zip(&self.header).zip(&widths).map(|((cell, (_, align)), width)| match align {
-                    Align::Left => format!("{cell:<width$}"),
-                    Align::Right => format!("{cell:>width$}"),
-                });
-            padded.collect::<Vec<_>>().join(&" ".repeat(self.gap)).trim_end().to_string() + "\n"
+        let width = |text: &str| text.chars().count();
+        let widest = |column: usize| self.rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+        let names = self.header.iter().enumerate();
+        let widths: Vec<usize> = names.map(|(column, (name, _))| width(name).max(widest(column))).collect();
+        // A star stands in the gap before its cell.
+        let line = |cells: &[&str], is_best: &dyn Fn(usize) -> bool| {
+            let mut line = String::new();
+            for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+                let cell = if is_best(column) { format!("*{cell}") } else { cell.to_string() };
+                let gap = if column == 0 { 0 } else { self.gap };
+                match self.header[column].1 {
+                    Align::Left => line += &format!("{:gap$}{cell:<width$}", ""),
+                    Align::Right => line += &format!("{cell:>width$}", width = gap + width),
+                }
+            }
+            line.trim_end().to_string() + "\n"
         };
         let header: Vec<&str> = self.header.iter().map(|(name, _)| name.as_str()).collect();
         let rule = "─".repeat(widths.iter().sum::<usize>() + self.gap * widths.len().saturating_sub(1));
-        let rows = self.rows.iter().map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>()));
-        format!("{}\n{}{rule}\n{}", self.title, line(&header), rows.collect::<String>())
+        let rows = self.rows.iter().enumerate().map(|(number, row)| {
+            let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+            line(&cells, &|column| self.best.contains(&(number, column)))
+        });
+        format!("{}\n{}{rule}\n{}", self.title, line(&header, &|_| false), rows.collect::<String>())
     }
 
     /// The table in Markdown under its title.
     pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let escape = |cell: &String| cell.replace('|', "\\|");
+        let escape = |cell: &str| cell.replace('|', "\\|");
         let rule = self.header.iter().map(|(_, align)| if *align == Align::Left { "---" } else { "---:" });
-        let rows = self.rows.iter().map(|row| line(row.iter().map(escape).collect()));
+        let rows = self.written(escape, |text| format!("**{text}**")).into_iter().map(line);
         format!(
             "**{}**\n\n{}{}{}",
             self.title,
@@ -83,6 +108,42 @@ impl Table {
             rows.collect::<String>()
         )
     }
+}
+
+impl Table {
+    /// The table as a LaTeX `table` with `booktabs` rules.
+    pub fn latex(&self) -> String {
+        let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
+        let align: String =
+            self.header.iter().map(|(_, align)| if *align == Align::Left { 'l' } else { 'r' }).collect();
+        let header = line(self.header.iter().map(|(name, _)| escape_latex(name)).collect());
+        let rows = self.written(escape_latex, |text| format!("\\textbf{{{text}}}")).into_iter().map(line);
+        format!(
+            "\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\begin{{tabular}}{{{align}}}\n    \\toprule\n{header}    \
+             \\midrule\n{}    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n",
+            escape_latex(&self.title),
+            rows.collect::<String>()
+        )
+    }
+}
+
+/// Text that LaTeX sets as it is; minus signs before numbers are typeset as such.
+fn escape_latex(text: &str) -> String {
+    let is_negative = text.starts_with('-') && text.len() > 1;
+    let escaped: String = text
+        .chars()
+        .skip(usize::from(is_negative))
+        .map(|letter| match letter {
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => format!("\\{letter}"),
+            '~' => "\\textasciitilde{}".into(),
+            '^' => "\\textasciicircum{}".into(),
+            '\\' => "\\textbackslash{}".into(),
+            '×' => "$\\times$".into(),
+            '·' => "$\\cdot$".into(),
+            other => other.to_string(),
+        })
+        .collect();
+    if is_negative { format!("$-${escaped}") } else { escaped }
 }
 
 /// Rows of cells as CSV, RFC 4180.
