@@ -56,8 +56,11 @@ pub enum Transfer<'a> {
 }
 
 /// The kinds of files that a model needs, each by its acceptable names, the best first.
-const NEEDED: [&[&str]; 3] =
-    [&["config.json"], &["tokenizer.json", "vocab.txt"], &["model.safetensors", "pytorch_model.bin"]];
+const NEEDED: [&[&str]; 3] = [
+    &["config.json"],
+    &["tokenizer.json", "vocab.txt", "spm.model"],
+    &["model.safetensors", "pytorch_model.bin"],
+];
 
 /// Files that are taken along where they are.
 const WELCOME: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];

@@ -286,7 +286,11 @@ fn rows_that_a_checkpoint_has_to_spare_are_used_for_new_tokens() {
     write(padded.path(), "config.json", config.to_string());
     let model = from_base(padded.path(), Pooling::Cls);
     let index = model.network().params().index_of("bert.embeddings.word_embeddings.weight").unwrap();
-    assert_eq!(model.network().params().var(index).dims(), [352, 32]);
+    let rows: Vec<Vec<f32>> = model.network().params().var(index).to_vec2().unwrap();
+    assert_eq!((rows.len(), rows[0].len()), (352, 32));
+    let is_zero = |row: &Vec<f32>| row.iter().all(|x| *x == 0.0);
+    assert!(!rows[330..340].iter().any(is_zero), "the value tokens' rows start like those of any base");
+    assert!(rows[340..].iter().all(is_zero), "the others stay");
     let folder = folder();
     model.write(folder.path()).unwrap();
     assert_eq!(utilities(&ValueModel::open(folder.path(), &CPU).unwrap()), utilities(&model));

@@ -167,3 +167,45 @@ fn epochs_differ_and_batches_hold_like_lengths() {
     };
     assert!(epoch_batches(&lengths, 32, 1, 0).iter().all(|batch| spread(batch) <= 3));
 }
+
+#[test]
+fn a_sentencepiece_model_gives_the_pieces_that_sentencepiece_gives() {
+    // Trained by SentencePiece on data/sample, and asked for these ids there.
+    let expected: [(&str, Vec<u32>); 5] = [
+        (
+            "I helped my neighbour carry her shopping.",
+            vec![4, 7, 254, 19, 57, 9, 122, 345, 103, 64, 269, 11, 4, 398, 12, 232, 55, 55, 6, 5],
+        ),
+        ("  two  spaces and\ttabs ", vec![76, 140, 316, 204, 268, 202, 4, 91, 3, 25, 204, 328, 10]),
+        ("", vec![]),
+        ("Café ﬁne ① 你好 😀", vec![4, 392, 204, 78, 3, 4, 3, 20, 19, 4, 3, 4, 3, 4, 3]),
+        ("zzzqqq XYZ!!! don't", vec![4, 291, 291, 291, 393, 393, 393, 4, 3, 82, 20, 3, 25]),
+    ];
+    let encoder = TextEncoder::read_base(Path::new("tests/fixtures/spm.model"), 64).unwrap();
+    for (text, pieces) in expected {
+        let prompt = encoder.encode(Value::Power, text).unwrap();
+        assert_eq!((prompt[0], prompt[prompt.len() - 1]), (1, 2));
+        assert_eq!(prompt[1], encoder.value_id(Value::Power));
+        assert_eq!(prompt[2..prompt.len() - 1], pieces, "{text}");
+    }
+    assert_eq!(encoder.vocabulary_size(), 400 + 1 + 10);
+
+    let folder = folder();
+    let bytes = std::fs::read("tests/fixtures/spm.model").unwrap();
+    for damaged in [&bytes[..1000], b"", b"not a model"] {
+        let path = write(folder.path(), "spm.model", damaged);
+        let error = TextEncoder::read_base(&path, 64).unwrap_err().to_string();
+        assert!(error.ends_with("spm.model: not a SentencePiece model that can be read"), "{error}");
+    }
+}
+
+#[test]
+fn only_tokens_that_were_not_there_count_as_added() {
+    let base = encoder(64);
+    assert!(Value::ALL.into_iter().all(|value| base.is_added(value)));
+    let folder = folder();
+    let path = write(folder.path(), "tokenizer.json", base.to_json().unwrap());
+    let again = TextEncoder::read_base(&path, 64).unwrap();
+    assert!(!Value::ALL.into_iter().any(|value| again.is_added(value)));
+    assert_eq!(again.vocabulary_size(), base.vocabulary_size());
+}

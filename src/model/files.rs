@@ -30,7 +30,7 @@ pub struct ModelFiles {
     pub folder: PathBuf,
     /// `config.json`.
     pub config: PathBuf,
-    /// `tokenizer.json`, or `vocab.txt` where there is none.
+    /// `tokenizer.json`, or `vocab.txt` or `spm.model` where there is none.
     pub tokenizer: PathBuf,
     /// `model.safetensors`, or `pytorch_model.bin` where there is none.
     pub weights: PathBuf,
@@ -62,7 +62,7 @@ impl ModelFiles {
         Ok(Self {
             folder: folder.into(),
             config: first_of(&[CONFIG])?,
-            tokenizer: first_of(&[TOKENIZER, "vocab.txt"])?,
+            tokenizer: first_of(&[TOKENIZER, "vocab.txt", "spm.model"])?,
             weights: first_of(&[WEIGHTS, "pytorch_model.bin"])?,
         })
     }

@@ -19,33 +19,39 @@ pub enum ValueTokenInit {
 }
 
 /// An embedding table with a row for each token of the tokenizer: `table`, (entries, hidden), and behind it as many
-/// rows as are missing, those of value tokens as `init` says. Rows that the table has already stay as they are.
+/// rows as are missing. The rows of value tokens that were added to the tokenizer start as `init` says, also where the
+/// table has rows to spare; all others that the table has stay as they are.
 ///
 /// # Errors
 /// If the table is none.
 pub fn add_value_rows(table: &Tensor, text: &TextEncoder, init: ValueTokenInit, seed: u64) -> Result<Tensor> {
     let table = table.to_dtype(DType::F32)?;
     let (entries, hidden) = table.dims2()?;
-    let missing = text.vocabulary_size().saturating_sub(entries);
-    let mut rows = Vec::with_capacity(missing * hidden);
-    for id in entries..entries + missing {
-        let value = Value::ALL.into_iter().find(|value| text.value_id(*value) as usize == id);
+    let all = entries.max(text.vocabulary_size());
+    let mut rows = table.flatten_all()?.to_vec1::<f32>()?;
+    rows.resize(all * hidden, 0.0);
+    let of_value = |id: usize| {
+        Value::ALL.into_iter().find(|value| text.value_id(*value) as usize == id && text.is_added(*value))
+    };
+    for id in 0..all {
+        let value = of_value(id);
+        if id < entries && value.is_none() {
+            continue;
+        }
         let pieces = match (value, init) {
             (Some(value), ValueTokenInit::Mean) => {
                 text.name_pieces(value).map_err(candle_core::Error::wrap)?
             }
             _ => Vec::new(),
         };
-        if pieces.is_empty() {
+        let row = if pieces.is_empty() {
             let mut stream = Stream::new(seed, Purpose::Init, name_index(&format!("token {id}")));
-            rows.extend((0..hidden).map(|_| stream.normal() * INITIAL_DEVIATION));
+            (0..hidden).map(|_| stream.normal() * INITIAL_DEVIATION).collect()
         } else {
             let pieces = Tensor::new(pieces, table.device())?;
-            rows.extend(table.index_select(&pieces, 0)?.mean(0)?.to_vec1::<f32>()?);
-        }
+            table.index_select(&pieces, 0)?.mean(0)?.to_vec1::<f32>()?
+        };
+        rows[id * hidden..][..hidden].copy_from_slice(&row);
     }
-    match missing {
-        0 => Ok(table),
-        _ => Tensor::cat(&[&table, &Tensor::from_vec(rows, (missing, hidden), table.device())?], 0),
-    }
+    Tensor::from_vec(rows, (all, hidden), table.device())
 }

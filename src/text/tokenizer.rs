@@ -12,6 +12,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
 
+use super::sentencepiece;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -23,6 +24,8 @@ pub const SHORTEST: usize = 8;
 pub struct TextEncoder {
     tokenizer: Tokenizer,
     value_ids: [u32; Value::COUNT],
+    /// Tokens from this id on were added to what was read.
+    first_added: usize,
 }
 
 impl TextEncoder {
@@ -39,7 +42,8 @@ impl TextEncoder {
                 "this tokenizer belongs to a base model; `valuenet train` adds the ten value tokens to it",
             ));
         }
-        Self::new(tokenizer, max_length).map_err(|error| error_at(path, error))
+        let first_added = rows_for(&tokenizer);
+        Self::new(tokenizer, first_added, max_length).map_err(|error| error_at(path, error))
     }
 
     /// Reads the tokenizer of a base model, and adds the value tokens that it does not know.
@@ -55,21 +59,22 @@ impl TextEncoder {
     /// # Errors
     /// If the tokenizer puts no start token before a text.
     pub fn with_value_tokens(mut tokenizer: Tokenizer, max_length: usize) -> Result<Self> {
+        let first_added = rows_for(&tokenizer);
         let tokens = Value::ALL.map(|value| AddedToken::from(value.token(), true).normalized(false));
         tokenizer
             .add_special_tokens(tokens)
             .map_err(Error::failure_because("cannot add the value tokens"))?;
-        Self::new(tokenizer, max_length)
+        Self::new(tokenizer, first_added, max_length)
     }
 
-    fn new(mut tokenizer: Tokenizer, max_length: usize) -> Result<Self> {
+    fn new(mut tokenizer: Tokenizer, first_added: usize, max_length: usize) -> Result<Self> {
         let max_length = max_length.max(SHORTEST);
         let truncation = TruncationParams { max_length, ..TruncationParams::default() };
         tokenizer
             .with_padding(None)
             .with_truncation(Some(truncation))
             .map_err(Error::failure_because("cannot limit the length of texts"))?;
-        let mut encoder = Self { value_ids: [0; Value::COUNT], tokenizer };
+        let mut encoder = Self { value_ids: [0; Value::COUNT], first_added, tokenizer };
         for value in Value::ALL {
             let id = encoder.tokenizer.token_to_id(&value.token());
             encoder.value_ids[value.index()] = id.ok_or_else(|| Error::failure("no value tokens"))?;
@@ -132,7 +137,12 @@ impl TextEncoder {
 
     /// One more than the largest id: how many rows an embedding table needs.
     pub fn vocabulary_size(&self) -> usize {
-        self.tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
+        rows_for(&self.tokenizer)
+    }
+
+    /// Whether a value's token was not in the tokenizer that was read, but added to it.
+    pub fn is_added(&self, value: Value) -> bool {
+        self.value_id(value) as usize >= self.first_added
     }
 
     /// The tokenizer as a `tokenizer.json`, without a length limit or padding of its own.
@@ -146,6 +156,10 @@ impl TextEncoder {
     }
 }
 
+fn rows_for(tokenizer: &Tokenizer) -> usize {
+    tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
+}
+
 fn error_at(path: &Path, error: Error) -> Error {
     let advice = error.advice().map(String::from);
     let placed = Error::file(path, error.to_string());
@@ -153,8 +167,10 @@ fn error_at(path: &Path, error: Error) -> Error {
 }
 
 fn parse(path: &Path) -> Result<Tokenizer> {
-    if path.extension().is_some_and(|extension| extension == "txt") {
-        return from_vocabulary_file(path);
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("txt") => return from_vocabulary_file(path),
+        Some("model") => return sentencepiece::read(path),
+        _ => {}
     }
     let text = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
     Tokenizer::from_bytes(&text).map_err(|error| {
@@ -192,17 +208,22 @@ pub(super) fn bert_tokenizer(model: WordPiece, lowercase: bool) -> Result<Tokeni
     tokenizer
         .add_special_tokens(special.map(|token| AddedToken::from(token, true)))
         .map_err(Error::failure_because("cannot add BERT's special tokens"))?;
-    let id = |token: &str| {
-        let id = tokenizer.token_to_id(token).map(|id| (token.to_string(), id));
-        id.ok_or_else(|| Error::failure(format!("the vocabulary has no {token}")))
-    };
-    let template = TemplateProcessing::builder()
-        .try_single("[CLS] $A [SEP]")
-        .and_then(|builder| builder.try_pair("[CLS] $A [SEP] $B:1 [SEP]:1"))
-        .map_err(Error::failure)?
-        .special_tokens(vec![id("[CLS]")?, id("[SEP]")?])
-        .build()
-        .map_err(|error| Error::failure(error.to_string()))?;
+    let template =
+        classifier_template(&tokenizer).map_err(Error::failure_because("not a BERT's vocabulary"))?;
     tokenizer.with_post_processor(Some(template));
     Ok(tokenizer)
+}
+
+/// What puts `[CLS]` before a text and `[SEP]` behind it.
+pub(super) fn classifier_template(tokenizer: &Tokenizer) -> tokenizers::Result<TemplateProcessing> {
+    let id = |token: &str| {
+        let id = tokenizer.token_to_id(token).map(|id| (token.to_string(), id));
+        id.ok_or_else(|| format!("the vocabulary has no {token}"))
+    };
+    let builder = TemplateProcessing::builder()
+        .try_single("[CLS] $A [SEP]")?
+        .try_pair("[CLS] $A [SEP] $B:1 [SEP]:1")?
+        .special_tokens(vec![id("[CLS]")?, id("[SEP]")?])
+        .build()?;
+    Ok(builder)
 }

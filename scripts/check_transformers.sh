@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Checkpoints of every family in Python's transformers: the same logits?
+#
+#   scripts/check_transformers.sh [VENV]
+#
+# VENV (by default target/transformers) is made if it is not there, with torch for the CPU and transformers.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=${1:-target/transformers}
+if [ ! -x "$venv/bin/python" ]; then
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet torch transformers safetensors
+fi
+cargo build --release
+"$venv/bin/python" scripts/check_transformers.py target/release/valuenet
