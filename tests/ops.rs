@@ -361,7 +361,9 @@ fn attention_survives_scores_of_any_size() {
 #[test]
 fn looking_rows_up_is_right() {
     let ids = || vec![vec![2, 0, 2, 4], vec![1, 1, 0, 1]];
-    check(|| Lookup { ids: ids() }, &[random(&[5, 3], 0), random(&[2, 3], 1)]);
+    for scale in [1.0, 0.75] {
+        check(|| Lookup { ids: ids(), scale }, &[random(&[5, 3], 0), random(&[2, 3], 1)]);
+    }
 }
 
 #[test]
@@ -446,7 +448,7 @@ fn gradients_of_several_passes_add_up() {
     for ids in [vec![1, 4], vec![4, 0, 4]] {
         let tape = Tape::training(None);
         let weights = Tensor::ones((ids.len(), 2), DType::F32, &CPU).unwrap();
-        let rows = tape.apply(Lookup { ids: vec![ids] }, &[&nodes[0]]).unwrap();
+        let rows = tape.apply(Lookup { ids: vec![ids], scale: 1.0 }, &[&nodes[0]]).unwrap();
         let loss = tape.apply(Weighted { weights }, &[&rows]).unwrap();
         tape.backward(&loss, &mut gradients).unwrap();
     }

@@ -1,5 +1,6 @@
 //! BART (Lewis et al., ACL 2020) as transformers' `BartModel`, on packed rows: an encoder reads the prompt, a decoder reads it
-//! again, and the decoder's state at the end stands for the whole.
+//! again, and the decoder's state at the end stands for the whole. mBART (Liu et al., 2020) is the same with its norms before
+//! each part, and one more at the end of either side.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use serde::Deserialize;
 use crate::nn::activation::Activation;
 use crate::nn::attention::{Offsets, Visible};
 use crate::nn::dropout::dropout;
-use crate::nn::embedding::{Embedding, lookup, select_rows};
+use crate::nn::embedding::{Embedding, lookup_scaled, select_rows};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
@@ -54,7 +55,8 @@ pub struct BartConfig {
     pub decoder_start_token_id: u32,
     #[serde(default)]
     pub scale_embedding: bool,
-    #[serde(default)]
+    /// Norms stand before each part, and behind either side: what makes an mBART, whatever a checkpoint says.
+    #[serde(skip)]
     pub normalize_before: bool,
 }
 
@@ -81,9 +83,12 @@ impl BartConfig {
             hidden_size: self.d_model,
             max_length: self.max_position_embeddings,
             dropout_keys: &["dropout", "attention_dropout", "activation_dropout", "classifier_dropout"],
-            class: "BartModel",
+            class: if self.normalize_before { "MBartModel" } else { "BartModel" },
             head: HeadLayout {
-                class: "BartForSequenceClassification",
+                class: match self.normalize_before {
+                    true => "MBartForSequenceClassification",
+                    false => "BartForSequenceClassification",
+                },
                 dense: "classification_head.dense",
                 activation: Activation::Tanh,
                 output: "classification_head.out_proj",
@@ -92,6 +97,11 @@ impl BartConfig {
                 ..HeadLayout::plain()
             },
         }
+    }
+
+    /// The same for mBART.
+    pub(super) fn mbart(self) -> Self {
+        Self { normalize_before: true, ..self }
     }
 
     /// Checkpoints hold the word embeddings once, under one of three names.
@@ -119,13 +129,6 @@ impl Bart {
     /// # Errors
     /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
     pub fn load(scope: &Scope, config: &BartConfig) -> Result<Self> {
-        for (asked, key) in
-            [(config.scale_embedding, "scale_embedding"), (config.normalize_before, "normalize_before")]
-        {
-            if asked {
-                candle_core::bail!("{key} is true: such a BART is not known");
-            }
-        }
         let (encoder, decoder) = (scope.enter("encoder"), scope.enter("decoder"));
         Ok(Self {
             shared: Embedding::load(&scope.enter("shared"), config.vocab_size, config.d_model)?,
@@ -145,6 +148,7 @@ impl Bart {
         for layer in &self.encoder.layers {
             memory = layer.forward(tape, &memory, &batch)?;
         }
+        let memory = self.encoder.finish(tape, memory)?;
         let shifted = self.shifted(&batch);
         let mut x = self.decoder.embed(tape, &self.shared, &shifted)?;
         for (number, layer) in self.decoder.layers.iter().enumerate() {
@@ -154,10 +158,10 @@ impl Bart {
                 _ => layer.forward(tape, &x, &memory, &batch)?,
             };
         }
-        match wanted {
-            Wanted::Summary if self.decoder.layers.is_empty() => select_rows(tape, &x, &batch.last_rows()),
-            _ => Ok(x),
+        if wanted == Wanted::Summary && self.decoder.layers.is_empty() {
+            x = select_rows(tape, &x, &batch.last_rows())?;
         }
+        self.decoder.finish(tape, x)
     }
 
     /// What the decoder reads: each sequence behind a start token, without its end, as `shift_tokens_right`.
@@ -172,12 +176,14 @@ impl Bart {
     }
 }
 
-/// `BartEncoder` or `BartDecoder`: positions, a norm, layers.
+/// `BartEncoder` or `BartDecoder`: positions, a norm, layers, perhaps another norm.
 #[derive(Debug)]
 struct Side<L> {
     embed_positions: Embedding,
     layernorm_embedding: LayerNorm,
     layers: Vec<L>,
+    layer_norm: Option<LayerNorm>,
+    scale: f32,
     dropout: f32,
 }
 
@@ -194,6 +200,11 @@ impl<L> Side<L> {
             embed_positions: Embedding::load(&scope.enter("embed_positions"), positions, config.d_model)?,
             layernorm_embedding: norm(&scope.enter("layernorm_embedding"), config)?,
             layers: (0..layers).map(of_layer).collect::<Result<_>>()?,
+            layer_norm: config
+                .normalize_before
+                .then(|| norm(&scope.enter("layer_norm"), config))
+                .transpose()?,
+            scale: if config.scale_embedding { (config.d_model as f32).sqrt() } else { 1.0 },
             dropout: config.dropout,
         })
     }
@@ -202,8 +213,13 @@ impl<L> Side<L> {
     fn embed(&self, tape: &Tape, shared: &Embedding, batch: &Packed) -> Result<Node> {
         let tables: [(&Embedding, &[u32]); 2] =
             [(shared, &batch.ids), (&self.embed_positions, &batch.positions)];
-        let x = lookup(tape, &tables)?;
+        let x = lookup_scaled(tape, &tables, self.scale)?;
         dropout(tape, &self.layernorm_embedding.forward(tape, &x)?, self.dropout)
+    }
+
+    /// The states behind the last layer.
+    fn finish(&self, tape: &Tape, x: Node) -> Result<Node> {
+        self.layer_norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(tape, &x))
     }
 }
 
@@ -211,12 +227,33 @@ fn norm(scope: &Scope, config: &BartConfig) -> Result<LayerNorm> {
     LayerNorm::load(scope, config.d_model, NORM_EPS)
 }
 
-/// `BartAttention` with the residual connection and the norm behind it.
+/// The norm of a part of a layer: before the part, or behind its residual connection.
+#[derive(Debug)]
+struct PartNorm {
+    norm: LayerNorm,
+    before: bool,
+}
+
+impl PartNorm {
+    fn load(scope: &Scope, config: &BartConfig) -> Result<Self> {
+        Ok(Self { norm: norm(scope, config)?, before: config.normalize_before })
+    }
+
+    fn before(&self, tape: &Tape, x: &Node) -> Result<Node> {
+        if self.before { self.norm.forward(tape, x) } else { Ok(x.clone()) }
+    }
+
+    fn behind(&self, tape: &Tape, x: Node) -> Result<Node> {
+        if self.before { Ok(x) } else { self.norm.forward(tape, &x) }
+    }
+}
+
+/// `BartAttention` with its norm and the residual connection.
 #[derive(Debug)]
 struct AttentionBlock {
     attention: MultiHead,
     out_proj: Linear,
-    layer_norm: LayerNorm, // <name>_layer_norm
+    layer_norm: PartNorm, // <name>_layer_norm
     dropout: f32,
 }
 
@@ -229,14 +266,22 @@ impl AttentionBlock {
         Ok(Self {
             attention: MultiHead::load(&own, ["q_proj", "k_proj", "v_proj"], attention)?,
             out_proj: Linear::load(&own.enter("out_proj"), hidden, hidden)?,
-            layer_norm: norm(&scope.enter(format!("{name}_layer_norm")), config)?,
+            layer_norm: PartNorm::load(&scope.enter(format!("{name}_layer_norm")), config)?,
             dropout: config.dropout,
         })
     }
 
     /// Each row of `x` looks at its own sequence.
     fn within(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        self.finish(tape, &self.attention.forward(tape, x, &batch.offsets)?, x)
+        let normed = self.layer_norm.before(tape, x)?;
+        self.finish(tape, &self.attention.forward(tape, &normed, &batch.offsets)?, x)
+    }
+
+    /// The last row of each sequence, whose numbers are `last`, looks at its own sequence `x`.
+    fn within_last(&self, tape: &Tape, last: &Node, x: &Node, batch: &Packed) -> Result<Node> {
+        let (last_normed, x) = (self.layer_norm.before(tape, last)?, self.layer_norm.before(tape, x)?);
+        let rows = batch.single_rows();
+        self.finish(tape, &self.attention.across(tape, &last_normed, rows, &x, &batch.offsets)?, last)
     }
 
     /// The rows of `x`, sequence by sequence as `queries` says, look at those of `memory`.
@@ -248,22 +293,23 @@ impl AttentionBlock {
         memory: &Node,
         batch: &Packed,
     ) -> Result<Node> {
-        let attended = self.attention.across(tape, x, queries.clone(), memory, &batch.offsets)?;
+        let normed = self.layer_norm.before(tape, x)?;
+        let attended = self.attention.across(tape, &normed, queries.clone(), memory, &batch.offsets)?;
         self.finish(tape, &attended, x)
     }
 
     fn finish(&self, tape: &Tape, attended: &Node, x: &Node) -> Result<Node> {
-        self.layer_norm.forward(tape, &self.out_proj.residual(tape, attended, x, self.dropout)?)
+        self.layer_norm.behind(tape, self.out_proj.residual(tape, attended, x, self.dropout)?)
     }
 }
 
-/// The feed-forward network of a layer, with the residual connection and the norm behind it.
+/// The feed-forward network of a layer, with its norm and the residual connection.
 #[derive(Debug)]
 struct FeedForward {
     fc1: Linear,
     activation: Activation,
     fc2: Linear,
-    final_layer_norm: LayerNorm,
+    final_layer_norm: PartNorm,
     activation_dropout: f32,
     dropout: f32,
 }
@@ -274,16 +320,17 @@ impl FeedForward {
             fc1: Linear::load(&scope.enter("fc1"), config.d_model, inner)?,
             activation: Activation::from_config("activation_function", &config.activation_function)?,
             fc2: Linear::load(&scope.enter("fc2"), inner, config.d_model)?,
-            final_layer_norm: norm(&scope.enter("final_layer_norm"), config)?,
+            final_layer_norm: PartNorm::load(&scope.enter("final_layer_norm"), config)?,
             activation_dropout: config.activation_dropout,
             dropout: config.dropout,
         })
     }
 
     fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
-        let inner = self.fc1.activated(tape, x, self.activation)?; // (rows, inner)
+        let normed = self.final_layer_norm.before(tape, x)?;
+        let inner = self.fc1.activated(tape, &normed, self.activation)?; // (rows, inner)
         let inner = dropout(tape, &inner, self.activation_dropout)?;
-        self.final_layer_norm.forward(tape, &self.fc2.residual(tape, &inner, x, self.dropout)?)
+        self.final_layer_norm.behind(tape, self.fc2.residual(tape, &inner, x, self.dropout)?)
     }
 }
 
@@ -337,7 +384,7 @@ impl DecoderLayer {
     /// The same for the last row of each sequence only: (tokens, hidden) to (sequences, hidden).
     fn forward_last(&self, tape: &Tape, x: &Node, memory: &Node, batch: &Packed) -> Result<Node> {
         let (last, queries) = (select_rows(tape, x, &batch.last_rows())?, batch.single_rows());
-        let x = self.self_attn.across(tape, &last, &queries, x, batch)?;
+        let x = self.self_attn.within_last(tape, &last, x, batch)?;
         let x = self.encoder_attn.across(tape, &x, &queries, memory, batch)?;
         self.feed_forward.forward(tape, &x)
     }

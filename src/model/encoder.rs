@@ -37,7 +37,7 @@ enum Config {
 }
 
 /// The values of `model_type` that are known.
-const KNOWN: &str = "bert, roberta, xlm-roberta, camembert, distilbert, bart, modernbert, deberta-v2";
+const KNOWN: &str = "bert, roberta, xlm-roberta, camembert, distilbert, bart, mbart, modernbert, deberta-v2";
 
 impl Family {
     /// Reads the family and its sizes from a `config.json`.
@@ -53,6 +53,7 @@ impl Family {
             Some("roberta" | "xlm-roberta" | "camembert") => Config::Roberta(read(config)?),
             Some("distilbert") => Config::DistilBert(read(config)?),
             Some("bart") => Config::Bart(read(config)?),
+            Some("mbart") => Config::Bart(read::<BartConfig>(config)?.mbart()),
             Some("modernbert") => Config::ModernBert(read(config)?),
             Some("deberta-v2") => Config::Deberta(read(config)?),
             Some(other) => {

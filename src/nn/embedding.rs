@@ -30,23 +30,34 @@ impl Embedding {
 
 /// The sum of one row of each table: `(table, ids)` pairs with as many ids each, to (ids, width).
 pub fn lookup(tape: &Tape, tables: &[(&Embedding, &[u32])]) -> Result<Node> {
+    lookup_scaled(tape, tables, 1.0)
+}
+
+/// The same with the rows of the first table multiplied by `scale`.
+pub fn lookup_scaled(tape: &Tape, tables: &[(&Embedding, &[u32])], scale: f32) -> Result<Node> {
     let ids = tables.iter().map(|(_, ids)| ids.to_vec()).collect();
-    tape.apply(Lookup { ids }, &tables.iter().map(|(table, _)| &table.weight).collect::<Vec<_>>())
+    tape.apply(Lookup { ids, scale }, &tables.iter().map(|(table, _)| &table.weight).collect::<Vec<_>>())
 }
 
 /// The rows of `x` with these numbers: (rows, width) to (numbers, width).
 pub fn select_rows(tape: &Tape, x: &Node, numbers: &[u32]) -> Result<Node> {
-    tape.apply(Lookup { ids: vec![numbers.to_vec()] }, &[x])
+    tape.apply(Lookup { ids: vec![numbers.to_vec()], scale: 1.0 }, &[x])
 }
 
-/// `table₁[ids₁] + table₂[ids₂] + …`; the inputs are the tables.
+/// `scale * table₁[ids₁] + table₂[ids₂] + …`; the inputs are the tables.
 #[derive(Debug)]
 pub struct Lookup {
     /// The row numbers for each table.
     pub ids: Vec<Vec<u32>>,
+    /// A factor of the first table's rows.
+    pub scale: f32,
 }
 
 impl Lookup {
+    fn scale_of(&self, table: usize) -> f32 {
+        if table == 0 { self.scale } else { 1.0 }
+    }
+
     fn check(&self, entries: impl Iterator<Item = usize>) -> Result<()> {
         for (ids, entries) in self.ids.iter().zip(entries) {
             if let Some(id) = ids.iter().find(|&&id| id as usize >= entries) {
@@ -65,7 +76,7 @@ impl Op for Lookup {
         };
         let mut tables = inputs.iter().zip(&self.ids).map(rows);
         let Some(first) = tables.next() else { candle_core::bail!("a look-up without a table") };
-        tables.try_fold(first?, |sum, rows| sum + rows?)
+        tables.try_fold((first? * f64::from(self.scale))?, |sum, rows| sum + rows?)
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
@@ -79,9 +90,10 @@ impl Kernel for Lookup {
         let (rows, width) = (self.ids[0].len(), inputs[0].width());
         let y = cpu::build(rows * width, 64 * width, |start, y| {
             for (row, y) in (start / width..).zip(y.chunks_exact_mut(width)) {
-                for (table, ids) in inputs.iter().zip(&self.ids) {
+                for (number, (table, ids)) in inputs.iter().zip(&self.ids).enumerate() {
                     let entry = &table.data[ids[row] as usize * width..][..width];
-                    y.iter_mut().zip(entry).for_each(|(y, value)| *y += value);
+                    let scale = self.scale_of(number);
+                    y.iter_mut().zip(entry).for_each(|(y, value)| *y += scale * value);
                 }
             }
         });
@@ -96,15 +108,16 @@ impl Kernel for Lookup {
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
         let width = inputs[0].width();
-        let sum_by_row = |ids: &Vec<u32>| {
+        let sum_by_row = |(number, ids): (usize, &Vec<u32>)| {
+            let scale = self.scale_of(number);
             let (unique, place) = unique_rows(ids);
             let mut sums = vec![0.0; unique.len() * width];
             for (place, gradient) in place.into_iter().zip(gradient.chunks_exact(width)) {
                 let sum = &mut sums[place as usize * width..][..width];
-                sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+                sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += scale * value);
             }
             Some(Gradient::Rows(unique, sums))
         };
-        Ok(self.ids.iter().map(sum_by_row).collect())
+        Ok(self.ids.iter().enumerate().map(sum_by_row).collect())
     }
 }
