@@ -17,7 +17,7 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::attention::{MultiHead, MultiHeadSettings, check_heads};
+use super::blocks::{MultiHead, MultiHeadSettings, check_heads};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 

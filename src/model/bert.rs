@@ -8,14 +8,14 @@ use serde::Deserialize;
 use crate::nn::activation::Activation;
 use crate::nn::attention::Visible;
 use crate::nn::dropout::dropout;
-use crate::nn::embedding::{Embedding, lookup, select_rows};
+use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::attention::{MultiHead, MultiHeadSettings, check_heads};
+use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 
@@ -127,18 +127,8 @@ impl Bert {
     /// # Errors
     /// If an id or a sequence is too large for the model.
     pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        let mut x = self.embeddings.forward(tape, batch)?;
-        for (number, layer) in self.layer.iter().enumerate() {
-            let last = number + 1 == self.layer.len();
-            x = match wanted {
-                Wanted::Summary if last => layer.forward_first(tape, &x, batch)?,
-                _ => layer.forward(tape, &x, batch)?,
-            };
-        }
-        match wanted {
-            Wanted::Summary if self.layer.is_empty() => select_rows(tape, &x, &batch.first_rows()),
-            _ => Ok(x),
-        }
+        let x = self.embeddings.forward(tape, batch)?;
+        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))
     }
 }
 
@@ -180,11 +170,11 @@ impl BertEmbeddings {
 /// `BertLayer`: attention and a feed-forward network, each with a residual connection.
 #[derive(Debug)]
 struct BertLayer {
-    attention: MultiHead,         // attention.self
-    attention_output: BertOutput, // attention.output
-    intermediate: Linear,         // intermediate.dense
+    attention: MultiHead,       // attention.self
+    attention_output: Residual, // attention.output
+    intermediate: Linear,       // intermediate.dense
     intermediate_act: Activation,
-    output: BertOutput,
+    output: Residual,
 }
 
 impl BertLayer {
@@ -197,52 +187,22 @@ impl BertLayer {
             dropout: config.attention_probs_dropout_prob,
         };
         let names = ["query", "key", "value"];
+        let (eps, dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
+        let residual = |name: &str, inputs| Residual::load(&scope.enter(name), inputs, hidden, eps, dropout);
         Ok(Self {
             attention: MultiHead::load(&scope.enter("attention.self"), names, attention)?,
-            attention_output: BertOutput::load(&scope.enter("attention.output"), hidden, config)?,
+            attention_output: residual("attention.output", hidden)?,
             intermediate: Linear::load(&scope.enter("intermediate.dense"), hidden, inner)?,
             intermediate_act: Activation::from_config("hidden_act", &config.hidden_act)?,
-            output: BertOutput::load(&scope.enter("output"), inner, config)?,
+            output: residual("output", inner)?,
         })
     }
 
-    /// (tokens, hidden) to (tokens, hidden).
-    fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        self.after_attention(tape, &self.attention.forward(tape, x, &batch.offsets)?, x)
-    }
-
-    /// The same for the first row of each sequence only: (tokens, hidden) to (sequences, hidden).
-    fn forward_first(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        let first = select_rows(tape, x, &batch.first_rows())?;
-        let attended = self.attention.across(tape, &first, batch.single_rows(), x, &batch.offsets)?;
-        self.after_attention(tape, &attended, &first)
-    }
-
-    fn after_attention(&self, tape: &Tape, attended: &Node, x: &Node) -> Result<Node> {
-        let x = self.attention_output.forward(tape, attended, x)?;
+    /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
+    fn forward(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+        let attended = self.attention.of_rows(tape, rows, tokens, batch)?;
+        let x = self.attention_output.forward(tape, &attended, &rows.x)?;
         let inner = self.intermediate.activated(tape, &x, self.intermediate_act)?; // (rows, inner)
         self.output.forward(tape, &inner, &x)
-    }
-}
-
-/// `BertSelfOutput` and `BertOutput`: back to the hidden size, dropout, residual connection, norm.
-#[derive(Debug)]
-struct BertOutput {
-    dense: Linear,
-    layer_norm: LayerNorm, // LayerNorm
-    dropout: f32,
-}
-
-impl BertOutput {
-    fn load(scope: &Scope, inputs: usize, config: &BertConfig) -> Result<Self> {
-        Ok(Self {
-            dense: Linear::load(&scope.enter("dense"), inputs, config.hidden_size)?,
-            layer_norm: config.layer_norm(scope)?,
-            dropout: config.hidden_dropout_prob,
-        })
-    }
-
-    fn forward(&self, tape: &Tape, x: &Node, input: &Node) -> Result<Node> {
-        self.layer_norm.forward(tape, &self.dense.residual(tape, x, input, self.dropout)?)
     }
 }

@@ -5,16 +5,16 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Attention, Buckets, Offsets, Relative, Visible};
+use crate::nn::attention::{Attention, Buckets, Relative, Visible};
 use crate::nn::dropout::dropout;
-use crate::nn::embedding::{Embedding, lookup, select_rows};
+use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, joined};
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::attention::check_heads;
+use super::blocks::{Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 
@@ -193,23 +193,12 @@ impl Deberta {
     /// # Errors
     /// If an id or a sequence is too large for the model.
     pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        let mut x = self.embeddings.forward(tape, batch)?;
+        let x = self.embeddings.forward(tape, batch)?;
         let distances =
             self.distances.as_ref().map(|distances| distances.forward(tape, batch)).transpose()?;
-        for (number, layer) in self.layer.iter().enumerate() {
-            let last = number + 1 == self.layer.len();
-            x = match wanted {
-                Wanted::Summary if last => {
-                    let first = select_rows(tape, &x, &batch.first_rows())?;
-                    layer.forward(tape, &first, batch.single_rows(), &x, batch, distances.as_ref())?
-                }
-                _ => layer.forward(tape, &x, batch.offsets.clone(), &x, batch, distances.as_ref())?,
-            };
-        }
-        match wanted {
-            Wanted::Summary if self.layer.is_empty() => select_rows(tape, &x, &batch.first_rows()),
-            _ => Ok(x),
-        }
+        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| {
+            layer.forward(tape, rows, x, batch, distances.as_ref())
+        })
     }
 }
 
@@ -293,10 +282,10 @@ struct Layer {
     pos_key_proj: Option<Linear>,
     /// What brings them before keys.
     pos_query_proj: Option<Linear>,
-    attention_output: Output, // attention.output
-    intermediate: Linear,     // intermediate.dense
+    attention_output: Residual, // attention.output
+    intermediate: Linear,       // intermediate.dense
     intermediate_act: Activation,
-    output: Output,
+    output: Residual,
     heads: usize,
     attention_dropout: f32,
     hidden_dropout: f32,
@@ -313,6 +302,8 @@ impl Layer {
             (true, true) => Ok(Some(shared.clone())),
             (true, false) => linear(name).map(Some),
         };
+        let (eps, dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
+        let residual = |name: &str, inputs| Residual::load(&scope.enter(name), inputs, hidden, eps, dropout);
         let asks = |term: fn(&Relative) -> bool| relative.as_ref().is_some_and(term);
         Ok(Self {
             value_proj: linear("value_proj")?,
@@ -320,68 +311,45 @@ impl Layer {
             pos_query_proj: position(asks(|r| r.position_to_content), &query_proj, "pos_query_proj")?,
             query_proj,
             key_proj,
-            attention_output: Output::load(&scope.enter("attention.output"), hidden, config)?,
+            attention_output: residual("attention.output", hidden)?,
             intermediate: Linear::load(&scope.enter("intermediate.dense"), hidden, inner)?,
             intermediate_act: Activation::from_config("hidden_act", &config.hidden_act)?,
-            output: Output::load(&scope.enter("output"), inner, config)?,
+            output: residual("output", inner)?,
             heads: config.num_attention_heads,
             attention_dropout: config.attention_probs_dropout_prob,
             hidden_dropout: config.hidden_dropout_prob,
         })
     }
 
-    /// The rows of `x`, sequence by sequence as `queries` says, look at those of `tokens`: (rows, hidden) to (rows, hidden).
+    /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
     fn forward(
         &self,
         tape: &Tape,
-        x: &Node,
-        queries: Offsets,
+        rows: &Rows,
         tokens: &Node,
         batch: &Packed,
         distances: Option<&Vectors>,
     ) -> Result<Node> {
-        let q = self.query_proj.forward(tape, x)?; // (rows, hidden)
+        let q = self.query_proj.forward(tape, &rows.x)?; // (rows, hidden)
         let kv = joined(tape, tokens, &[&self.key_proj, &self.value_proj])?; // (tokens, 2 hidden)
         let mut inputs = vec![q, kv];
         if let Some(distances) = distances {
-            let rows = dropout(tape, &distances.rows, self.hidden_dropout)?;
+            let vectors = dropout(tape, &distances.rows, self.hidden_dropout)?;
             for projection in self.pos_key_proj.iter().chain(&self.pos_query_proj) {
-                inputs.push(projection.forward(tape, &rows)?); // (rows, hidden)
+                inputs.push(projection.forward(tape, &vectors)?); // (vectors, hidden)
             }
         }
         let attention = Attention {
             heads: self.heads,
-            queries,
+            queries: rows.sequences.as_ref().unwrap_or(&batch.offsets).clone(),
             keys: batch.offsets.clone(),
             visible: Visible::All,
             relative: distances.map(|distances| distances.relative),
             mask: tape.mask(self.attention_dropout),
         };
         let attended = tape.apply(attention, &inputs.iter().collect::<Vec<_>>())?;
-        let x = self.attention_output.forward(tape, &attended, x)?;
+        let x = self.attention_output.forward(tape, &attended, &rows.x)?;
         let inner = self.intermediate.activated(tape, &x, self.intermediate_act)?; // (rows, inner)
         self.output.forward(tape, &inner, &x)
-    }
-}
-
-/// `DebertaV2SelfOutput` and `DebertaV2Output`: back to the hidden size, dropout, residual connection, norm.
-#[derive(Debug)]
-struct Output {
-    dense: Linear,
-    layer_norm: LayerNorm, // LayerNorm
-    dropout: f32,
-}
-
-impl Output {
-    fn load(scope: &Scope, inputs: usize, config: &DebertaConfig) -> Result<Self> {
-        Ok(Self {
-            dense: Linear::load(&scope.enter("dense"), inputs, config.hidden_size)?,
-            layer_norm: config.layer_norm(scope)?,
-            dropout: config.hidden_dropout_prob,
-        })
-    }
-
-    fn forward(&self, tape: &Tape, x: &Node, input: &Node) -> Result<Node> {
-        self.layer_norm.forward(tape, &self.dense.residual(tape, x, input, self.dropout)?)
     }
 }

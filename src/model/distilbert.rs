@@ -6,14 +6,14 @@ use serde::Deserialize;
 use crate::nn::activation::Activation;
 use crate::nn::attention::Visible;
 use crate::nn::dropout::dropout;
-use crate::nn::embedding::{Embedding, lookup, select_rows};
+use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::attention::{MultiHead, MultiHeadSettings, check_heads};
+use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 
@@ -105,18 +105,8 @@ impl DistilBert {
     /// # Errors
     /// If an id or a sequence is too large for the model.
     pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        let mut x = self.embeddings.forward(tape, batch)?;
-        for (number, layer) in self.layer.iter().enumerate() {
-            let last = number + 1 == self.layer.len();
-            x = match wanted {
-                Wanted::Summary if last => layer.forward_first(tape, &x, batch)?,
-                _ => layer.forward(tape, &x, batch)?,
-            };
-        }
-        match wanted {
-            Wanted::Summary if self.layer.is_empty() => select_rows(tape, &x, &batch.first_rows()),
-            _ => Ok(x),
-        }
+        let x = self.embeddings.forward(tape, batch)?;
+        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))
     }
 }
 
@@ -153,13 +143,10 @@ impl Embeddings {
 #[derive(Debug)]
 struct TransformerBlock {
     attention: MultiHead,
-    out_lin: Linear, // attention.out_lin
-    sa_layer_norm: LayerNorm,
-    lin1: Linear, // ffn.lin1
+    attention_output: Residual, // attention.out_lin and sa_layer_norm
+    lin1: Linear,               // ffn.lin1
     activation: Activation,
-    lin2: Linear, // ffn.lin2
-    output_layer_norm: LayerNorm,
-    dropout: f32,
+    output: Residual, // ffn.lin2 and output_layer_norm
 }
 
 impl TransformerBlock {
@@ -172,33 +159,24 @@ impl TransformerBlock {
             dropout: config.attention_dropout,
         };
         let names = ["q_lin", "k_lin", "v_lin"];
+        let residual = |dense: &str, inputs: usize, norm: &str, dropout: f32| -> Result<Residual> {
+            let dense = Linear::load(&scope.enter(dense), inputs, hidden)?;
+            Ok(Residual::new(dense, LayerNorm::load(&scope.enter(norm), hidden, NORM_EPS)?, dropout))
+        };
         Ok(Self {
             attention: MultiHead::load(&scope.enter("attention"), names, attention)?,
-            out_lin: Linear::load(&scope.enter("attention.out_lin"), hidden, hidden)?,
-            sa_layer_norm: LayerNorm::load(&scope.enter("sa_layer_norm"), hidden, NORM_EPS)?,
+            attention_output: residual("attention.out_lin", hidden, "sa_layer_norm", 0.0)?,
             lin1: Linear::load(&scope.enter("ffn.lin1"), hidden, inner)?,
             activation: Activation::from_config("activation", &config.activation)?,
-            lin2: Linear::load(&scope.enter("ffn.lin2"), inner, hidden)?,
-            output_layer_norm: LayerNorm::load(&scope.enter("output_layer_norm"), hidden, NORM_EPS)?,
-            dropout: config.dropout,
+            output: residual("ffn.lin2", inner, "output_layer_norm", config.dropout)?,
         })
     }
 
-    /// (tokens, hidden) to (tokens, hidden).
-    fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        self.after_attention(tape, &self.attention.forward(tape, x, &batch.offsets)?, x)
-    }
-
-    /// The same for the first row of each sequence only: (tokens, hidden) to (sequences, hidden).
-    fn forward_first(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
-        let first = select_rows(tape, x, &batch.first_rows())?;
-        let attended = self.attention.across(tape, &first, batch.single_rows(), x, &batch.offsets)?;
-        self.after_attention(tape, &attended, &first)
-    }
-
-    fn after_attention(&self, tape: &Tape, attended: &Node, x: &Node) -> Result<Node> {
-        let x = self.sa_layer_norm.forward(tape, &self.out_lin.residual(tape, attended, x, 0.0)?)?;
+    /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
+    fn forward(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+        let attended = self.attention.of_rows(tape, rows, tokens, batch)?;
+        let x = self.attention_output.forward(tape, &attended, &rows.x)?;
         let inner = self.lin1.activated(tape, &x, self.activation)?; // (rows, inner)
-        self.output_layer_norm.forward(tape, &self.lin2.residual(tape, &inner, &x, self.dropout)?)
+        self.output.forward(tape, &inner, &x)
     }
 }

@@ -4,9 +4,9 @@
 //! stored, and nothing of data files, training or metrics.
 
 pub mod any;
-mod attention;
 pub mod bart;
 pub mod bert;
+mod blocks;
 pub mod deberta;
 pub mod distilbert;
 pub mod encoder;

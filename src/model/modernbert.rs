@@ -17,7 +17,7 @@ use crate::nn::rotary::Rotary;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::attention::check_heads;
+use super::blocks::{Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout, NormLayout};
 use super::wanted::Wanted;
 
@@ -180,14 +180,9 @@ impl ModernBert {
     /// If an id is too large for the model.
     pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = lookup(tape, &[(&self.tok_embeddings, &batch.ids)])?;
-        let mut x = dropout(tape, &self.norm.forward(tape, &x)?, self.embedding_dropout)?;
-        for (number, layer) in self.layers.iter().enumerate() {
-            let first_only = wanted == Wanted::Summary && number + 1 == self.layers.len();
-            x = layer.forward(tape, &x, batch, first_only)?;
-        }
-        if wanted == Wanted::Summary && self.layers.is_empty() {
-            x = select_rows(tape, &x, &batch.first_rows())?;
-        }
+        let x = dropout(tape, &self.norm.forward(tape, &x)?, self.embedding_dropout)?;
+        let x =
+            walk(tape, &self.layers, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))?;
         self.final_norm.forward(tape, &x)
     }
 }
@@ -234,15 +229,13 @@ impl EncoderLayer {
         })
     }
 
-    /// (tokens, hidden) to (tokens, hidden), or to (sequences, hidden) for the first token of each.
-    fn forward(&self, tape: &Tape, x: &Node, batch: &Packed, first_only: bool) -> Result<Node> {
-        let mut attended = self.attend(tape, x, batch)?;
-        let mut x = x.clone();
-        if first_only {
+    /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
+    fn forward(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+        let mut attended = self.attend(tape, tokens, batch)?;
+        if rows.sequences.is_some() {
             attended = select_rows(tape, &attended, &batch.first_rows())?;
-            x = select_rows(tape, &x, &batch.first_rows())?;
         }
-        let x = self.attn_wo.residual(tape, &attended, &x, self.attention_dropout)?;
+        let x = self.attn_wo.residual(tape, &attended, &rows.x, self.attention_dropout)?;
         let inner = self.wi.forward(tape, &self.mlp_norm.forward(tape, &x)?)?; // (rows, 2 inner)
         let inner = dropout(tape, &gated(tape, &inner, self.activation)?, self.mlp_dropout)?;
         self.mlp_wo.residual(tape, &inner, &x, 0.0)

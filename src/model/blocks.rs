@@ -1,11 +1,15 @@
-//! The attention layer that most families share: three linear layers and what they see of each other.
+//! What most families share: attention, the way back into the residual stream, and the walk through the layers.
 
 use candle_core::Result;
 
+use super::wanted::Wanted;
 use crate::nn::attention::{Attention, Offsets, Visible};
+use crate::nn::embedding::select_rows;
+use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, joined};
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
+use crate::text::Packed;
 
 /// Multi-head attention without its output layer.
 #[derive(Debug)]
@@ -53,6 +57,17 @@ impl MultiHead {
         tape.apply(self.attention(tape, tokens.clone(), tokens.clone()), &[&qkv])
     }
 
+    /// Some rows look at their own sequences' `tokens`: (rows, hidden) to (rows, hidden).
+    ///
+    /// # Errors
+    /// If the rows do not fit.
+    pub fn of_rows(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+        match &rows.sequences {
+            None => self.forward(tape, &rows.x, &batch.offsets),
+            Some(sequences) => self.across(tape, &rows.x, sequences.clone(), tokens, &batch.offsets),
+        }
+    }
+
     /// The rows of `x`, sequence by sequence as `queries` says, look at those of `memory`: (queries, hidden) to (queries,
     /// hidden).
     ///
@@ -75,6 +90,71 @@ impl MultiHead {
         let (heads, visible, mask) = (self.heads, self.visible, tape.mask(self.dropout));
         Attention { heads, queries, keys, visible, relative: None, mask }
     }
+}
+
+/// A linear layer, dropout, the residual connection and a norm: how each part of a post-norm layer ends.
+#[derive(Debug)]
+pub struct Residual {
+    dense: Linear,
+    layer_norm: LayerNorm,
+    dropout: f32,
+}
+
+impl Residual {
+    /// What is made of these layers.
+    pub fn new(dense: Linear, layer_norm: LayerNorm, dropout: f32) -> Self {
+        Self { dense, layer_norm, dropout }
+    }
+
+    /// BERT's `dense` and `LayerNorm` below `scope`, from rows of `inputs` to rows of `outputs`.
+    ///
+    /// # Errors
+    /// If a parameter is missing or of another shape.
+    pub fn load(scope: &Scope, inputs: usize, outputs: usize, eps: f64, dropout: f32) -> Result<Self> {
+        let dense = Linear::load(&scope.enter("dense"), inputs, outputs)?;
+        Ok(Self::new(dense, LayerNorm::load(&scope.enter("LayerNorm"), outputs, eps)?, dropout))
+    }
+
+    /// `norm(dropout(x Wᵀ + b) + input)`: (rows, in) and (rows, out) to (rows, out).
+    ///
+    /// # Errors
+    /// If the rows do not fit.
+    pub fn forward(&self, tape: &Tape, x: &Node, input: &Node) -> Result<Node> {
+        self.layer_norm.forward(tape, &self.dense.residual(tape, x, input, self.dropout)?)
+    }
+}
+
+/// The rows that a layer computes.
+#[derive(Debug)]
+pub struct Rows {
+    /// Their states: (rows, hidden).
+    pub x: Node,
+    /// The sequences among them; none if they are all tokens.
+    pub sequences: Option<Offsets>,
+}
+
+/// Walks through the layers with all tokens, and through the last one with the first of each sequence only, if no more is
+/// wanted. A layer gets the rows that it computes and all tokens, (tokens, hidden).
+///
+/// # Errors
+/// If a layer fails.
+pub fn walk<L>(
+    tape: &Tape,
+    layers: &[L],
+    mut x: Node,
+    batch: &Packed,
+    wanted: Wanted,
+    layer: impl Fn(&L, &Rows, &Node) -> Result<Node>,
+) -> Result<Node> {
+    let first = |x: &Node| select_rows(tape, x, &batch.first_rows());
+    for (number, own) in layers.iter().enumerate() {
+        let rows = match wanted == Wanted::Summary && number + 1 == layers.len() {
+            true => Rows { x: first(&x)?, sequences: Some(batch.single_rows()) },
+            false => Rows { x: x.clone(), sequences: None },
+        };
+        x = layer(own, &rows, &x)?;
+    }
+    if wanted == Wanted::Summary && layers.is_empty() { first(&x) } else { Ok(x) }
 }
 
 /// Refuses heads that cannot share the hidden size.
