@@ -2,6 +2,7 @@
 
 pub mod batch;
 mod sentencepiece;
+mod template;
 pub mod tokenizer;
 pub mod vocabulary;
 

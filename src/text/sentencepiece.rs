@@ -8,7 +8,7 @@ use tokenizers::normalizers::{Precompiled, Replace, Sequence, Strip};
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::{AddedToken, NormalizerWrapper, Tokenizer};
 
-use super::tokenizer::classifier_template;
+use super::template::classifier_template;
 use crate::error::{Error, Result};
 
 /// Where a space was.

@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
 
 use super::sentencepiece;
+use super::template::classifier_template;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -212,18 +212,4 @@ pub(super) fn bert_tokenizer(model: WordPiece, lowercase: bool) -> Result<Tokeni
         classifier_template(&tokenizer).map_err(Error::failure_because("not a BERT's vocabulary"))?;
     tokenizer.with_post_processor(Some(template));
     Ok(tokenizer)
-}
-
-/// What puts `[CLS]` before a text and `[SEP]` behind it.
-pub(super) fn classifier_template(tokenizer: &Tokenizer) -> tokenizers::Result<TemplateProcessing> {
-    let id = |token: &str| {
-        let id = tokenizer.token_to_id(token).map(|id| (token.to_string(), id));
-        id.ok_or_else(|| format!("the vocabulary has no {token}"))
-    };
-    let builder = TemplateProcessing::builder()
-        .try_single("[CLS] $A [SEP]")?
-        .try_pair("[CLS] $A [SEP] $B:1 [SEP]:1")?
-        .special_tokens(vec![id("[CLS]")?, id("[SEP]")?])
-        .build()?;
-    Ok(builder)
 }

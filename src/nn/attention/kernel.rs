@@ -3,52 +3,13 @@
 use candle_core::Result;
 use rayon::prelude::*;
 
+use super::projections::Projections;
 use super::relative::Tables;
 use super::{Attention, Sequence};
 use crate::nn::cpu::{self, Fresh, Matrix, MatrixMut, Piece, multiply};
 use crate::nn::gradients::Gradient;
 use crate::nn::math::exp;
 use crate::nn::tape::{Kernel, Output, View};
-
-/// Queries, keys and values, (rows, hidden) each.
-#[derive(Clone, Copy)]
-pub(super) struct Projections<'a> {
-    pub(super) q: Matrix<'a>,
-    pub(super) k: Matrix<'a>,
-    v: Matrix<'a>,
-    pub(super) hidden: usize,
-}
-
-impl<'a> Projections<'a> {
-    fn of(inputs: &[View<'a>]) -> Self {
-        let (q, kv) = (inputs[0], inputs[inputs.len() - 1]);
-        let hidden = kv.width() / if inputs.len() == 1 { 3 } else { 2 };
-        let keys = kv.width() - 2 * hidden;
-        let (q, kv) = (Matrix::new(q.data, q.width()), Matrix::new(kv.data, kv.width()));
-        Self {
-            q: q.columns(0, hidden),
-            k: kv.columns(keys, hidden),
-            v: kv.columns(keys + hidden, hidden),
-            hidden,
-        }
-    }
-
-    /// The part of one sequence.
-    fn of_sequence(&self, s: &Sequence) -> Self {
-        Self {
-            q: self.q.rows(s.first_query, s.query_rows),
-            k: self.k.rows(s.first_key, s.key_rows),
-            v: self.v.rows(s.first_key, s.key_rows),
-            ..*self
-        }
-    }
-
-    /// The part of one head, which is `width` columns wide.
-    fn of_head(&self, head: usize, width: usize) -> Self {
-        let columns = |x: Matrix<'a>| x.columns(head * width, width);
-        Self { q: columns(self.q), k: columns(self.k), v: columns(self.v), hidden: width }
-    }
-}
 
 impl Kernel for Attention {
     fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output> {

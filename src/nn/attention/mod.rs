@@ -1,6 +1,7 @@
 //! Scaled dot-product attention on packed rows: sequences of different lengths behind each other, without padding.
 
 mod kernel;
+mod projections;
 mod relative;
 mod visible;
 

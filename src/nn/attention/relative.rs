@@ -6,7 +6,7 @@
 use candle_core::{Result, Tensor};
 
 use super::Sequence;
-use super::kernel::Projections;
+use super::projections::Projections;
 use crate::nn::cpu::{Matrix, MatrixMut, multiply};
 
 /// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (rows, hidden) each.
