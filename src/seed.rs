@@ -15,6 +15,8 @@ pub enum Purpose {
     Init = 3,
     /// Which rows of a dataset are kept; the index is the value's and the label's.
     Balance = 4,
+    /// Which texts a bootstrap replicate draws; the index is the replicate's number.
+    Bootstrap = 5,
 }
 
 /// One stream of random numbers.

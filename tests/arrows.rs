@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("disk", &["error"]),
     ("hub", &["error"]),
     ("data", &["disk", "error", "seed", "value"]),
-    ("eval", &["error", "value"]),
+    ("eval", &["error", "seed", "value"]),
     ("text", &["error", "seed", "value"]),
     ("nn", &["candle", "error", "seed"]),
     ("model", &["candle", "disk", "error", "nn", "seed", "text", "value"]),

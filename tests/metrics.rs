@@ -1,11 +1,13 @@
 //! Metrics against scikit-learn and scipy, and against what must always hold.
 
-use crate::support::scored;
 use proptest::prelude::*;
 use serde_json::Value as Json;
-use valuenet::eval::regression::{mean_absolute_error, mean_squared_error, pearson, spearman};
-use valuenet::eval::{Confusion, Evaluation, Scored};
+use valuenet::eval::figures::Measured;
+use valuenet::eval::{Bootstrap, Confusion, Evaluation, Figure, Interval, Scored};
+use valuenet::seed::{Purpose, Stream};
 use valuenet::value::{Label, LabelCounts, Value};
+
+use crate::support::scored;
 
 fn golden() -> Json {
     let folder = std::env::var("VALUENET_GOLDEN").unwrap_or("tests/fixtures/golden".into());
@@ -138,7 +140,7 @@ fn any_label() -> impl Strategy<Value = Label> {
 proptest! {
     #[test]
     fn confusion_counts_every_pair_once(pairs in prop::collection::vec((any_label(), any_label()), 0..200)) {
-        let confusion = Confusion::of(pairs.iter().copied());
+        let confusion = Confusion::of(pairs.iter().map(|&(label, class)| (label, class, 1)));
         prop_assert_eq!(confusion.total(), pairs.len() as u64);
         for label in Label::ALL {
             let class = confusion.class(label);
@@ -152,18 +154,125 @@ proptest! {
     }
 
     #[test]
-    fn metrics_do_not_depend_on_the_order_of_rows(
-        pairs in prop::collection::vec((-1.0f64..1.0, any_label().prop_map(|label| f64::from(label.number()))), 1..60)
+    fn figures_depend_on_neither_the_order_of_rows_nor_on_how_equal_ones_are_written(
+        rows in prop::collection::vec((-1.0f64..1.0, any_label(), 0u32..4), 1..60)
     ) {
-        let mut turned = pairs.clone();
-        turned.reverse();
-        prop_assert!((mean_squared_error(&pairs) - mean_squared_error(&turned)).abs() < 1e-12);
-        prop_assert!((mean_absolute_error(&pairs) - mean_absolute_error(&turned)).abs() < 1e-12);
-        for correlation in [pearson, spearman] {
-            match (correlation(&pairs), correlation(&turned)) {
-                (Some(a), Some(b)) => prop_assert!((a - b).abs() < 1e-9 && (-1.0..=1.0).contains(&a)),
-                (a, b) => prop_assert_eq!(a, b),
+        let row = |&(utility, label, _): &(f64, Label, u32)| scored(Value::Power, label, utility, None);
+        let all: Vec<Scored> = rows.iter().map(row).collect();
+        let weights: Vec<u32> = rows.iter().map(|(.., weight)| *weight).collect();
+        let weighted = Measured::new(&all.iter().collect::<Vec<_>>()).figures(&weights);
+        let times = |row: &(f64, Label, u32)| std::iter::repeat_n(scored(Value::Power, row.1, row.0, None), row.2 as usize);
+        let copies: Vec<Scored> = rows.iter().rev().flat_map(times).collect();
+        let written_out = Measured::new(&copies.iter().collect::<Vec<_>>()).figures(&vec![1; copies.len()]);
+        for ((a, b), figure) in weighted.into_iter().zip(written_out).zip(Figure::ALL) {
+            prop_assert!((a - b).abs() < 1e-9 || (a.is_nan() && b.is_nan()), "{:?}: {} {}", figure, a, b);
+        }
+    }
+}
+
+#[test]
+fn kappa_auc_and_percentiles_are_those_of_scikit_learn_and_numpy() {
+    let file = std::fs::read("tests/fixtures/golden/metrics_order.json").unwrap();
+    let expected: Json = serde_json::from_slice(&file).unwrap();
+    for case in golden()["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let predicted = numbers(&case["pred"]);
+        let rows = predicted.iter().zip(numbers(&case["label"]));
+        let rows: Vec<Scored> =
+            rows.map(|(&utility, number)| scored(Value::Power, label(number), utility, None)).collect();
+        let evaluation = Evaluation::of(&rows, None).unwrap();
+        let all = evaluation.all();
+        for (found, key) in [(all.quadratic_kappa, "quadratic_kappa"), (all.sign_auc, "sign_auc")] {
+            match found {
+                Some(found) => assert_close(found, &expected[name][key], &format!("{name} {key}")),
+                None => assert!(expected[name][key].is_null(), "{name}: {key}"),
             }
         }
+        let interval: [f64; 2] = Interval::of(predicted).unwrap().into();
+        for (place, end) in interval.into_iter().enumerate() {
+            assert_close(end, &expected[name]["interval_of_predictions"][place], name);
+        }
+    }
+}
+
+#[test]
+fn a_worked_example_of_kappa() {
+    // Labels by classes; the margins are 16/14/10 and 17/15/8. Disagreement counts by its squared distance.
+    let counts = [[12u32, 3, 1], [3, 9, 2], [2, 3, 5]];
+    let cell = |(i, j): (usize, usize)| (Label::ALL[i], Label::ALL[j], counts[i][j]);
+    let confusion = Confusion::of((0..3).flat_map(|i| (0..3).map(move |j| (i, j))).map(cell));
+    let observed = f64::from(3 + 4 + 3 + 2 + 4 * 2 + 3);
+    let (labels, classes) = ([16.0, 14.0, 10.0], [17.0, 15.0, 8.0]);
+    let expected = (labels[0] * (classes[1] + 4.0 * classes[2])
+        + labels[1] * (classes[0] + classes[2])
+        + labels[2] * (4.0 * classes[0] + classes[1]))
+        / 40.0;
+    assert!((confusion.quadratic_kappa().unwrap() - (1.0 - observed / expected)).abs() < 1e-12);
+    assert_eq!(confusion.opposed(), 3.0 / 40.0);
+}
+
+#[test]
+fn intervals_depend_on_the_seed_alone_and_hold_the_figure() {
+    let labels = [Label::No, Label::Unrelated, Label::Yes];
+    let row = |i: usize| Scored {
+        text: i / 2,
+        ..scored(
+            Value::ALL[i % 10],
+            labels[i * 7 % 3],
+            (i as f64 * i as f64 * 0.7).sin(),
+            Some(i.is_multiple_of(4)),
+        )
+    };
+    let rows: Vec<Scored> = (0..300).map(row).collect();
+    let with = |seed: u64, threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let bootstrap = Bootstrap { replicates: 200, seed };
+        pool.install(|| Evaluation::of(&rows, None).unwrap().with_intervals(&rows, bootstrap))
+    };
+    let one = with(1, 1);
+    assert_eq!(one, with(1, 3));
+    assert_ne!(one, with(2, 1));
+    for slice in &one.slices {
+        let Interval { low, high } = slice.intervals["accuracy"];
+        assert!(low <= slice.accuracy && slice.accuracy <= high && low < high, "{}", slice.name);
+    }
+    assert_eq!(one.all().intervals.len(), Figure::COUNT);
+    let read: Evaluation = serde_json::from_value(serde_json::to_value(&one).unwrap()).unwrap();
+    assert_eq!(read, one);
+}
+
+/// Rows of which those of a text are right or wrong together, and their true accuracy and squared error.
+fn simulated(number: u64) -> (Vec<Scored>, [f64; 2]) {
+    let mut stream = Stream::new(number, Purpose::Shuffle, 0);
+    let mut uniform = move || f64::from(stream.next_u32()) / f64::from(u32::MAX);
+    let mut rows = Vec::new();
+    for text in 0..250 {
+        let (easy, values) = (uniform() < 0.5, 1 + (uniform() * 3.0) as usize);
+        for value in 0..values.min(3) {
+            let right = uniform() < if easy { 0.9 } else { 0.4 };
+            let utility = if right { 0.75 } else { -0.75 };
+            rows.push(Scored { text, ..scored(Value::ALL[value], Label::Yes, utility, None) });
+        }
+    }
+    (rows, [0.65, 0.65 * 0.0625 + 0.35 * 3.0625])
+}
+
+#[test]
+#[ignore = "a simulation that takes half a minute"]
+fn intervals_cover_the_truth_nineteen_times_of_twenty() {
+    const SIMULATIONS: u64 = 2000;
+    let mut covered = [0; 2];
+    for number in 0..SIMULATIONS {
+        let (rows, truth) = simulated(number);
+        let bootstrap = Bootstrap { replicates: 400, seed: number };
+        let evaluation = Evaluation::of(&rows, None).unwrap().with_intervals(&rows, bootstrap);
+        for (place, name) in ["accuracy", "mse"].into_iter().enumerate() {
+            let Interval { low, high } = evaluation.all().intervals[name];
+            covered[place] += u64::from(low <= truth[place] && truth[place] <= high);
+        }
+    }
+    for count in covered {
+        let share = count as f64 / SIMULATIONS as f64;
+        assert!((0.93..=0.97).contains(&share), "the intervals cover {share}");
     }
 }

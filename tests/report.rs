@@ -3,7 +3,7 @@
 use valuenet::data::check::check;
 use valuenet::data::stats::stats;
 use valuenet::data::{self, Part};
-use valuenet::eval::{Evaluation, Scored};
+use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::head::Objective;
 use valuenet::report::evaluation::{Report, predictions};
 use valuenet::report::reproduction::{Entry, Paper, render};
@@ -35,13 +35,16 @@ fn rows() -> Vec<Scored> {
 #[test]
 fn an_evaluation_in_every_format() {
     let train = LabelCounts::of([(Value::Power, Label::Yes), (Value::SelfDirection, Label::No)]);
-    let evaluation = Evaluation::of(&rows(), Some(&train)).unwrap();
+    let bootstrap = Bootstrap { replicates: 100, seed: 1 };
+    let rows: Vec<Scored> = rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
+    let evaluation = Evaluation::of(&rows, Some(&train)).unwrap().with_intervals(&rows, bootstrap);
     let report = Report {
         model: "runs/mine".into(),
         data: "data/test.csv".into(),
         split: "test".into(),
         dtype: "f32",
         class_rule: Objective::Regression.rule(),
+        bootstrap: Some(bootstrap),
         evaluation: &evaluation,
     };
     for (name, format) in FORMATS {
@@ -115,7 +118,10 @@ fn tables_fit_into_eighty_columns() {
     let evaluation = Evaluation::of(&rows, Some(&train)).unwrap();
     let (model, data, split) = ("runs/minilm".into(), "test.csv".into(), "test".into());
     let class_rule = Objective::Regression.rule();
-    let report = Report { model, data, split, dtype: "f32", class_rule, evaluation: &evaluation };
+    let bootstrap = Bootstrap { replicates: 2000, seed: 1 };
+    let evaluation = evaluation.with_intervals(&rows, Bootstrap { replicates: 20, ..bootstrap });
+    let bootstrap = Some(bootstrap);
+    let report = Report { model, data, split, dtype: "f32", class_rule, bootstrap, evaluation: &evaluation };
     for line in report.render(Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }

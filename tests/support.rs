@@ -125,7 +125,7 @@ pub fn new_model() -> NewModel {
 
 /// A row with the prediction of a regression.
 pub fn scored(value: Value, label: Label, utility: f64, seen: Option<bool>) -> Scored {
-    Scored { value, label, utility, class: Label::of_utility(utility).unwrap(), seen }
+    Scored { value, label, utility, class: Label::of_utility(utility).unwrap(), text: 0, seen }
 }
 
 /// A predictor that needs no weights: a value's place among the ten, and the length of the text.

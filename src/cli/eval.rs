@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use valuenet::data::{Row, Split, Table};
 use valuenet::disk;
 use valuenet::error::Error;
-use valuenet::eval::{Evaluation, Scored};
+use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::Predictor;
 use valuenet::report::Format;
 use valuenet::report::evaluation::{self, Report};
@@ -30,6 +30,10 @@ pub struct Args {
     /// Evaluate on this file instead.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+
+    /// How many bootstrap replicates the 95% intervals are made of; 0 for none [default: 2000 for test, otherwise 0].
+    #[arg(long, value_name = "N")]
+    bootstrap: Option<u32>,
 
     /// How to write the report.
     #[arg(long, value_enum, default_value = "table")]
@@ -61,6 +65,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         saved: saved.as_ref(),
         table: &table,
         name: &name,
+        bootstrap: args.bootstrap.unwrap_or(replicates_for(&name)),
     };
     let text = job.evaluate(args.format.into(), args.model.checkpoint, console)?;
     write_result(&text, args.output.as_deref())?;
@@ -86,6 +91,11 @@ fn saved_split(saved: &Saved, split: Split, console: &Console) -> anyhow::Result
     Ok(table)
 }
 
+/// How many bootstrap replicates a split's report has unless told otherwise.
+pub fn replicates_for(split: &str) -> u32 {
+    if split == Split::Test.name() { 2000 } else { 0 }
+}
+
 /// One evaluation: a model, and the rows it is judged by.
 pub struct Job<'a> {
     pub model: &'a dyn Predictor,
@@ -93,6 +103,8 @@ pub struct Job<'a> {
     pub saved: Option<&'a Saved>,
     pub table: &'a Table,
     pub name: &'a str,
+    /// How many bootstrap replicates its intervals are made of, if any.
+    pub bootstrap: u32,
 }
 
 impl Job<'_> {
@@ -116,13 +128,18 @@ impl Job<'_> {
         let samples: Vec<_> = self.table.rows.iter().map(|row| row.sample.clone()).collect();
         let seen = |text: &str| train_texts.as_ref().map(|texts| texts.contains(text));
         let scored = predict(self.model, &samples, seen)?;
-        let evaluation = Evaluation::of(&scored, self.model.train_labels())?;
+        let mut evaluation = Evaluation::of(&scored, self.model.train_labels())?;
+        let bootstrap = (self.bootstrap > 0).then_some(Bootstrap { replicates: self.bootstrap, seed: 1 });
+        if let Some(bootstrap) = bootstrap {
+            evaluation = evaluation.with_intervals(&scored, bootstrap);
+        }
         let report = Report {
             model: self.folder.display().to_string(),
             data: self.table.path.display().to_string(),
             split: self.name.into(),
             dtype: self.model.dtype(),
             class_rule: self.model.rule(),
+            bootstrap,
             evaluation: &evaluation,
         };
         if let Some(saved) = self.saved {

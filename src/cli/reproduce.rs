@@ -18,7 +18,7 @@ use valuenet::train::{Checkpoint, Stop};
 
 use super::TableFormat;
 use super::error;
-use super::eval::Job;
+use super::eval::{Job, replicates_for};
 use super::model::{self, CheckpointName};
 use super::output::{Console, write_result};
 use super::train::{self, read_config};
@@ -247,7 +247,8 @@ impl Task<'_> {
         }
     }
 
-    /// How far the run in a folder has come, if it is the run that is asked for.
+    /// How far the run in a folder has come, if it is the run that is asked for. A report that cannot be read, of another version
+    /// of the program perhaps, is made again.
     fn progress(&self, folder: &Path, config: &Config) -> Result<Progress> {
         let Some(saved) = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()? else {
             return Ok(Progress::Nothing);
@@ -260,13 +261,11 @@ impl Task<'_> {
         }
         let report = saved.report(Split::Test.name());
         Ok(match saved.info.outcome {
-            Some(Stop::Finished | Stop::Patience) if report.is_file() => {
-                let evaluation = serde_json::from_value(disk::read_json(&report)?);
-                let damaged =
-                    |error: serde_json::Error| Error::file(&report, format!("not a report: {error}"));
-                Progress::Evaluated(Box::new(evaluation.map_err(damaged)?))
+            Some(Stop::Finished | Stop::Patience) => {
+                let evaluation =
+                    disk::read_json(&report).ok().and_then(|json| serde_json::from_value(json).ok());
+                evaluation.map_or(Progress::Trained, |evaluation| Progress::Evaluated(Box::new(evaluation)))
             }
-            Some(Stop::Finished | Stop::Patience) => Progress::Trained,
             _ if saved.checkpoint(Checkpoint::Last).is_some() => Progress::Begun,
             _ => Progress::Nothing,
         })
@@ -280,7 +279,9 @@ impl Task<'_> {
         let device = device::open(&config.train.device)?.device;
         let model = model::open(folder, CheckpointName::Best, &device, config.train.dtype)?;
         let name = Split::Test.name();
-        let job = Job { model: model.predictor(), folder, saved: Some(&saved), table: &test, name };
+        let bootstrap = replicates_for(name);
+        let job =
+            Job { model: model.predictor(), folder, saved: Some(&saved), table: &test, name, bootstrap };
         let report = job.evaluate(Format::Json, CheckpointName::Best, self.console)?;
         Ok(serde_json::from_str(&report)?)
     }

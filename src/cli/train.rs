@@ -18,7 +18,7 @@ use valuenet::train::linear::LinearTask;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Descent, Learner, Plan, Stop};
 
-use super::eval::Job;
+use super::eval::{Job, replicates_for};
 use super::hub_settings;
 use super::model::{self, CheckpointName, Dtype};
 use super::output::{Console, write_result};
@@ -175,7 +175,8 @@ impl Training<'_> {
         let best = CheckpointName::Best;
         let model = model::open(self.path, best, self.device, self.config.train.dtype)?;
         let name = Split::Test.name();
-        let job = Job { model: model.predictor(), folder: self.path, saved: Some(&saved), table: test, name };
+        let (model, saved, bootstrap) = (model.predictor(), Some(&saved), replicates_for(name));
+        let job = Job { model, folder: self.path, saved, table: test, name, bootstrap };
         write_result(&job.evaluate(Format::Table, best, self.console)?, None)
     }
 }

@@ -28,11 +28,11 @@ pub struct ClassScores {
 }
 
 impl Confusion {
-    /// Counts (label, predicted class) pairs.
-    pub fn of(pairs: impl IntoIterator<Item = (Label, Label)>) -> Self {
+    /// Counts rows: (label, predicted class, how often the row counts).
+    pub fn of(rows: impl IntoIterator<Item = (Label, Label, u32)>) -> Self {
         let mut counts = Self::default();
-        for (label, predicted) in pairs {
-            counts.0[label.index()][predicted.index()] += 1;
+        for (label, predicted, weight) in rows {
+            counts.0[label.index()][predicted.index()] += u64::from(weight);
         }
         counts
     }
@@ -79,6 +79,30 @@ impl Confusion {
         };
         let cells = (0..Label::COUNT).flat_map(|label| (0..Label::COUNT).map(move |other| (label, other)));
         share(cells.map(of_cell).sum(), self.total())
+    }
+
+    /// Cohen's kappa with quadratic weights: how far labels and classes agree beyond chance, where -1 for +1 is four times as
+    /// wrong as 0. None if neither varies.
+    pub fn quadratic_kappa(&self) -> Option<f64> {
+        let total = self.total() as f64;
+        let labels: Vec<u64> = self.0.iter().map(|row| row.iter().sum()).collect();
+        let classes: Vec<u64> =
+            (0..Label::COUNT).map(|class| self.0.iter().map(|row| row[class]).sum()).collect();
+        let (mut observed, mut expected) = (0.0, 0.0);
+        for (i, row) in self.0.iter().enumerate() {
+            for (j, count) in row.iter().enumerate() {
+                let distance = i.abs_diff(j).pow(2) as f64;
+                observed += distance * *count as f64;
+                expected += distance * labels[i] as f64 * classes[j] as f64 / total;
+            }
+        }
+        (expected > 0.0).then(|| 1.0 - observed / expected)
+    }
+
+    /// The share of rows of which the label is -1 and the class +1, or the other way round.
+    pub fn opposed(&self) -> f64 {
+        let last = Label::COUNT - 1;
+        share(self.0[0][last] + self.0[last][0], self.total())
     }
 
     /// The mean F1 of the three classes.

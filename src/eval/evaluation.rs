@@ -1,10 +1,14 @@
 //! The whole report on a split: all rows, those with texts unseen in training, and each value's.
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::Baseline;
+use super::bootstrap::{Bootstrap, Interval};
 use super::confusion::{ClassScores, Confusion};
-use super::regression::{mean_absolute_error, mean_squared_error, pearson, spearman};
+use super::figures::{Figure, Measured};
 use super::scored::Scored;
 use crate::error::{Error, Result};
 use crate::value::{Label, LabelCounts, Value};
@@ -32,36 +36,69 @@ pub struct Slice {
     pub pearson: Option<f64>,
     /// Spearman's rank correlation of utility and label; none if one does not vary.
     pub spearman: Option<f64>,
+    /// Cohen's kappa of label and class with quadratic weights; none if neither varies.
+    pub quadratic_kappa: Option<f64>,
+    /// The share of rows with the label -1 and the class +1, or the other way round.
+    pub opposed: f64,
+    /// The area under the ROC curve of telling +1 from -1 by the utility; none if one of them does not occur.
+    pub sign_auc: Option<f64>,
     /// Precision, recall and F1 of the classes -1, 0 and +1.
     pub classes: [ClassScores; Label::COUNT],
     /// Rows are labels, columns predicted classes, in the order -1, 0, +1.
     pub confusion: Confusion,
     /// What the trivial baselines score on the same rows, if the train split's labels are known.
     pub baseline: Option<Baseline>,
+    /// The 95% interval of each figure, by name, if they were computed; those without meaning are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, Interval>,
 }
 
 impl Slice {
     /// The report on rows that may not be none.
     fn of(name: &str, rows: &[&Scored], train: Option<&LabelCounts>) -> Self {
-        let confusion = Confusion::of(rows.iter().map(|row| (row.label, row.class)));
-        let pairs: Vec<(f64, f64)> =
-            rows.iter().map(|row| (row.utility, f64::from(row.label.number()))).collect();
+        let (measured, weights) = (Measured::new(rows), vec![1; rows.len()]);
+        let confusion = measured.confusion(&weights);
+        let figures = measured.figures(&weights);
+        let figure = |wanted: Figure| Figure::ALL.iter().zip(figures).find(|(figure, _)| **figure == wanted);
+        let number = |wanted: Figure| figure(wanted).map_or(f64::NAN, |(_, number)| number);
+        let optional = |wanted: Figure| Some(number(wanted)).filter(|number| !number.is_nan());
         Self {
             name: name.into(),
             rows: rows.len(),
-            accuracy: confusion.accuracy(),
-            macro_f1: confusion.macro_f1(),
-            weighted_f1: confusion.weighted_f1(),
-            mse: mean_squared_error(&pairs),
-            class_mse: confusion.mean_squared_error(),
-            mae: mean_absolute_error(&pairs),
-            pearson: pearson(&pairs),
-            spearman: spearman(&pairs),
+            accuracy: number(Figure::Accuracy),
+            macro_f1: number(Figure::MacroF1),
+            weighted_f1: number(Figure::WeightedF1),
+            mse: number(Figure::Mse),
+            class_mse: number(Figure::ClassMse),
+            mae: number(Figure::Mae),
+            pearson: optional(Figure::Pearson),
+            spearman: optional(Figure::Spearman),
+            quadratic_kappa: optional(Figure::QuadraticKappa),
+            opposed: number(Figure::Opposed),
+            sign_auc: optional(Figure::SignAuc),
             classes: confusion.classes(),
             confusion,
             baseline: train.map(|train| Baseline::of(rows, train)),
+            intervals: BTreeMap::new(),
         }
     }
+}
+
+/// Which rows a slice has.
+struct Part {
+    name: &'static str,
+    rows: Vec<usize>,
+}
+
+/// The slices of some rows that are not empty: all, unseen texts, each value.
+fn parts(rows: &[Scored]) -> Vec<Part> {
+    let of = |name, is_in: &dyn Fn(&Scored) -> bool| Part {
+        name,
+        rows: (0..rows.len()).filter(|&row| is_in(&rows[row])).collect(),
+    };
+    let whole = [of("all", &|_| true), of("unseen", &|row| row.seen == Some(false))];
+    let values = Value::ALL.map(|value| of(value.name(), &|row| row.value == value));
+    whole.into_iter().chain(values).filter(|part| !part.rows.is_empty()).collect()
 }
 
 /// The report on a split.
@@ -80,19 +117,39 @@ impl Evaluation {
         if rows.is_empty() {
             return Err(Error::failure("there is nothing to evaluate"));
         }
-        let values = Value::ALL.map(|value| (value.name(), rows_with(rows, |row| row.value == value)));
-        let all = ("all", rows_with(rows, |_| true));
-        let unseen = ("unseen", rows_with(rows, |row| row.seen == Some(false)));
-        let slices = [all, unseen].into_iter().chain(values).filter(|(_, rows)| !rows.is_empty());
-        Ok(Self { slices: slices.map(|(name, rows)| Slice::of(name, &rows, train)).collect() })
+        let slice = |part: &Part| {
+            let rows: Vec<&Scored> = part.rows.iter().map(|&row| &rows[row]).collect();
+            Slice::of(part.name, &rows, train)
+        };
+        Ok(Self { slices: parts(rows).iter().map(slice).collect() })
+    }
+
+    /// The same report with an interval for every figure.
+    pub fn with_intervals(mut self, rows: &[Scored], bootstrap: Bootstrap) -> Self {
+        let parts = parts(rows);
+        let measured: Vec<Measured> = parts
+            .iter()
+            .map(|part| Measured::new(&part.rows.iter().map(|&row| &rows[row]).collect::<Vec<_>>()))
+            .collect();
+        // (replicates, slices, figures)
+        let replicates: Vec<Vec<[f64; Figure::COUNT]>> = bootstrap.run(rows, |weights| {
+            let of_part = |(part, measured): (&Part, &Measured)| {
+                measured.figures(&part.rows.iter().map(|&row| weights[row]).collect::<Vec<_>>())
+            };
+            parts.iter().zip(&measured).map(of_part).collect()
+        });
+        self.slices.par_iter_mut().enumerate().for_each(|(number, slice)| {
+            let interval = |(place, figure): (usize, &Figure)| {
+                let column = replicates.iter().map(|slices| slices[number][place]).collect();
+                Some((figure.name(), Interval::of(column)?))
+            };
+            slice.intervals = Figure::ALL.iter().enumerate().filter_map(interval).collect();
+        });
+        self
     }
 
     /// The report on all rows.
     pub fn all(&self) -> &Slice {
         &self.slices[0]
     }
-}
-
-fn rows_with(rows: &[Scored], wanted: impl Fn(&Scored) -> bool) -> Vec<&Scored> {
-    rows.iter().filter(|row| wanted(row)).collect()
 }

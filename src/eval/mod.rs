@@ -1,11 +1,15 @@
 //! Labels and utilities in, numbers out. No tensors, no files.
 
 pub mod baseline;
+pub mod bootstrap;
 pub mod confusion;
 pub mod evaluation;
+pub mod figures;
 pub mod regression;
 mod scored;
 
+pub use bootstrap::{Bootstrap, Interval};
 pub use confusion::Confusion;
 pub use evaluation::{Evaluation, Slice};
+pub use figures::Figure;
 pub use scored::Scored;

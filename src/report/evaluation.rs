@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Format;
 use super::table::{Table, count, csv, score};
 use crate::error::{Error, Result};
-use crate::eval::{Evaluation, Scored, Slice};
+use crate::eval::{Bootstrap, Evaluation, Figure, Interval, Scored, Slice};
 use crate::value::Label;
 
 /// An evaluation with what it was made of.
@@ -21,6 +21,9 @@ pub struct Report<'a> {
     pub dtype: &'static str,
     /// How utilities became classes.
     pub class_rule: &'static str,
+    /// How the intervals were made, if they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<Bootstrap>,
     /// The numbers.
     #[serde(flatten)]
     pub evaluation: &'a Evaluation,
@@ -43,8 +46,48 @@ impl Report<'_> {
         }
     }
 
-    fn tables(&self) -> [Table; 3] {
-        [self.scores(), self.classes(), self.confusion()]
+    fn tables(&self) -> Vec<Table> {
+        let intervals = self.bootstrap.map(|bootstrap| self.intervals(bootstrap));
+        let tables = [
+            Some(self.scores()),
+            intervals,
+            Some(self.classes()),
+            Some(self.order()),
+            Some(self.confusion()),
+        ];
+        tables.into_iter().flatten().collect()
+    }
+
+    /// How sure the most important scores are.
+    fn intervals(&self, bootstrap: Bootstrap) -> Table {
+        const SHOWN: [(&str, Figure); 4] = [
+            ("accuracy", Figure::Accuracy),
+            ("macro F1", Figure::MacroF1),
+            ("MSE", Figure::Mse),
+            ("r", Figure::Pearson),
+        ];
+        let replicates = count(bootstrap.replicates.into());
+        let title = format!("95% intervals, bootstrap over texts, {replicates} replicates");
+        let mut table = Table::new(title, std::iter::once("").chain(SHOWN.map(|(name, _)| name)));
+        for slice in &self.evaluation.slices {
+            let cell = |(_, figure): (&str, Figure)| match slice.intervals.get(&figure.name()) {
+                Some(Interval { low, high }) => format!("{} to {}", score(*low), score(*high)),
+                None => "-".into(),
+            };
+            table.push(std::iter::once(title_of(slice)).chain(SHOWN.map(cell)));
+        }
+        table
+    }
+
+    /// The classes as an order from -1 to +1.
+    fn order(&self) -> Table {
+        let header = ["", "quadratic kappa", "-1 and +1 confused", "AUC of the sign", "rho"];
+        let mut table = Table::new("the order of the classes", header);
+        for slice in &self.evaluation.slices {
+            let figures = [slice.quadratic_kappa, Some(slice.opposed), slice.sign_auc, slice.spearman];
+            table.push(std::iter::once(title_of(slice)).chain(figures.map(score)));
+        }
+        table
     }
 
     fn scores(&self) -> Table {
@@ -100,7 +143,7 @@ fn title_of(slice: &Slice) -> String {
     }
 }
 
-const CSV_HEADER: [&str; 33] = [
+const CSV_HEADER: [&str; 36] = [
     "slice",
     "rows",
     "accuracy",
@@ -111,6 +154,9 @@ const CSV_HEADER: [&str; 33] = [
     "mae",
     "pearson",
     "spearman",
+    "quadratic_kappa",
+    "opposed",
+    "sign_auc",
     "precision_no",
     "recall_no",
     "f1_no",
@@ -143,7 +189,8 @@ fn csv_row(slice: &Slice) -> Vec<String> {
         [slice.accuracy, slice.macro_f1, slice.weighted_f1, slice.mse, slice.class_mse, slice.mae]
             .map(|x| x.to_string()),
     );
-    row.extend([slice.pearson, slice.spearman].map(optional));
+    let opposed = Some(slice.opposed);
+    row.extend([slice.pearson, slice.spearman, slice.quadratic_kappa, opposed, slice.sign_auc].map(optional));
     for class in &slice.classes {
         row.extend([class.precision, class.recall, class.f1].map(|x| x.to_string()));
         row.push(class.support.to_string());

@@ -1,5 +1,6 @@
 //! Training a value model: its loss, and the paper's scores.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::event::Scores;
@@ -83,11 +84,17 @@ pub fn predict(
     let pairs: Vec<(Value, &str)> =
         samples.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
     let predictions = model.predict(&pairs)?;
+    let mut texts: HashMap<&str, usize> = HashMap::new();
+    let mut text_of = |text| {
+        let next = texts.len();
+        *texts.entry(text).or_insert(next)
+    };
     let scored = samples.iter().zip(predictions).map(|(sample, prediction)| Scored {
         value: sample.value,
         label: sample.label,
         utility: prediction.utility.into(),
         class: prediction.class,
+        text: text_of(sample.scenario.as_str()),
         seen: seen(&sample.scenario),
     });
     Ok(scored.collect())
