@@ -644,3 +644,36 @@ fn a_linear_model_is_trained_evaluated_and_used_like_any_other() {
     let lines: Vec<&str> = vectors.lines().collect();
     assert!(power(lines[1]) > 0.0 && power(lines[2]) < 0.0, "{vectors}");
 }
+
+#[test]
+fn compare_reads_the_predictions_of_runs_and_refuses_other_rows() {
+    let (one, other) = (Trained::new(), Trained::new());
+    let (a, b) = (one.path("run"), other.path("run"));
+    let output = valuenet(["compare", &a, &b]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("accuracy: no difference beyond chance"), "{}", stdout(&output));
+    let json = valuenet(["compare", &a, &b, &b, "--format", "json", "--bootstrap", "100"]);
+    assert_eq!(stdout(&json).matches("\"mcnemar\"").count() % 2, 0);
+    assert_fails(
+        &valuenet(["compare", &a, &b, "--split", "eval"]),
+        1,
+        &["there are no such predictions", "valuenet eval"],
+    );
+    let predictions = one.path("run/eval/test.predictions.csv");
+    let text = std::fs::read_to_string(&predictions).unwrap();
+    let shorter = write(
+        one.folder.path(),
+        "shorter.csv",
+        text.lines().take(5).map(|line| format!("{line}\n")).collect::<String>(),
+    );
+    let shorter = shorter.display().to_string();
+    assert_fails(
+        &valuenet(["compare", &a, &shorter]),
+        3,
+        &["shorter.csv: these are not predictions for the rows of"],
+    );
+    let damaged =
+        write(one.folder.path(), "damaged.csv", text.replacen(",POWER,", ",POWR,", 1)).display().to_string();
+    assert_fails(&valuenet(["compare", &a, &damaged]), 3, &["damaged.csv:", "this is no prediction"]);
+    assert_fails(&valuenet(["compare", &a, "Cargo.toml"]), 3, &["Cargo.toml: these are no predictions"]);
+}

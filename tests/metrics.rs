@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
+use valuenet::eval::compare::{Comparison, McNemar, holm};
 use valuenet::eval::figures::Measured;
 use valuenet::eval::{Bootstrap, Confusion, Evaluation, Figure, Interval, Scored};
 use valuenet::seed::{Purpose, Stream};
@@ -274,5 +275,50 @@ fn intervals_cover_the_truth_nineteen_times_of_twenty() {
     for count in covered {
         let share = count as f64 / SIMULATIONS as f64;
         assert!((0.93..=0.97).contains(&share), "the intervals cover {share}");
+    }
+}
+
+#[test]
+fn mcnemars_test_and_holms_method_give_published_values() {
+    // Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91 (2013): 6 and 16 discordant pairs.
+    assert!((McNemar::of(6, 16).p - 0.0525).abs() < 5e-5, "{}", McNemar::of(6, 16).p);
+    assert_eq!(McNemar::of(0, 0).p, 1.0);
+    assert_eq!(McNemar::of(7, 7).p, 1.0);
+    assert!((McNemar::of(0, 5).p - 2.0 / 32.0).abs() < 1e-12);
+    let of_scipy = 0.030_720_707_864_2; // binomtest(1000, 2100)
+    assert!((McNemar::of(1000, 1100).p - of_scipy).abs() < 1e-12);
+    let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
+    let expected = [0.03, 0.06, 0.06, 0.02];
+    assert!(adjusted.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{adjusted:?}");
+    assert_eq!(holm(&[0.9, 0.8]), [1.0, 1.0]);
+}
+
+#[test]
+fn a_model_differs_from_a_worse_one_and_not_from_itself() {
+    let labels = [Label::No, Label::Unrelated, Label::Yes];
+    let rows = |shift: f64| -> Vec<Scored> {
+        let row = |i: usize| {
+            let label = labels[i * 7 % 3];
+            let utility = 0.8 * f64::from(label.number()) + shift * (i as f64 * i as f64 * 0.7).sin();
+            Scored { text: i / 2, ..scored(Value::ALL[i % 10], label, utility, None) }
+        };
+        (0..600).map(row).collect()
+    };
+    let bootstrap = Bootstrap { replicates: 300, seed: 1 };
+    let (good, bad) = (rows(0.5), rows(1.2));
+    let same = Comparison::of(&good, &good, bootstrap);
+    for slice in &same.slices {
+        assert!(slice.figures.values().all(|figure| figure.difference == 0.0 && figure.p == Some(1.0)));
+        assert_eq!(slice.mcnemar.p, 1.0);
+    }
+    let worse = Comparison::of(&good, &bad, bootstrap);
+    let accuracy = &worse.slices[0].figures["accuracy"];
+    assert!(accuracy.difference < -0.1 && accuracy.p < Some(0.01), "{accuracy:?}");
+    assert!(accuracy.interval.unwrap().high < 0.0);
+    assert!(worse.slices[0].mcnemar.p < 1e-6);
+    let values = worse.slices.iter().filter(|slice| slice.name.parse::<Value>().is_ok());
+    for slice in values {
+        let found = &slice.figures["accuracy"];
+        assert!(found.adjusted_p >= found.p, "{}", slice.name);
     }
 }

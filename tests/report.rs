@@ -5,7 +5,8 @@ use valuenet::data::stats::stats;
 use valuenet::data::{self, Part};
 use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::head::Objective;
-use valuenet::report::evaluation::{Report, predictions};
+use valuenet::report::evaluation::Report;
+use valuenet::report::predictions;
 use valuenet::report::reproduction::{Entry, Paper, render};
 use valuenet::report::table::{Table, count, score};
 use valuenet::report::{Format, dataset};
@@ -131,7 +132,7 @@ fn tables_fit_into_eighty_columns() {
 fn predictions_have_a_row_each() {
     let rows = rows();
     let lines = rows.iter().zip(2..).map(|(row, line)| (line, "a \"text\", quoted", row));
-    insta::assert_snapshot!(predictions(lines).unwrap());
+    insta::assert_snapshot!(predictions::write(lines).unwrap());
 }
 
 /// A dataset with something of everything in it.

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use valuenet::data::{Row, Split, Table};
+use valuenet::data::{Split, Table};
 use valuenet::disk;
-use valuenet::error::Error;
+use valuenet::error::{Error, Result};
 use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::Predictor;
 use valuenet::report::Format;
-use valuenet::report::evaluation::{self, Report};
+use valuenet::report::evaluation::Report;
+use valuenet::report::predictions;
 use valuenet::run::{Saved, Source};
 use valuenet::train::value::predict;
 
@@ -152,14 +153,13 @@ impl Job<'_> {
                 std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
             }
             disk::write_file(&path, report.render(Format::Json)?.as_bytes())?;
-            disk::write_file(&saved.predictions(&name), predictions(&self.table.rows, &scored)?.as_bytes())?;
+            disk::write_file(&saved.predictions(&name), self.predictions(&scored)?.as_bytes())?;
             console.detail(&format!("written to {}", path.display()));
         }
         Ok(report.render(format)?)
     }
-}
-
-fn predictions(rows: &[Row], scored: &[Scored]) -> anyhow::Result<String> {
-    let rows = rows.iter().zip(scored).map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored));
-    Ok(evaluation::predictions(rows)?)
+    fn predictions(&self, scored: &[Scored]) -> Result<String> {
+        let rows = self.table.rows.iter().zip(scored);
+        predictions::write(rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)))
+    }
 }

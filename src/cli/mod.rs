@@ -1,5 +1,6 @@
 //! The command line: one file for each verb, which holds its arguments and what it does with them.
 
+mod compare;
 mod data;
 mod download;
 pub mod error;
@@ -56,6 +57,8 @@ enum Command {
     Eval(eval::Args),
     /// Train and compare the models of the paper's Tables 2 and 3.
     Reproduce(reproduce::Args),
+    /// Say whether models differ beyond chance, overall and for each value.
+    Compare(compare::Args),
     /// Turn texts into 10-dimensional value vectors.
     Infer(infer::Args),
     /// Look at ValueNet data, and make its versions.
@@ -77,6 +80,7 @@ impl Cli {
             Command::Train(args) => train::run(&args, &console),
             Command::Eval(args) => eval::run(&args, &console),
             Command::Reproduce(args) => reproduce::run(&args, &console),
+            Command::Compare(args) => compare::run(&args),
             Command::Infer(args) => infer::run(&args, &console),
             Command::Data(command) => data::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),

@@ -85,13 +85,13 @@ impl Slice {
 }
 
 /// Which rows a slice has.
-struct Part {
-    name: &'static str,
-    rows: Vec<usize>,
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) rows: Vec<usize>,
 }
 
 /// The slices of some rows that are not empty: all, unseen texts, each value.
-fn parts(rows: &[Scored]) -> Vec<Part> {
+pub(super) fn parts(rows: &[Scored]) -> Vec<Part> {
     let of = |name, is_in: &dyn Fn(&Scored) -> bool| Part {
         name,
         rows: (0..rows.len()).filter(|&row| is_in(&rows[row])).collect(),

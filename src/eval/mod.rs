@@ -2,6 +2,7 @@
 
 pub mod baseline;
 pub mod bootstrap;
+pub mod compare;
 pub mod confusion;
 pub mod evaluation;
 pub mod figures;

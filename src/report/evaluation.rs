@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Format;
 use super::table::{Table, count, csv, score};
 use crate::error::{Error, Result};
-use crate::eval::{Bootstrap, Evaluation, Figure, Interval, Scored, Slice};
+use crate::eval::{Bootstrap, Evaluation, Figure, Interval, Slice};
 use crate::value::Label;
 
 /// An evaluation with what it was made of.
@@ -198,24 +198,4 @@ fn csv_row(slice: &Slice) -> Vec<String> {
     row.extend(slice.confusion.counts().iter().flatten().map(u64::to_string));
     row.extend([slice.baseline.map(|b| b.accuracy), slice.baseline.map(|b| b.mse)].map(optional));
     row
-}
-
-/// One row for each prediction, with its line in the data file.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn predictions<'a>(rows: impl Iterator<Item = (u64, &'a str, &'a Scored)>) -> Result<String> {
-    let header = ["line", "value", "scenario", "label", "utility", "predicted", "seen_in_train"];
-    let cells = rows.map(|(line, scenario, scored)| {
-        vec![
-            line.to_string(),
-            scored.value.to_string(),
-            scenario.to_string(),
-            scored.label.number().to_string(),
-            (scored.utility as f32).to_string(), // with as many digits as the model computed
-            scored.class.number().to_string(),
-            scored.seen.map(|seen| seen.to_string()).unwrap_or_default(),
-        ]
-    });
-    csv(&header, cells)
 }

@@ -1,7 +1,9 @@
 //! Results as bytes: tables for people, JSON and CSV for programs, Markdown for papers and issues.
 
+pub mod comparison;
 pub mod dataset;
 pub mod evaluation;
+pub mod predictions;
 pub mod profiles;
 pub mod reproduction;
 pub mod table;

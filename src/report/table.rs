@@ -179,6 +179,7 @@ pub fn score(number: impl Into<Option<f64>>) -> String {
         return "-".into();
     };
     let text = if number.abs() < 0.9995 { format!("{number:.3}") } else { format!("{number:.2}") };
+    let text = if text == "-0.000" { "0.000".into() } else { text };
     match text.strip_prefix("0.").map(|rest| format!(".{rest}")) {
         Some(short) => short,
         None => text.replacen("-0.", "-.", 1),
