@@ -88,7 +88,7 @@ const ROWS: [Row; 10] = [
     row!("modernbert", "ModernBERT"),
     row!("deberta", "DeBERTa-v3"),
     row!("minilm", "MiniLM"),
-    row!("minilm-classes", "MiniLM, 3 classes"),
+    row!("minilm-classes", "MiniLM 3-class"),
     row!("scratch", "from scratch"),
 ];
 
