@@ -99,7 +99,12 @@ impl Run {
 
     /// The rows of the training, one JSON object a line.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS)
+    }
+
+    /// Where event files for TensorBoard go, if they are asked for.
+    pub fn tensorboard(&self) -> PathBuf {
+        self.path.join("tensorboard")
     }
 
     /// The same for people.
@@ -134,6 +139,7 @@ impl Run {
 
 const CONFIG: &str = "config.toml";
 const INFO: &str = "run.json";
+const METRICS: &str = "metrics.jsonl";
 
 fn folder(run: &Path, checkpoint: Checkpoint) -> PathBuf {
     run.join("checkpoints").join(match checkpoint {
@@ -191,10 +197,30 @@ impl Saved {
         self.path.join("eval").join(format!("{name}.json"))
     }
 
+    /// The rows of the training, one JSON object a line.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
     /// Where the predictions of a split go: `eval/<name>.predictions.csv`.
     pub fn predictions(&self, name: &str) -> PathBuf {
         self.path.join("eval").join(format!("{name}.predictions.csv"))
     }
+}
+
+/// The runs of one recipe in a folder, `seed-1`, `seed-2` and so on, in the order of their seeds.
+pub fn seeds(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let seed_of = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok();
+    let mut found: Vec<(u64, PathBuf)> =
+        entries.filter(|path| Saved::is_run(path)).filter_map(|path| Some((seed_of(&path)?, path))).collect();
+    found.sort();
+    found
+}
+
+/// The folder of the run with this seed among others of its recipe.
+pub fn seed_folder(folder: &Path, seed: u64) -> PathBuf {
+    folder.join(format!("seed-{seed}"))
 }
 
 /// What differs between a run and what it would be resumed with, in words; empty if nothing does.

@@ -86,6 +86,49 @@ impl FromStr for Value {
     }
 }
 
+/// The four higher-order groups of values, two pairs of opposites around the circle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Group {
+    OpennessToChange,
+    SelfEnhancement,
+    Conservation,
+    SelfTranscendence,
+}
+
+impl Group {
+    /// All groups; the first and the third are opposites, and so are the second and the fourth.
+    pub const ALL: [Group; 4] =
+        [Group::OpennessToChange, Group::SelfEnhancement, Group::Conservation, Group::SelfTranscendence];
+
+    /// The group of a value. The paper counts hedonism with self-enhancement.
+    pub fn of(value: Value) -> Self {
+        match value {
+            Value::SelfDirection | Value::Stimulation => Group::OpennessToChange,
+            Value::Hedonism | Value::Achievement | Value::Power => Group::SelfEnhancement,
+            Value::Security | Value::Conformity | Value::Tradition => Group::Conservation,
+            Value::Benevolence | Value::Universalism => Group::SelfTranscendence,
+        }
+    }
+
+    /// The name in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::OpennessToChange => "openness to change",
+            Group::SelfEnhancement => "self-enhancement",
+            Group::Conservation => "conservation",
+            Group::SelfTranscendence => "self-transcendence",
+        }
+    }
+
+    /// The mean of the group's values in a vector.
+    pub fn mean(self, utilities: &[f64; Value::COUNT]) -> f64 {
+        let own = || Value::ALL.into_iter().filter(|value| Group::of(*value) == self);
+        own().map(|value| utilities[value.index()]).sum::<f64>() / own().count() as f64
+    }
+}
+
 /// The utilities of a text under all ten values, in the order of [`Value::ALL`].
 pub type Profile = [f32; Value::COUNT];
 

@@ -677,3 +677,68 @@ fn compare_reads_the_predictions_of_runs_and_refuses_other_rows() {
     assert_fails(&valuenet(["compare", &a, &damaged]), 3, &["damaged.csv:", "this is no prediction"]);
     assert_fails(&valuenet(["compare", &a, "Cargo.toml"]), 3, &["Cargo.toml: these are no predictions"]);
 }
+
+#[test]
+fn several_seeds_make_a_run_each_and_a_mean() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let config = config(folder.path(), &data, "log_every = 5").display().to_string();
+    let runs = folder.path().join("runs").display().to_string();
+    let output = valuenet(["train", &config, "-o", &runs, "--seeds", "1,2", "--tensorboard"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("mean ± sd over seeds 1, 2"), "{}", stdout(&output));
+    for seed in ["seed-1", "seed-2"] {
+        let run = Path::new(&runs).join(seed);
+        assert!(run.join("eval/test.json").is_file());
+        assert_eq!(std::fs::read_dir(run.join("tensorboard")).unwrap().count(), 1);
+        let card = std::fs::read_to_string(run.join("checkpoints/best/README.md")).unwrap();
+        assert!(
+            card.starts_with("---\n") && card.contains("| all | 10 |") && card.contains("## Ethics"),
+            "{card}"
+        );
+    }
+    let again = valuenet(["eval", &runs, "--bootstrap", "100"]);
+    assert_eq!(stdout(&again), stdout(&output));
+    let page = folder.path().join("report.html");
+    let report = valuenet(["report", &runs, "-o", &page.display().to_string()]);
+    assert!(report.status.success(), "{}", stderr(&report));
+    let page = std::fs::read_to_string(page).unwrap();
+    assert_eq!(page.matches("<section>").count(), 2);
+    assert!(stdout(&valuenet(["report", &runs, "--format", "table"])).contains("seed-2"));
+    assert_fails(
+        &valuenet(["report", &runs, "--split", "eval"]),
+        1,
+        &["this run has no report on the split", "--split eval"],
+    );
+}
+
+#[test]
+fn speakers_circles_radars_and_thresholds() {
+    let trained = Trained::new();
+    let (run, svg) = (trained.path("run"), trained.path("radar.svg"));
+    let said: String = samples(6).iter().map(|sample| format!("{}\n", sample.scenario)).collect();
+    let texts = write(trained.folder.path(), "texts.txt", format!("{said}\n")).display().to_string();
+    let profile = valuenet(["profile", &run, &texts, "--radar", &svg]);
+    assert!(stdout(&profile).starts_with("value profile of 6 texts"), "{}", stderr(&profile));
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("evenodd"), "the interval is drawn");
+    let vectors = valuenet(["infer", &run, &texts, "--radar", &svg]);
+    assert_eq!(stdout(&vectors).lines().count(), 7);
+    assert_eq!(std::fs::read_to_string(&svg).unwrap().matches("stroke-linejoin").count(), 6);
+    let circle = valuenet(["circle", &run, &texts, "--format", "json"]);
+    let circle: Json = serde_json::from_str(&stdout(&circle)).unwrap();
+    assert_eq!(circle["correlations"][3][3], 1.0);
+    let empty = write(trained.folder.path(), "empty.txt", "\n").display().to_string();
+    assert_fails(&valuenet(["profile", &run, &empty]), 3, &["empty.txt: there are too few texts"]);
+    assert_fails(
+        &valuenet(["circle", &run, &empty]),
+        3,
+        &["empty.txt: there are too few texts", "three texts"],
+    );
+    let cut = valuenet(["eval", &run, "--thresholds"]);
+    assert!(stdout(&cut).contains("fitted on eval"), "{}", stderr(&cut));
+    assert_fails(
+        &valuenet(["eval", &run, "--thresholds", "--split", "eval"]),
+        2,
+        &["fitted on the eval split"],
+    );
+}

@@ -2,11 +2,14 @@
 
 use proptest::prelude::*;
 use serde_json::Value as Json;
+use valuenet::eval::calibration::{Thresholded, Thresholds, reliability};
+use valuenet::eval::circle::Circle;
 use valuenet::eval::compare::{Comparison, McNemar, holm};
 use valuenet::eval::figures::Measured;
+use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Confusion, Evaluation, Figure, Interval, Scored};
 use valuenet::seed::{Purpose, Stream};
-use valuenet::value::{Label, LabelCounts, Value};
+use valuenet::value::{Group, Label, LabelCounts, Value};
 
 use crate::support::scored;
 
@@ -321,4 +324,81 @@ fn a_model_differs_from_a_worse_one_and_not_from_itself() {
         let found = &slice.figures["accuracy"];
         assert!(found.adjusted_p >= found.p, "{}", slice.name);
     }
+}
+
+#[test]
+fn reliability_bins_rows_of_like_utility() {
+    let rows: Vec<Scored> =
+        [(-1.0, Label::No), (-0.95, Label::Unrelated), (0.05, Label::Yes), (1.0, Label::Yes)]
+            .map(|(utility, label)| scored(Value::Power, label, utility, None))
+            .into();
+    let bins = reliability(&rows);
+    let found: Vec<(usize, f64)> = bins.iter().map(|bin| (bin.rows, bin.mean_label)).collect();
+    assert_eq!(found, [(2, -0.5), (1, 1.0), (1, 1.0)]);
+    assert!((bins[0].mean_utility + 0.975).abs() < 1e-12);
+}
+
+#[test]
+fn thresholds_are_fitted_where_classes_part_and_stay_at_roundings_where_that_is_as_good() {
+    let row = |utility: f64, label| scored(Value::Power, label, utility, None);
+    let parted: Vec<Scored> = (0..90)
+        .map(|i| match i % 3 {
+            0 => row(-0.3 - 0.005 * f64::from(i), Label::No),
+            1 => row(-0.2 + 0.001 * f64::from(i), Label::Unrelated),
+            _ => row(0.1 + 0.005 * f64::from(i), Label::Yes),
+        })
+        .collect();
+    let fitted = Thresholds::fit(&parted);
+    assert!((-0.3..=-0.2).contains(&fitted.low) && (-0.11..=0.11).contains(&fitted.high), "{fitted:?}");
+    let judged = Thresholded::of(&parted, &parted, None).unwrap();
+    assert_eq!(judged.evaluation.all().accuracy, 1.0);
+    let clear = [row(-1.0, Label::No), row(0.0, Label::Unrelated), row(1.0, Label::Yes)];
+    let Thresholds { low, high } = Thresholds::fit(&clear);
+    assert!((low + 0.5).abs() < 1e-9 && (high - 0.5).abs() < 1e-9, "{low} {high}");
+}
+
+#[test]
+fn a_circle_is_found_where_there_is_one_and_nowhere_else() {
+    let mut stream = Stream::new(5, Purpose::Init, 1);
+    let mut vectors = |of: &dyn Fn(usize, [f32; 3]) -> f32| -> Vec<[f32; 10]> {
+        (0..400)
+            .map(|_| {
+                let drawn = [stream.normal(), stream.normal(), stream.normal()];
+                std::array::from_fn(|index| of(index, drawn) + 0.3 * stream.normal())
+            })
+            .collect()
+    };
+    let angle = |index: usize| std::f32::consts::TAU * index as f32 / 10.0;
+    let round = Circle::of(&vectors(&|index, [a, b, _]| a * angle(index).cos() + b * angle(index).sin()));
+    assert!(round.fit > Some(0.95) && round.p < Some(0.01), "{:?} {:?}", round.fit, round.p);
+    assert!(round.by_distance.is_sorted_by(|a, b| a > b), "{:?}", round.by_distance);
+    assert!(round.by_distance[4] < -0.5);
+    let alike = Circle::of(&vectors(&|_, [a, ..]| a));
+    assert!(alike.fit.unwrap().abs() < 0.5, "{:?}", alike.fit);
+    assert_eq!(Circle::of(&[[0.5; 10]; 3]).fit, None);
+}
+
+#[test]
+fn a_speakers_profile_is_the_mean_with_an_interval_and_groups() {
+    let profile = |value: Value, utility: f32| {
+        let mut profile = [0.0; 10];
+        profile[value.index()] = utility;
+        profile
+    };
+    let texts =
+        [profile(Value::Stimulation, 0.8), profile(Value::Stimulation, 0.4), profile(Value::Security, -0.6)];
+    let speaker = Speaker::of(&texts, 1).unwrap();
+    let level = |value: Value| &speaker.values[value.index()];
+    assert!((level(Value::Stimulation).level.mean - 0.4).abs() < 1e-6);
+    assert_eq!(level(Value::Stimulation).strongest[0].text, 0);
+    assert_eq!(level(Value::Security).weakest[0].text, 2);
+    let Interval { low, high } = level(Value::Stimulation).level.interval.unwrap();
+    assert!((0.0..0.4).contains(&low) && high > 0.4);
+    let group = |wanted: Group| speaker.groups.iter().find(|level| level.group == wanted).unwrap().level.mean;
+    assert!((group(Group::OpennessToChange) - 0.2).abs() < 1e-6);
+    assert!((group(Group::Conservation) + 0.2 / 3.0).abs() < 1e-6);
+    assert!(Speaker::of(&[], 1).is_none());
+    let sizes =
+        Group::ALL.map(|group| Value::ALL.into_iter().filter(|value| Group::of(*value) == group).count());
+    assert_eq!(sizes, [2, 3, 3, 2]);
 }

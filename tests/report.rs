@@ -3,13 +3,19 @@
 use valuenet::data::check::check;
 use valuenet::data::stats::stats;
 use valuenet::data::{self, Part};
+use valuenet::eval::calibration::{Thresholded, reliability};
+use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::head::Objective;
+use valuenet::report::chart::Curve;
 use valuenet::report::evaluation::Report;
-use valuenet::report::predictions;
+use valuenet::report::html::{self, RunPage, largest_misses};
+use valuenet::report::predictions::{self, Read};
+use valuenet::report::radar::{self, Line};
 use valuenet::report::reproduction::{Entry, Paper, render};
+use valuenet::report::seeds::{Mean, Seeds};
 use valuenet::report::table::{Table, count, score};
-use valuenet::report::{Format, dataset};
+use valuenet::report::{self, Format, dataset};
 use valuenet::value::{Label, LabelCounts, Value};
 
 use crate::support::{folder, scored, write};
@@ -46,6 +52,8 @@ fn an_evaluation_in_every_format() {
         dtype: "f32",
         class_rule: Objective::Regression.rule(),
         bootstrap: Some(bootstrap),
+        reliability: reliability(&rows),
+        thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
         evaluation: &evaluation,
     };
     for (name, format) in FORMATS {
@@ -122,7 +130,17 @@ fn tables_fit_into_eighty_columns() {
     let bootstrap = Bootstrap { replicates: 2000, seed: 1 };
     let evaluation = evaluation.with_intervals(&rows, Bootstrap { replicates: 20, ..bootstrap });
     let bootstrap = Some(bootstrap);
-    let report = Report { model, data, split, dtype: "f32", class_rule, bootstrap, evaluation: &evaluation };
+    let report = Report {
+        model,
+        data,
+        split,
+        dtype: "f32",
+        class_rule,
+        bootstrap,
+        reliability: reliability(&rows),
+        thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
+        evaluation: &evaluation,
+    };
     for line in report.render(Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -201,4 +219,75 @@ fn reading_a_table_keeps_its_path() {
     let folder = folder();
     let path = write(folder.path(), "x.csv", "scenario,label\n[POWER] a,1\n");
     assert_eq!(data::Table::read(&path).unwrap().path, path);
+}
+
+#[test]
+fn a_radar_has_an_axis_for_each_value_a_zero_ring_and_a_line_for_each_text() {
+    let line = |name: &str, utility: f32| Line { name: name.into(), profile: [utility; 10], band: None };
+    let band = Some([[-0.2; 10], [0.4; 10]]);
+    let svg = radar::svg(&[line("a < b & \"c\"", -1.0), Line { band, ..line(&"long ".repeat(40), 0.25) }]);
+    for value in Value::ALL {
+        assert!(svg.contains(&format!(">{value}</text>")), "{value}");
+    }
+    assert_eq!(svg.matches("class=\"zero\"").count(), 1);
+    assert!(svg.contains("a &lt; b &amp; &quot;c&quot;") && svg.contains("…</text>"), "{svg}");
+    assert_eq!(svg.matches("stroke-linejoin").count(), 2);
+    assert_eq!(svg.matches("fill-rule=\"evenodd\"").count(), 1);
+    assert!(!svg.contains("NaN"));
+}
+
+#[test]
+fn a_page_needs_nothing_else_and_shows_text_as_text() {
+    let rows: Vec<Scored> = rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
+    let evaluation = Evaluation::of(&rows, None).unwrap();
+    let read = |scenario: &str, scored| Read { scenario: scenario.into(), scored };
+    let misses = vec![read("small", rows[0]), read("<script>alert(1)</script>", rows[2])];
+    let misses = largest_misses(misses, 1);
+    assert_eq!(misses[0].scored.utility, 0.5, "the largest miss comes first");
+    let curve = Curve { name: "eval mse".into(), points: vec![(1.0, 0.5), (2.0, f64::NAN)] };
+    let run = RunPage {
+        name: "runs/a & b".into(),
+        facts: vec![("seed".into(), "1".into())],
+        losses: vec![(0.5, 1.0), (1.0, 0.5)],
+        scores: vec![curve],
+        evaluation,
+        misses,
+    };
+    let page = html::page(std::slice::from_ref(&run));
+    assert!(page.contains("runs/a &amp; b") && page.contains("&lt;script&gt;"), "{page}");
+    for outside in ["<script", "http:", "https:", "url(", "@import", "NaN"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for tag in ["table", "svg", "section", "div", "dl", "main"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+}
+
+#[test]
+fn a_speaker_in_every_format() {
+    let texts = ["I shared my lunch.".to_string(), "I shouted at the bus driver until he wept.".to_string()];
+    let profile = |shift: f32| std::array::from_fn(|index| (index as f32 / 10.0 - shift).clamp(-1.0, 1.0));
+    let speaker = Speaker::of(&[profile(0.0), profile(0.9)], 1).unwrap();
+    for (name, format) in FORMATS {
+        insta::assert_snapshot!(
+            format!("speaker_{name}"),
+            report::speaker::speaker(&speaker, &texts, format).unwrap()
+        );
+    }
+}
+
+#[test]
+fn seeds_are_averaged_with_their_deviation() {
+    let report = |shift: f64| {
+        let moved = rows().into_iter().map(|row| scored(row.value, row.label, row.utility - shift, row.seen));
+        Evaluation::of(&moved.collect::<Vec<_>>(), None).unwrap()
+    };
+    let reports = [(1, report(0.0)), (2, report(0.2)), (3, report(0.1))];
+    let seeds = Seeds { folder: "runs/mine".into(), split: "test".into(), reports: &reports };
+    for (name, format) in FORMATS {
+        insta::assert_snapshot!(format!("seeds_{name}"), seeds.render(format).unwrap());
+    }
+    let Mean { mean, sd } = Mean::of(&[1.0, 2.0, 4.0]);
+    assert!((mean - 7.0 / 3.0).abs() < 1e-12 && (sd.unwrap() - 1.527_525_231_652).abs() < 1e-9);
 }

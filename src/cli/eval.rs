@@ -7,12 +7,16 @@ use std::process::ExitCode;
 use valuenet::data::{Split, Table};
 use valuenet::disk;
 use valuenet::error::{Error, Result};
+use valuenet::eval::calibration::{Thresholded, reliability};
 use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::Predictor;
 use valuenet::report::Format;
+use valuenet::report::card::{Making, card};
 use valuenet::report::evaluation::Report;
 use valuenet::report::predictions;
-use valuenet::run::{Saved, Source};
+use valuenet::report::seeds::Seeds;
+use valuenet::run::{self, Saved, Source};
+use valuenet::train::Checkpoint;
 use valuenet::train::value::predict;
 
 use super::TableFormat;
@@ -36,6 +40,10 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     bootstrap: Option<u32>,
 
+    /// Also cut classes at thresholds fitted on the run's eval split, beside the paper's rounding.
+    #[arg(long, conflicts_with = "data")]
+    thresholds: bool,
+
     /// How to write the report.
     #[arg(long, value_enum, default_value = "table")]
     format: TableFormat,
@@ -46,12 +54,29 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    let saved = Saved::is_run(&args.model.run).then(|| Saved::open(&args.model.run)).transpose()?;
+    let folder = &args.model.run;
+    let text = match run::seeds(folder).as_slice() {
+        seeds @ [_, ..] if !Saved::is_run(folder) && args.data.is_none() => {
+            for (seed, path) in seeds {
+                console.note(&format!("── seed {seed}"));
+                evaluate(args, path, Format::Json, console)?;
+            }
+            seed_means(folder, args.split, args.format.into())?
+        }
+        _ => evaluate(args, folder, args.format.into(), console)?,
+    };
+    write_result(&text, args.output.as_deref())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The report on one model.
+fn evaluate(args: &Args, folder: &Path, format: Format, console: &Console) -> anyhow::Result<String> {
+    let saved = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()?;
     let table = match (&args.data, &saved) {
         (Some(path), _) => Table::read_strict(path)?,
         (None, Some(saved)) => saved_split(saved, args.split, console)?,
         (None, None) => {
-            let what = format!("{} is a model without data of its own", args.model.run.display());
+            let what = format!("{} is a model without data of its own", folder.display());
             return Err(Error::usage(what).help("name a file with --data, or a run directory").into());
         }
     };
@@ -59,18 +84,30 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         None => args.split.name().into(),
     };
-    let model = args.model.open()?;
+    let model = args.model.open_at(folder)?;
     let job = Job {
         model: model.predictor(),
-        folder: &args.model.run,
+        folder,
         saved: saved.as_ref(),
         table: &table,
         name: &name,
         bootstrap: args.bootstrap.unwrap_or(replicates_for(&name)),
+        thresholds: args.thresholds,
     };
-    let text = job.evaluate(args.format.into(), args.model.checkpoint, console)?;
-    write_result(&text, args.output.as_deref())?;
-    Ok(ExitCode::SUCCESS)
+    job.evaluate(format, args.model.checkpoint, console)
+}
+
+/// The mean over the seeds in a folder, from the reports that their runs keep.
+pub fn seed_means(folder: &Path, split: Split, format: Format) -> Result<String> {
+    let report = |(seed, path): (u64, PathBuf)| -> Result<(u64, Evaluation)> {
+        let report = Saved::open(&path)?.report(split.name());
+        let read = serde_json::from_value(disk::read_json(&report)?);
+        let damaged = |error: serde_json::Error| Error::file(&report, format!("not a report: {error}"));
+        Ok((seed, read.map_err(damaged)?))
+    };
+    let reports = run::seeds(folder).into_iter().map(report).collect::<Result<Vec<_>>>()?;
+    let (shown, split) = (folder.display().to_string(), split.name().into());
+    Seeds { folder: shown, split, reports: &reports }.render(format)
 }
 
 /// A split of the data that a run was made with.
@@ -106,6 +143,8 @@ pub struct Job<'a> {
     pub name: &'a str,
     /// How many bootstrap replicates its intervals are made of, if any.
     pub bootstrap: u32,
+    /// Whether classes are cut at fitted thresholds too.
+    pub thresholds: bool,
 }
 
 impl Job<'_> {
@@ -134,6 +173,7 @@ impl Job<'_> {
         if let Some(bootstrap) = bootstrap {
             evaluation = evaluation.with_intervals(&scored, bootstrap);
         }
+        let thresholds = self.fitted(&scored, console)?;
         let report = Report {
             model: self.folder.display().to_string(),
             data: self.table.path.display().to_string(),
@@ -141,6 +181,8 @@ impl Job<'_> {
             dtype: self.model.dtype(),
             class_rule: self.model.rule(),
             bootstrap,
+            reliability: reliability(&scored),
+            thresholds,
             evaluation: &evaluation,
         };
         if let Some(saved) = self.saved {
@@ -155,9 +197,53 @@ impl Job<'_> {
             disk::write_file(&path, report.render(Format::Json)?.as_bytes())?;
             disk::write_file(&saved.predictions(&name), self.predictions(&scored)?.as_bytes())?;
             console.detail(&format!("written to {}", path.display()));
+            if name == Split::Test.name() {
+                self.write_card(saved, &evaluation)?;
+            }
         }
         Ok(report.render(format)?)
     }
+    /// The model card of the best checkpoint.
+    fn write_card(&self, saved: &Saved, evaluation: &Evaluation) -> Result<()> {
+        let Some(folder) = saved.checkpoint(Checkpoint::Best) else { return Ok(()) };
+        let (info, train) = (&saved.info, &saved.info.config.train);
+        let settings = [
+            ("epochs", train.epochs.to_string()),
+            ("batch size", train.batch_size.to_string()),
+            ("learning rate", format!("{:e}", train.learning_rate)),
+            ("seed", train.seed.to_string()),
+            ("dtype", info.dtype.clone()),
+        ];
+        let making = Making {
+            base: info.model.base.clone(),
+            parameters: info.model.parameters,
+            class_rule: self.model.rule().into(),
+            settings: settings.map(|(name, value)| (name.to_string(), value)).into(),
+            data: info.data.iter().map(|source| (source.split.clone(), source.rows)).collect(),
+        };
+        disk::write_file(&folder.join("README.md"), card(&making, evaluation).as_bytes())
+    }
+
+    /// The rows judged by thresholds fitted on the run's eval split, if that is asked for.
+    fn fitted(&self, scored: &[Scored], console: &Console) -> anyhow::Result<Option<Thresholded>> {
+        if !self.thresholds {
+            return Ok(None);
+        }
+        if self.name == Split::Eval.name() {
+            return Err(Error::usage(
+                "--thresholds are fitted on the eval split, and cannot be judged by it",
+            )
+            .into());
+        }
+        let saved = self
+            .saved
+            .ok_or_else(|| Error::usage("--thresholds needs a run, whose eval split they are fitted on"))?;
+        let eval: Vec<_> =
+            saved_split(saved, Split::Eval, console)?.rows.into_iter().map(|row| row.sample).collect();
+        let eval = predict(self.model, &eval, |_| None)?;
+        Ok(Some(Thresholded::of(&eval, scored, self.model.train_labels())?))
+    }
+
     fn predictions(&self, scored: &[Scored]) -> Result<String> {
         let rows = self.table.rows.iter().zip(scored);
         predictions::write(rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)))

@@ -11,6 +11,7 @@ use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::infer;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
+use valuenet::report::radar::{self, Line};
 
 use super::model::ModelArgs;
 use super::output::Console;
@@ -21,13 +22,8 @@ pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// A file with one text a line; `-` for stdin.
-    #[arg(default_value = "-")]
-    file: PathBuf,
-
-    /// The file is CSV with a header, and the texts are in this column.
-    #[arg(long, value_name = "NAME")]
-    column: Option<String>,
+    #[command(flatten)]
+    texts: Texts,
 
     /// How to write the vectors.
     #[arg(long, value_enum, default_value = "jsonl")]
@@ -36,6 +32,37 @@ pub struct Args {
     /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Draw the first texts' vectors, eight at most, to this SVG file too.
+    #[arg(long, value_name = "FILE")]
+    radar: Option<PathBuf>,
+}
+
+/// Where texts come from.
+#[derive(clap::Args)]
+pub struct Texts {
+    /// A file with one text a line; `-` for stdin.
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+
+    /// The file is CSV with a header, and the texts are in this column.
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+}
+
+type Source<'a> = Box<dyn Iterator<Item = valuenet::error::Result<String>> + 'a>;
+
+/// The texts, one by one.
+pub fn read_texts(texts: &Texts) -> anyhow::Result<Source<'_>> {
+    let file = &texts.file;
+    let reader: Box<dyn BufRead> = match file.as_os_str() == "-" {
+        true => Box::new(BufReader::new(std::io::stdin())),
+        false => Box::new(BufReader::new(File::open(file).map_err(|error| Error::io(file, "read", error))?)),
+    };
+    Ok(match &texts.column {
+        Some(name) => Box::new(infer::column(file, reader, name)?),
+        None => Box::new(infer::lines(file, reader)),
+    })
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -59,27 +86,22 @@ impl From<VectorFormat> for ProfileFormat {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    let reader: Box<dyn BufRead> = match args.file.as_os_str() == "-" {
-        true => Box::new(BufReader::new(std::io::stdin())),
-        false => Box::new(BufReader::new(
-            File::open(&args.file).map_err(|error| Error::io(&args.file, "read", error))?,
-        )),
-    };
+    let texts = read_texts(&args.texts)?;
     let model = args.model.open()?;
-    let texts: Box<dyn Iterator<Item = valuenet::error::Result<String>>> = match &args.column {
-        Some(name) => Box::new(infer::column(&args.file, reader, name)?),
-        None => Box::new(infer::lines(&args.file, reader)),
-    };
-    let typed = args.file.as_os_str() == "-" && std::io::stdin().is_terminal();
+    let typed = args.texts.file.as_os_str() == "-" && std::io::stdin().is_terminal();
     if typed {
         console.note("reading texts from the terminal, one a line; Ctrl-D ends");
     }
     let chunk = if typed { 1 } else { infer::CHUNK };
     let mut progress = Scoring::new(console);
+    let mut lines: Vec<Line> = Vec::new();
     let score = |out: &mut dyn Write| -> anyhow::Result<()> {
         let mut writer = ProfileWriter::new(args.format.into(), out)?;
         infer::stream(model.predictor(), texts, chunk, &mut |rows| {
             progress.advance(rows.len());
+            let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
+            let more = vectors.map(|(name, profile)| Line { name, profile, band: None });
+            lines.extend(more.take(radar::MOST - lines.len()));
             writer.write(rows)
         })?;
         writer.finish()?;
@@ -90,6 +112,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         Some(path) => score_to_file(path, score)?,
     }
     progress.finish();
+    if let Some(path) = &args.radar {
+        disk::write_file(path, radar::svg(&lines).as_bytes())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,8 +8,10 @@ mod eval;
 mod infer;
 mod model;
 mod output;
+mod profile;
 mod progress;
 mod provenance;
+mod report;
 mod reproduce;
 mod train;
 mod train_data;
@@ -59,8 +61,14 @@ enum Command {
     Reproduce(reproduce::Args),
     /// Say whether models differ beyond chance, overall and for each value.
     Compare(compare::Args),
+    /// Runs as one HTML page with tables and charts, or as a table.
+    Report(report::Args),
     /// Turn texts into 10-dimensional value vectors.
     Infer(infer::Args),
+    /// The value profile of a speaker: mean vector with intervals, groups, what stands out.
+    Profile(profile::Args),
+    /// Whether a model's vectors follow Schwartz's motivational circle.
+    Circle(profile::CircleArgs),
     /// Look at ValueNet data, and make its versions.
     #[command(subcommand)]
     Data(data::Command),
@@ -81,7 +89,10 @@ impl Cli {
             Command::Eval(args) => eval::run(&args, &console),
             Command::Reproduce(args) => reproduce::run(&args, &console),
             Command::Compare(args) => compare::run(&args),
+            Command::Report(args) => report::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
+            Command::Profile(args) => profile::run(&args, &console),
+            Command::Circle(args) => profile::circle(&args, &console),
             Command::Data(command) => data::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),
         })

@@ -32,8 +32,13 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// Opens the model.
     pub fn open(&self) -> anyhow::Result<Model> {
+        self.open_at(&self.run)
+    }
+
+    /// Opens another run's model in the same way.
+    pub fn open_at(&self, run: &Path) -> anyhow::Result<Model> {
         let device = device::open(&self.device)?.device;
-        open(&self.run, self.checkpoint, &device, self.dtype.into())
+        open(run, self.checkpoint, &device, self.dtype.into())
     }
 }
 

@@ -20,11 +20,31 @@ fn bar(console: &Console, length: Option<u64>, template: &str) -> ProgressBar {
     }
 }
 
-/// The progress of a training.
+/// The progress of a training: on a terminal a bar, and below it the course of the loss and the last evaluation.
 pub struct Training {
     bar: ProgressBar,
     console: Console,
     rate: Rate,
+    losses: Vec<f64>,
+    evaluated: String,
+}
+
+/// How many letters the course of the loss takes.
+const COURSE: usize = 24;
+
+/// Numbers as a line of blocks, the higher the larger; many numbers share a block by their mean.
+fn sparkline(numbers: &[f64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let per_block = numbers.len().div_ceil(COURSE).max(1);
+    let means: Vec<f64> =
+        numbers.chunks(per_block).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
+    let (low, high) =
+        means.iter().fold((f64::MAX, f64::MIN), |(low, high), mean| (low.min(*mean), high.max(*mean)));
+    let block = |mean: &f64| match high > low {
+        true => BLOCKS[(((mean - low) / (high - low)) * 7.0).round() as usize],
+        false => BLOCKS[0],
+    };
+    means.iter().map(block).collect()
 }
 
 /// Samples a second of training alone, since the last row.
@@ -63,10 +83,10 @@ impl Rate {
 impl Training {
     /// A training of `total` steps of which some are `done`.
     pub fn new(console: &Console, total: u64, done: u64) -> Self {
-        let bar = bar(console, Some(total), "{bar:20.cyan} {pos}/{len}  {msg}  ETA {eta}");
+        let bar = bar(console, Some(total), "{bar:20.cyan} {pos}/{len}  {msg}  ETA {eta}\n{prefix}");
         bar.set_position(done);
         bar.reset_eta();
-        Self { bar, console: *console, rate: Rate::new() }
+        Self { bar, console: *console, rate: Rate::new(), losses: Vec::new(), evaluated: String::new() }
     }
 
     /// Moves on by a step.
@@ -74,6 +94,15 @@ impl Training {
         self.rate.count(done.samples);
         self.bar.set_message(format!("loss {:.3}  {:.0} samples/s", done.loss, self.rate.shown));
         self.bar.set_position(done.step);
+        self.losses.push(done.loss);
+        if !self.bar.is_hidden() {
+            self.bar.set_prefix(format!("{:<COURSE$}  {}", sparkline(&self.losses), self.evaluated));
+        }
+    }
+
+    /// Shows the scores of an evaluation from now on.
+    pub fn evaluated(&mut self, scores: &str) {
+        self.evaluated = scores.trim().into();
     }
 
     /// Leaves the time since the last step, which was no training, out of the rate.
@@ -159,5 +188,19 @@ impl Download {
             Transfer::Bytes(more) => self.bar.inc(more),
             Transfer::End => self.bar.finish_and_clear(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_blocks_rises_and_falls_with_the_numbers() {
+        assert_eq!(sparkline(&[]), "");
+        assert_eq!(sparkline(&[2.0, 2.0]), "▁▁");
+        assert_eq!(sparkline(&[3.0, 2.0, 1.0]), "█▅▁");
+        let many: Vec<f64> = (0..1000).map(f64::from).collect();
+        assert_eq!(sparkline(&many).chars().count(), 24);
     }
 }

@@ -13,7 +13,7 @@ use valuenet::model::head::Objective;
 use valuenet::nn::device;
 use valuenet::report::Format;
 use valuenet::report::reproduction::{Entry, Paper, render};
-use valuenet::run::{Saved, differences};
+use valuenet::run::{Saved, differences, seed_folder};
 use valuenet::train::{Checkpoint, Stop};
 
 use super::TableFormat;
@@ -208,7 +208,7 @@ impl Task<'_> {
                 None => set.push(change.clone()),
             }
         }
-        let folder = self.args.output.join(self.version).join(self.row.name).join(format!("seed-{seed}"));
+        let folder = seed_folder(&self.args.output.join(self.version).join(self.row.name), seed);
         let (seed, limit) = (Some(seed), self.args.limit);
         Ok(train::Args {
             config,
@@ -280,8 +280,15 @@ impl Task<'_> {
         let model = model::open(folder, CheckpointName::Best, &device, config.train.dtype)?;
         let name = Split::Test.name();
         let bootstrap = replicates_for(name);
-        let job =
-            Job { model: model.predictor(), folder, saved: Some(&saved), table: &test, name, bootstrap };
+        let job = Job {
+            model: model.predictor(),
+            folder,
+            saved: Some(&saved),
+            table: &test,
+            name,
+            bootstrap,
+            thresholds: false,
+        };
         let report = job.evaluate(Format::Json, CheckpointName::Best, self.console)?;
         Ok(serde_json::from_str(&report)?)
     }

@@ -18,7 +18,7 @@ use valuenet::train::linear::LinearTask;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Descent, Learner, Plan, Stop};
 
-use super::eval::{Job, replicates_for};
+use super::eval::{Job, replicates_for, seed_means};
 use super::hub_settings;
 use super::model::{self, CheckpointName, Dtype};
 use super::output::{Console, write_result};
@@ -27,7 +27,7 @@ use super::provenance::{describe, now};
 use super::train_data::Data;
 use super::train_session::{Outcome, Place, Session};
 
-#[derive(clap::Args, Default)]
+#[derive(clap::Args, Clone, Default)]
 pub struct Args {
     /// The configuration file.
     pub config: PathBuf,
@@ -43,6 +43,10 @@ pub struct Args {
     /// The seed (train.seed).
     #[arg(long)]
     pub seed: Option<u64>,
+
+    /// Several seeds: one run each, in seed-N below the run directory, and their mean at the end.
+    #[arg(long, value_delimiter = ',', value_name = "N,…", conflicts_with = "seed")]
+    pub seeds: Vec<u64>,
 
     /// auto, cpu, cuda or cuda:N (train.device).
     #[arg(long)]
@@ -75,13 +79,36 @@ pub struct Args {
     /// Do not report the test split at the end.
     #[arg(long)]
     pub no_test: bool,
+
+    /// Write event files for TensorBoard too.
+    #[arg(long)]
+    pub tensorboard: bool,
+
+    /// Keep the report of the test split in the run, and do not write it to stdout.
+    #[arg(skip)]
+    pub unprinted: bool,
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    Ok(match train(args, console)? {
-        Outcome::Ended(_) | Outcome::Planned => ExitCode::SUCCESS,
-        Outcome::Interrupted => ExitCode::from(130),
-    })
+    if args.seeds.is_empty() {
+        return Ok(train(args, console)?.exit_code());
+    }
+    let folder = run_path(args);
+    for &seed in &args.seeds {
+        console.note(&format!("── seed {seed}"));
+        let output = run::seed_folder(&folder, seed);
+        let resume = args.resume && Saved::is_run(&output);
+        let (seed, output) = (Some(seed), Some(output));
+        let one = Args { seed, seeds: Vec::new(), output, resume, unprinted: true, ..args.clone() };
+        match train(&one, console)? {
+            Outcome::Interrupted => return Ok(Outcome::Interrupted.exit_code()),
+            Outcome::Ended(_) | Outcome::Planned => {}
+        }
+    }
+    if !(args.dry_run || args.no_test) {
+        write_result(&seed_means(&folder, Split::Test, Format::Table)?, None)?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Trains as the arguments say.
@@ -136,7 +163,8 @@ impl Training<'_> {
             console.note(&format!("dry run: nothing was written to {}", path.display()));
             return Ok(Outcome::Planned);
         }
-        let session = Session { config, path, console, total, stop_after: args.stop_after };
+        let (stop_after, tensorboard) = (args.stop_after, args.tensorboard);
+        let session = Session { config, path, console, total, stop_after, tensorboard };
         let outcome = session.train(learner, place, info)?;
         match (&outcome, &self.data.test) {
             (Outcome::Ended(Stop::Finished | Stop::Patience), Some(test)) if !args.no_test => {
@@ -176,8 +204,9 @@ impl Training<'_> {
         let model = model::open(self.path, best, self.device, self.config.train.dtype)?;
         let name = Split::Test.name();
         let (model, saved, bootstrap) = (model.predictor(), Some(&saved), replicates_for(name));
-        let job = Job { model, folder: self.path, saved, table: test, name, bootstrap };
-        write_result(&job.evaluate(Format::Table, best, self.console)?, None)
+        let job = Job { model, folder: self.path, saved, table: test, name, bootstrap, thresholds: false };
+        let text = job.evaluate(Format::Table, best, self.console)?;
+        if self.args.unprinted { Ok(()) } else { write_result(&text, None) }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use valuenet::disk;
 use valuenet::error::{Error, Result};
+use valuenet::report::tensorboard;
 use valuenet::run::Run;
 use valuenet::train::{Answer, EvalRow, Event, LossRow};
 
@@ -17,6 +19,7 @@ pub struct TrainLog<'a> {
     run: &'a Run,
     metrics: Appended,
     log: Appended,
+    tensorboard: Option<Appended>,
     progress: Training,
 }
 
@@ -38,9 +41,11 @@ enum Row<'a> {
 impl<'a> TrainLog<'a> {
     /// Goes on with the logs of a run after `step` steps; rows of later steps, which a kill cut off from their
     /// checkpoint, are dropped, since those steps are made again.
-    pub fn open(run: &'a Run, step: u64, progress: Training) -> Result<Self> {
+    pub fn open(run: &'a Run, step: u64, progress: Training, tensorboard: bool) -> Result<Self> {
         drop_rows_after(&run.metrics(), step)?;
-        Ok(Self { metrics: Appended::open(run.metrics())?, log: Appended::open(run.log())?, run, progress })
+        let (metrics, log) = (Appended::open(run.metrics())?, Appended::open(run.log())?);
+        let tensorboard = tensorboard.then(|| begin_events(&run.tensorboard())).transpose()?;
+        Ok(Self { metrics, log, run, tensorboard, progress })
     }
 
     /// Takes an event.
@@ -50,6 +55,13 @@ impl<'a> TrainLog<'a> {
             Event::Loss(row) => {
                 let samples_per_second = self.progress.samples_per_second();
                 self.metric(&Row::Train { row: &row, samples_per_second })?;
+                let mut scalars = vec![
+                    ("train/loss", row.loss),
+                    ("train/learning_rate", row.learning_rate),
+                    ("train/samples_per_second", samples_per_second),
+                ];
+                scalars.extend(row.gradient_norm.map(|norm| ("train/gradient_norm", norm)));
+                self.scalars(row.step, &scalars)?;
                 let norm = row.gradient_norm.map_or(String::new(), |norm| format!("  grad {norm:.1}"));
                 self.row(&format!(
                     "train  step {:>5}  epoch {:>5.2}  loss {:.4}  lr {:.1e}{norm}  {:.0} samples/s",
@@ -58,8 +70,12 @@ impl<'a> TrainLog<'a> {
             }
             Event::Evaluated(row) => {
                 self.metric(&Row::Eval { row: &row })?;
+                let tags: Vec<String> = row.scores.iter().map(|(name, _)| format!("eval/{name}")).collect();
+                let scores = tags.iter().zip(&row.scores).map(|(tag, (_, score))| (tag.as_str(), *score));
+                self.scalars(row.step, &scores.collect::<Vec<_>>())?;
                 let scores: String =
                     row.scores.iter().map(|(name, score)| format!("  {name} {score:.3}")).collect();
+                self.progress.evaluated(&scores);
                 let best = if row.best.is_some_and(|best| best.step == row.step) { "  best" } else { "" };
                 self.row(&format!("eval   step {:>5}  epoch {:>5.2}{scores}{best}", row.step, row.epoch))?;
                 self.progress.rest();
@@ -82,6 +98,13 @@ impl<'a> TrainLog<'a> {
         self.metrics.line(&line)
     }
 
+    fn scalars(&mut self, step: u64, scalars: &[(&str, f64)]) -> Result<()> {
+        match &mut self.tensorboard {
+            Some(events) => events.bytes(&tensorboard::scalars(seconds_since_1970(), step, scalars)),
+            None => Ok(()),
+        }
+    }
+
     fn row(&mut self, text: &str) -> Result<()> {
         self.progress.row(text);
         self.log.line(text)
@@ -102,9 +125,26 @@ impl Appended {
     }
 
     fn line(&mut self, text: &str) -> Result<()> {
-        let written = self.file.write_all(format!("{text}\n").as_bytes());
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        let written = self.file.write_all(bytes);
         written.map_err(|error| Error::io(&self.path, "write", error))
     }
+}
+
+/// A new event file in this folder; TensorBoard reads them one after the other.
+fn begin_events(folder: &Path) -> Result<Appended> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
+    let now = seconds_since_1970();
+    let mut events = Appended::open(folder.join(format!("events.out.tfevents.{now:.0}.valuenet")))?;
+    events.bytes(&tensorboard::beginning(now))?;
+    Ok(events)
+}
+
+fn seconds_since_1970() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn drop_rows_after(metrics: &Path, step: u64) -> Result<()> {

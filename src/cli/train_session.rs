@@ -1,6 +1,7 @@
 //! A training that writes: its run directory, its interrupts, its end.
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
@@ -22,6 +23,15 @@ pub enum Outcome {
     Planned,
 }
 
+impl Outcome {
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Ended(_) | Self::Planned => ExitCode::SUCCESS,
+            Self::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
 /// Where a training writes.
 pub enum Place {
     /// A directory that does not exist yet, or is empty, or may be moved aside.
@@ -39,6 +49,8 @@ pub struct Session<'a> {
     pub total: u64,
     /// The step after which it stops to be resumed later.
     pub stop_after: Option<u64>,
+    /// Whether TensorBoard is written for.
+    pub tensorboard: bool,
 }
 
 impl Session<'_> {
@@ -47,7 +59,7 @@ impl Session<'_> {
         let (run, mut state) = self.begin(place, &info, learner)?;
         let interrupted = catch_interrupts()?;
         let progress = Training::new(self.console, self.total, state.step);
-        let mut log = TrainLog::open(&run, state.step, progress)?;
+        let mut log = TrainLog::open(&run, state.step, progress, self.tensorboard)?;
         let stop = fit(learner, &self.config.train, &mut state, &mut |event| {
             let due = matches!(&event, Event::Step(done) if Some(done.step) == self.stop_after);
             log.tell(event)?;

@@ -2,12 +2,15 @@
 
 pub mod baseline;
 pub mod bootstrap;
+pub mod calibration;
+pub mod circle;
 pub mod compare;
 pub mod confusion;
 pub mod evaluation;
 pub mod figures;
 pub mod regression;
 mod scored;
+pub mod speaker;
 
 pub use bootstrap::{Bootstrap, Interval};
 pub use confusion::Confusion;

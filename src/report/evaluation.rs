@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Format;
 use super::table::{Table, count, csv, score};
 use crate::error::{Error, Result};
+use crate::eval::calibration::{Bin, Thresholded};
 use crate::eval::{Bootstrap, Evaluation, Figure, Interval, Slice};
 use crate::value::Label;
 
@@ -24,6 +25,11 @@ pub struct Report<'a> {
     /// How the intervals were made, if they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
+    /// The mean label of rows of like utility.
+    pub reliability: Vec<Bin>,
+    /// Classes by thresholds that were fitted elsewhere, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholded>,
     /// The numbers.
     #[serde(flatten)]
     pub evaluation: &'a Evaluation,
@@ -47,15 +53,42 @@ impl Report<'_> {
     }
 
     fn tables(&self) -> Vec<Table> {
-        let intervals = self.bootstrap.map(|bootstrap| self.intervals(bootstrap));
         let tables = [
             Some(self.scores()),
-            intervals,
+            self.bootstrap.map(|bootstrap| self.intervals(bootstrap)),
             Some(self.classes()),
+            self.thresholds.as_ref().map(|fitted| self.thresholds(fitted)),
             Some(self.order()),
+            Some(self.reliability()),
             Some(self.confusion()),
         ];
         tables.into_iter().flatten().collect()
+    }
+
+    /// Whether utilities mean what they say.
+    fn reliability(&self) -> Table {
+        let header = ["utility from", "to", "rows", "mean utility", "mean label"];
+        let mut table = Table::new("reliability of utilities, all rows", header);
+        for bin in &self.reliability {
+            let utility = |number: f64| format!("{number:.1}");
+            let means = [score(bin.mean_utility), score(bin.mean_label)];
+            let place = [utility(bin.from), utility(bin.to), count(bin.rows as u64)];
+            table.push(place.into_iter().chain(means));
+        }
+        table
+    }
+
+    /// Rounding beside thresholds.
+    fn thresholds(&self, fitted: &Thresholded) -> Table {
+        let (low, high) = (score(fitted.thresholds.low), score(fitted.thresholds.high));
+        let title = format!("classes by thresholds {low} and {high}, fitted on {}", fitted.fitted_on);
+        let header = ["", "accuracy", "by thresholds", "macro F1", "by thresholds"];
+        let mut table = Table::new(title, header);
+        for (slice, cut) in self.evaluation.slices.iter().zip(&fitted.evaluation.slices) {
+            let scores = [slice.accuracy, cut.accuracy, slice.macro_f1, cut.macro_f1].map(score);
+            table.push(std::iter::once(title_of(slice)).chain(scores));
+        }
+        table
     }
 
     /// How sure the most important scores are.

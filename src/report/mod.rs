@@ -1,12 +1,20 @@
 //! Results as bytes: tables for people, JSON and CSV for programs, Markdown for papers and issues.
 
+pub mod card;
+pub mod chart;
 pub mod comparison;
 pub mod dataset;
 pub mod evaluation;
+pub mod html;
 pub mod predictions;
 pub mod profiles;
+pub mod radar;
 pub mod reproduction;
+pub mod runs;
+pub mod seeds;
+pub mod speaker;
 pub mod table;
+pub mod tensorboard;
 
 /// How a report is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,6 +44,12 @@ impl Table {
         Self { gap: 1, ..self }
     }
 
+    /// The same table with words in this column too.
+    pub fn left(mut self, column: usize) -> Self {
+        self.header[column].1 = Align::Left;
+        self
+    }
+
     /// Adds a row of as many cells as there are columns.
     pub fn push(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells: Vec<String> = cells.into_iter().collect();

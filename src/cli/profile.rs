@@ -1,0 +1,98 @@
+//! `valuenet profile`: the value profile of a speaker. `valuenet circle`: whether a model's vectors follow Schwartz's circle.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use valuenet::disk;
+use valuenet::error::Error;
+use valuenet::eval::circle::Circle;
+use valuenet::eval::speaker::Speaker;
+use valuenet::infer;
+use valuenet::report::radar::{self, Line};
+use valuenet::report::speaker;
+use valuenet::value::Profile;
+
+use super::TableFormat;
+use super::infer::{Texts, read_texts};
+use super::model::ModelArgs;
+use super::output::{Console, write_result};
+use super::progress::Scoring;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    texts: Texts,
+
+    /// How many examples to show for each value.
+    #[arg(long, value_name = "N", default_value = "1")]
+    examples: usize,
+
+    /// Draw the mean vector with its interval to this SVG file.
+    #[arg(long, value_name = "FILE")]
+    radar: Option<PathBuf>,
+
+    /// How to write it.
+    #[arg(long, value_enum, default_value = "table")]
+    format: TableFormat,
+}
+
+#[derive(clap::Args)]
+pub struct CircleArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    texts: Texts,
+
+    /// How to write it.
+    #[arg(long, value_enum, default_value = "table")]
+    format: TableFormat,
+}
+
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let (texts, profiles) = score(&args.model, &args.texts, console)?;
+    let found = Speaker::of(&profiles, args.examples).ok_or_else(|| nothing(&args.texts.file))?;
+    if let Some(path) = &args.radar {
+        let name = format!("{} ({} texts)", args.texts.file.display(), found.texts);
+        let line = Line { name, profile: found.mean(), band: found.ends() };
+        disk::write_file(path, radar::svg(&[line]).as_bytes())?;
+    }
+    write_result(&speaker::speaker(&found, &texts, args.format.into())?, None)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub fn circle(args: &CircleArgs, console: &Console) -> anyhow::Result<ExitCode> {
+    let (_, profiles) = score(&args.model, &args.texts, console)?;
+    if profiles.len() < 3 {
+        return Err(nothing(&args.texts.file).help("correlations need three texts or more").into());
+    }
+    write_result(&speaker::circle(&Circle::of(&profiles), args.format.into())?, None)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nothing(file: &Path) -> Error {
+    Error::data(file, "there are too few texts in this file")
+}
+
+/// The texts that are not blank, and their vectors.
+fn score(model: &ModelArgs, texts: &Texts, console: &Console) -> anyhow::Result<(Vec<String>, Vec<Profile>)> {
+    let source = read_texts(texts)?;
+    let model = model.open()?;
+    let mut progress = Scoring::new(console);
+    let (mut said, mut profiles) = (Vec::new(), Vec::new());
+    infer::stream(model.predictor(), source, infer::CHUNK, &mut |rows| {
+        progress.advance(rows.len());
+        for row in rows {
+            if let Some(profile) = row.profile {
+                said.push(row.text.clone());
+                profiles.push(profile);
+            }
+        }
+        Ok(())
+    })?;
+    progress.finish();
+    Ok((said, profiles))
+}

@@ -1,0 +1,145 @@
+//! Value vectors as a radar (the paper's Figure 5): ten axes in the order of the motivational circle, a ring at zero, and what
+//! goes against a value inside it.
+
+use std::fmt::Write;
+
+use crate::value::{Group, Profile, Value};
+
+/// How many vectors a radar can show and still be read.
+pub const MOST: usize = 8;
+
+/// A line on the radar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What the legend calls it.
+    pub name: String,
+    /// The vector.
+    pub profile: Profile,
+    /// The ends of its interval, drawn as a band.
+    pub band: Option<[Profile; 2]>,
+}
+
+const SIZE: f64 = 700.0;
+const RADIUS: f64 = 210.0;
+const CENTRE: f64 = SIZE / 2.0;
+const LEGEND_LINE: f64 = 22.0;
+/// The longest name in the legend, in letters.
+const LONGEST: usize = 72;
+
+/// Colours that are told apart by most eyes (Okabe and Ito), and in both colour schemes.
+const COLOURS: [&str; MOST] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b"];
+
+/// The radar as an SVG file.
+pub fn svg(lines: &[Line]) -> String {
+    let height = SIZE + LEGEND_LINE * lines.len() as f64 + 16.0;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {SIZE} {height}\" role=\"img\" font-family=\"sans-serif\" \
+         font-size=\"13\">\n<title>Value vectors</title>\n<style>\n.paper{{fill:#fff}}.ink{{fill:#222}}.grid{{stroke:#ccc;fill:none}}\
+         .zero{{stroke:#555;fill:none;stroke-width:1.5}}.small{{fill:#777;font-size:10px}}\n\
+         @media(prefers-color-scheme:dark){{.paper{{fill:#16181c}}.ink{{fill:#e6e6e6}}.grid{{stroke:#444}}.zero{{stroke:#aaa}}\
+         .small{{fill:#999}}}}\n</style>\n<rect class=\"paper\" width=\"{SIZE}\" height=\"{height}\"/>\n"
+    );
+    for ring in [-1.0f32, -0.5, 0.0, 0.5, 1.0] {
+        let class = if ring == 0.0 { "zero" } else { "grid" };
+        let points = polygon(&[ring; Value::COUNT]);
+        let _ = writeln!(svg, "<polygon class=\"{class}\" points=\"{points}\"/>");
+        let (x, y) = place(0, f64::from(ring));
+        let _ = writeln!(
+            svg,
+            "<text class=\"small\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            x + 4.0,
+            y - 3.0,
+            signed(f64::from(ring))
+        );
+    }
+    for value in Value::ALL {
+        let ((x, y), (tx, ty)) = (place(value.index(), 1.0), place(value.index(), 1.22));
+        let anchor = match tx - CENTRE {
+            apart if apart > 20.0 => "start",
+            apart if apart < -20.0 => "end",
+            _ => "middle",
+        };
+        let colour = colour_of(value);
+        let _ = writeln!(
+            svg,
+            "<line class=\"grid\" x1=\"{CENTRE}\" y1=\"{CENTRE}\" x2=\"{x:.1}\" y2=\"{y:.1}\"/>"
+        );
+        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
+        let _ = writeln!(
+            svg,
+            "<text class=\"ink\" text-anchor=\"{anchor}\" x=\"{tx:.1}\" y=\"{:.1}\">{value}</text>",
+            ty + 4.0
+        );
+    }
+    for (line, colour) in lines.iter().zip(COLOURS) {
+        if let Some([low, high]) = &line.band {
+            let hole = format!("M{}Z M{}Z", polygon(high).replace(' ', "L"), polygon(low).replace(' ', "L"));
+            let _ = writeln!(
+                svg,
+                "<path d=\"{hole}\" fill=\"{colour}\" fill-opacity=\".22\" fill-rule=\"evenodd\"/>"
+            );
+        }
+        let points = polygon(&line.profile);
+        let _ = writeln!(
+            svg,
+            "<polygon points=\"{points}\" fill=\"{colour}\" fill-opacity=\".08\" stroke=\"{colour}\" stroke-width=\"2\" \
+             stroke-linejoin=\"round\"/>"
+        );
+    }
+    for (number, (line, colour)) in lines.iter().zip(COLOURS).enumerate() {
+        let y = SIZE + LEGEND_LINE * number as f64;
+        let _ = writeln!(
+            svg,
+            "<rect x=\"24\" y=\"{:.1}\" width=\"14\" height=\"4\" fill=\"{colour}\"/>",
+            y - 6.0
+        );
+        let _ = writeln!(
+            svg,
+            "<text class=\"ink\" x=\"46\" y=\"{y:.1}\">{}</text>",
+            escape(&shortened(&line.name, LONGEST))
+        );
+    }
+    svg + "</svg>\n"
+}
+
+/// Where a utility of a value stands.
+fn place(axis: usize, utility: f64) -> (f64, f64) {
+    let angle = std::f64::consts::TAU * axis as f64 / Value::COUNT as f64;
+    let radius = RADIUS * (utility.max(-1.0) + 1.0) / 2.0;
+    (CENTRE + radius * angle.sin(), CENTRE - radius * angle.cos())
+}
+
+fn polygon(profile: &Profile) -> String {
+    let point = |(axis, utility): (usize, &f32)| {
+        let (x, y) = place(axis, f64::from(*utility).clamp(-1.0, 1.0));
+        format!("{x:.1},{y:.1}")
+    };
+    profile.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
+}
+
+fn signed(number: f64) -> String {
+    if number > 0.0 { format!("+{number}") } else { number.to_string() }
+}
+
+fn colour_of(value: Value) -> &'static str {
+    match Group::of(value) {
+        Group::OpennessToChange => "#e69f00",
+        Group::SelfEnhancement => "#d55e00",
+        Group::Conservation => "#0072b2",
+        Group::SelfTranscendence => "#009e73",
+    }
+}
+
+/// The text, cut to so many letters.
+pub fn shortened(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.into(),
+    }
+}
+
+/// The text as XML and HTML show it.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,146 @@
+//! One recipe under several seeds: the mean of each figure and its standard deviation.
+
+use serde::Serialize;
+
+use super::Format;
+use super::dataset::pretty;
+use super::table::{Table, count, csv, score};
+use crate::error::{Error, Result};
+use crate::eval::{Evaluation, Slice};
+
+/// The reports of one recipe under several seeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seeds<'a> {
+    /// The folder of the runs.
+    pub folder: String,
+    /// The split.
+    pub split: String,
+    /// Each seed with its report; all are of the same rows.
+    pub reports: &'a [(u64, Evaluation)],
+}
+
+/// A mean over seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Mean {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation, with `n - 1`; none for one seed.
+    pub sd: Option<f64>,
+}
+
+impl Mean {
+    /// The mean of numbers of which there is at least one.
+    pub fn of(numbers: &[f64]) -> Self {
+        let count = numbers.len() as f64;
+        let mean = numbers.iter().sum::<f64>() / count;
+        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+        Self { mean, sd: (numbers.len() > 1).then(|| (squares / (count - 1.0)).sqrt()) }
+    }
+
+    fn text(self) -> String {
+        match self.sd {
+            Some(sd) => format!("{} ± {}", score(self.mean), score(sd)),
+            None => score(self.mean),
+        }
+    }
+}
+
+type Column = (&'static str, &'static str, fn(&Slice) -> Option<f64>);
+
+/// The figures that are averaged: their names in tables and in JSON.
+const COLUMNS: [Column; 7] = [
+    ("accuracy", "accuracy", |slice| Some(slice.accuracy)),
+    ("macro F1", "macro_f1", |slice| Some(slice.macro_f1)),
+    ("MSE", "mse", |slice| Some(slice.mse)),
+    ("r", "pearson", |slice| slice.pearson),
+    ("F-1", "f1_no", |slice| Some(slice.classes[0].f1)),
+    ("F0", "f1_unrelated", |slice| Some(slice.classes[1].f1)),
+    ("F+1", "f1_yes", |slice| Some(slice.classes[2].f1)),
+];
+
+/// How many of them a table has room for.
+const SHOWN: usize = 4;
+
+impl Seeds<'_> {
+    /// The means in one of the formats.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn render(&self, format: Format) -> Result<String> {
+        match format {
+            Format::Table => Ok(self.table(SHOWN).text()),
+            Format::Markdown => Ok(self.table(COLUMNS.len()).markdown()),
+            Format::Latex => Ok(self.table(COLUMNS.len()).latex()),
+            Format::Json => {
+                let failed = Error::failure_because("cannot write JSON");
+                pretty(&serde_json::to_value(self.json()).map_err(failed)?)
+            }
+            Format::Csv => {
+                let header: Vec<String> = ["slice", "rows"]
+                    .map(String::from)
+                    .into_iter()
+                    .chain(COLUMNS.iter().flat_map(|(_, key, _)| [key.to_string(), format!("{key}_sd")]))
+                    .collect();
+                let number =
+                    |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+                let rows = self.slices().map(|slice| {
+                    let figures = COLUMNS.iter().flat_map(|(.., of)| {
+                        let mean = self.mean(slice, *of);
+                        [number(mean.map(|mean| mean.mean)), number(mean.and_then(|mean| mean.sd))]
+                    });
+                    [slice.name.clone(), slice.rows.to_string()]
+                        .into_iter()
+                        .chain(figures)
+                        .collect::<Vec<_>>()
+                });
+                csv(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows)
+            }
+        }
+    }
+
+    fn slices(&self) -> impl Iterator<Item = &Slice> {
+        self.reports.iter().take(1).flat_map(|(_, report)| &report.slices)
+    }
+
+    /// The mean of a figure on the rows of a slice; none if a seed has none.
+    fn mean(&self, slice: &Slice, of: fn(&Slice) -> Option<f64>) -> Option<Mean> {
+        let same =
+            |report: &Evaluation| report.slices.iter().find(|other| other.name == slice.name).and_then(of);
+        let numbers = self.reports.iter().map(|(_, report)| same(report)).collect::<Option<Vec<f64>>>();
+        numbers.filter(|numbers| !numbers.is_empty()).map(|numbers| Mean::of(&numbers))
+    }
+
+    fn table(&self, columns: usize) -> Table {
+        let seeds: Vec<String> = self.reports.iter().map(|(seed, _)| seed.to_string()).collect();
+        let title = format!("{} · {} · mean ± sd over seeds {}", self.split, self.folder, seeds.join(", "));
+        let names = COLUMNS.iter().take(columns).map(|(name, ..)| *name);
+        let mut table = Table::new(title, ["", "rows"].into_iter().chain(names));
+        for slice in self.slices() {
+            let cells = COLUMNS
+                .iter()
+                .take(columns)
+                .map(|(.., of)| self.mean(slice, *of).map_or("-".into(), Mean::text));
+            table.push([slice.name.clone(), count(slice.rows as u64)].into_iter().chain(cells));
+        }
+        table
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let slice = |slice: &Slice| {
+            let figures = COLUMNS
+                .iter()
+                .map(|(_, key, of)| (key.to_string(), serde_json::json!(self.mean(slice, *of))));
+            serde_json::json!({
+                "name": slice.name,
+                "rows": slice.rows,
+                "figures": figures.collect::<serde_json::Map<_, _>>(),
+            })
+        };
+        serde_json::json!({
+            "model": self.folder,
+            "split": self.split,
+            "seeds": self.reports.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(),
+            "slices": self.slices().map(slice).collect::<Vec<_>>(),
+        })
+    }
+}
