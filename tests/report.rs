@@ -250,10 +250,15 @@ fn a_page_needs_nothing_else_and_shows_text_as_text() {
         facts: vec![("seed".into(), "1".into())],
         losses: vec![(0.5, 1.0), (1.0, 0.5)],
         scores: vec![curve],
-        evaluation,
+        means: Some([[0.5; 10], [-0.25; 10]]),
+        evaluation: evaluation.clone(),
         misses,
     };
-    let page = html::page(std::slice::from_ref(&run));
+    let reports = [(1, evaluation.clone()), (2, evaluation)];
+    let seeds = Seeds { folder: "runs/<b>".into(), split: "test".into(), reports: &reports };
+    let page = html::page(std::slice::from_ref(&run), &[seeds]);
+    assert!(page.contains("runs/&lt;b&gt; · mean ± sd over seeds 1, 2"));
+    assert!(page.contains("mean predicted utility"));
     assert!(page.contains("runs/a &amp; b") && page.contains("&lt;script&gt;"), "{page}");
     for outside in ["<script", "http:", "https:", "url(", "@import", "NaN"] {
         assert!(!page.contains(outside), "{outside}");

@@ -99,15 +99,20 @@ fn evaluate(args: &Args, folder: &Path, format: Format, console: &Console) -> an
 
 /// The mean over the seeds in a folder, from the reports that their runs keep.
 pub fn seed_means(folder: &Path, split: Split, format: Format) -> Result<String> {
+    let reports = seed_reports(folder, split)?;
+    let (shown, split) = (folder.display().to_string(), split.name().into());
+    Seeds { folder: shown, split, reports: &reports }.render(format)
+}
+
+/// The reports that the runs under several seeds in a folder keep.
+pub fn seed_reports(folder: &Path, split: Split) -> Result<Vec<(u64, Evaluation)>> {
     let report = |(seed, path): (u64, PathBuf)| -> Result<(u64, Evaluation)> {
         let report = Saved::open(&path)?.report(split.name());
         let read = serde_json::from_value(disk::read_json(&report)?);
         let damaged = |error: serde_json::Error| Error::file(&report, format!("not a report: {error}"));
         Ok((seed, read.map_err(damaged)?))
     };
-    let reports = run::seeds(folder).into_iter().map(report).collect::<Result<Vec<_>>>()?;
-    let (shown, split) = (folder.display().to_string(), split.name().into());
-    Seeds { folder: shown, split, reports: &reports }.render(format)
+    run::seeds(folder).into_iter().map(report).collect()
 }
 
 /// A split of the data that a run was made with.

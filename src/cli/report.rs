@@ -14,8 +14,10 @@ use valuenet::report::chart::Curve;
 use valuenet::report::html::{self, RunPage, largest_misses};
 use valuenet::report::predictions;
 use valuenet::report::runs;
+use valuenet::report::seeds::Seeds;
 use valuenet::run::{self, Saved};
 
+use super::eval::seed_reports;
 use super::output::{Console, write_result};
 
 #[derive(clap::Args)]
@@ -55,9 +57,20 @@ enum ReportFormat {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let folders: Vec<PathBuf> = args.runs.iter().flat_map(|folder| runs_of(folder)).collect();
     let pages = folders.iter().map(|folder| page(folder, args)).collect::<Result<Vec<_>>>()?;
+    let of_seeds = args.runs.iter().filter(|folder| is_recipe(folder));
+    let recipes =
+        of_seeds.map(|folder| Ok((folder, seed_reports(folder, args.split)?))).collect::<Result<Vec<_>>>()?;
+    let recipes: Vec<Seeds> = recipes
+        .iter()
+        .map(|(folder, reports)| Seeds {
+            folder: folder.display().to_string(),
+            split: args.split.name().into(),
+            reports,
+        })
+        .collect();
     let entries = || pages.iter().map(|page| (page.name.as_str(), &page.evaluation));
     let text = match args.format {
-        ReportFormat::Html => html::page(&pages),
+        ReportFormat::Html => html::page(&pages, &recipes),
         ReportFormat::Table => runs::render(entries(), Format::Table)?,
         ReportFormat::Json => runs::render(entries(), Format::Json)?,
         ReportFormat::Csv => runs::render(entries(), Format::Csv)?,
@@ -71,10 +84,17 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whether a folder holds runs that differ by their seed only.
+fn is_recipe(folder: &Path) -> bool {
+    !Saved::is_run(folder) && !run::seeds(folder).is_empty()
+}
+
 /// A run, or the runs under several seeds in a folder.
 fn runs_of(folder: &Path) -> Vec<PathBuf> {
-    let seeds: Vec<PathBuf> = run::seeds(folder).into_iter().map(|(_, path)| path).collect();
-    if Saved::is_run(folder) || seeds.is_empty() { vec![folder.into()] } else { seeds }
+    match is_recipe(folder) {
+        true => run::seeds(folder).into_iter().map(|(_, path)| path).collect(),
+        false => vec![folder.into()],
+    }
 }
 
 fn page(folder: &Path, args: &Args) -> Result<RunPage> {
@@ -91,13 +111,15 @@ fn page(folder: &Path, args: &Args) -> Result<RunPage> {
         Error::file(&report, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
     })?;
     let Course { losses, scores } = course(&saved)?;
+    let predictions = predictions::read(&saved.predictions(args.split.name()))?;
     Ok(RunPage {
         name: folder.display().to_string(),
         facts: facts(&saved),
         losses,
         scores,
         evaluation,
-        misses: largest_misses(predictions::read(&saved.predictions(args.split.name()))?, args.misses),
+        means: html::means(&predictions),
+        misses: largest_misses(predictions, args.misses),
     })
 }
 

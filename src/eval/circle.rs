@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::regression::Pairs;
 use crate::seed::{Purpose, Stream};
-use crate::value::{Profile, Value};
+use crate::value::{Group, Profile, Value};
 
 /// The greatest distance around the circle.
 const FARTHEST: usize = Value::COUNT / 2;
@@ -26,6 +26,10 @@ pub struct Circle {
     pub fit: Option<f64>,
     /// The share of random orders of the values that fit as well or better.
     pub p: Option<f64>,
+    /// The mean utility of each higher-order group, in the order of [`Group::ALL`].
+    pub groups: [f64; Group::ALL.len()],
+    /// The correlations of the groups' means over texts: the first and the third are opposites, and the other two.
+    pub group_correlations: [[f64; Group::ALL.len()]; Group::ALL.len()],
 }
 
 /// How far two places around the circle are apart.
@@ -38,13 +42,12 @@ impl Circle {
     /// Looks for the circle in the vectors of texts.
     pub fn of(profiles: &[Profile]) -> Self {
         let ones = vec![1; profiles.len()];
-        let correlation = |a: usize, b: usize| {
-            let pairs = profiles.iter().map(|profile| (f64::from(profile[a]), f64::from(profile[b])));
-            Pairs::new(pairs.collect()).pearson(&ones).unwrap_or(0.0)
+        let correlation = |of: &dyn Fn(&Profile) -> (f64, f64)| {
+            Pairs::new(profiles.iter().map(of).collect()).pearson(&ones).unwrap_or(0.0)
         };
         let mut correlations = [[1.0; Value::COUNT]; Value::COUNT];
         for (a, b) in pairs() {
-            correlations[a][b] = correlation(a, b);
+            correlations[a][b] = correlation(&|profile| (profile[a].into(), profile[b].into()));
             correlations[b][a] = correlations[a][b];
         }
         let mut by_distance = [0.0; FARTHEST];
@@ -54,7 +57,15 @@ impl Circle {
         }
         let order: Vec<usize> = (0..Value::COUNT).collect();
         let fit = fit(&correlations, &order);
+        let mean = |group: Group, profile: &Profile| group.mean(&profile.map(f64::from));
+        let group_correlations = Group::ALL
+            .map(|a| Group::ALL.map(|b| correlation(&|profile| (mean(a, profile), mean(b, profile)))));
+        let texts = profiles.len().max(1) as f64;
+        let groups =
+            Group::ALL.map(|group| profiles.iter().map(|profile| mean(group, profile)).sum::<f64>() / texts);
         Self {
+            groups,
+            group_correlations,
             texts: profiles.len(),
             correlations,
             by_distance,

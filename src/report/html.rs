@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::chart::{Bar, Curve, bars, curves};
 use super::predictions::Read;
-use super::radar::escape;
+use super::radar::{self, Line, escape};
+use super::seeds::Seeds;
 use super::table::{count, score};
 use crate::eval::{Evaluation, Figure, Interval, Slice};
-use crate::value::{Label, Value};
+use crate::value::{Label, Profile, Value};
 
 /// What a page says of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +23,27 @@ pub struct RunPage {
     pub scores: Vec<Curve>,
     /// The report on the test split.
     pub evaluation: Evaluation,
+    /// The mean label of each value, and the mean prediction; none for values without rows.
+    pub means: Option<[Profile; 2]>,
     /// The predictions that are farthest off, the farthest first.
     pub misses: Vec<Read>,
+}
+
+/// The mean label and the mean prediction of each value; none if a value has no rows.
+pub fn means(rows: &[Read]) -> Option<[Profile; 2]> {
+    let mut means = [[0.0; Value::COUNT]; 2];
+    for value in Value::ALL {
+        let own = || rows.iter().map(|row| row.scored).filter(|scored| scored.value == value);
+        let count = own().count();
+        if count == 0 {
+            return None;
+        }
+        let labels: f64 = own().map(|scored| f64::from(scored.label.number())).sum();
+        let utilities: f64 = own().map(|scored| scored.utility).sum();
+        means[0][value.index()] = (labels / count as f64) as f32;
+        means[1][value.index()] = (utilities / count as f64) as f32;
+    }
+    Some(means)
 }
 
 /// The predictions that are farthest from their labels, the farthest first.
@@ -34,14 +54,14 @@ pub fn largest_misses(mut rows: Vec<Read>, most: usize) -> Vec<Read> {
     rows
 }
 
-/// The page.
-pub fn page(runs: &[RunPage]) -> String {
+/// The page; `recipes` are the runs that differ by their seed only, under the name of their folder.
+pub fn page(runs: &[RunPage], recipes: &[Seeds]) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
          content=\"width=device-width,initial-scale=1\">\n<title>valuenet report</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>Value models</h1>\n"
     );
-    html += &summary(runs);
+    html += &summary(runs, recipes);
     for run in runs {
         html += &section(run);
     }
@@ -92,12 +112,20 @@ fn figures(slice: &Slice) -> Vec<String> {
 
 const FIGURES: [&str; 6] = ["rows", "accuracy", "macro F1", "MSE", "r", "quadratic kappa"];
 
-fn summary(runs: &[RunPage]) -> String {
+fn summary(runs: &[RunPage], recipes: &[Seeds]) -> String {
     let header: Vec<&str> = std::iter::once("run").chain(FIGURES).collect();
     let rows = runs.iter().map(|run| {
         std::iter::once(escape(&run.name)).chain(figures(run.evaluation.all())).collect::<Vec<_>>()
     });
-    format!("<h2>Test split</h2>\n{}", table(&header, rows))
+    let mut html = format!("<h2>Test split</h2>\n{}", table(&header, rows));
+    for recipe in recipes {
+        let (header, rows) = recipe.cells();
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let whole = |cell: String| format!("<span class=\"figure\">{}</span>", escape(&cell));
+        let rows = rows.into_iter().map(|row| row.into_iter().map(whole).collect());
+        let _ = write!(html, "<h3>{}</h3>\n{}", escape(&recipe.title()), table(&header, rows));
+    }
+    html
 }
 
 fn section(run: &RunPage) -> String {
@@ -134,6 +162,12 @@ fn section(run: &RunPage) -> String {
         "<h3>Accuracy of each value</h3>\n{}<p class=\"note\">The upright mark is each value's most frequent label.</p>\n",
         bars("accuracy of each value", &of_values)
     );
+
+    if let Some([labels, utilities]) = run.means {
+        let line = |name: &str, profile| Line { name: name.into(), profile, band: None };
+        let lines = [line("mean label", labels), line("mean predicted utility", utilities)];
+        let _ = write!(html, "<h3>Values around the circle</h3>\n{}", radar::figure(&lines));
+    }
 
     let class_rows = evaluation.all().classes.iter().map(|class| {
         let scores = [class.precision, class.recall, class.f1].map(score);

@@ -19,9 +19,12 @@ pub struct Line {
     pub band: Option<[Profile; 2]>,
 }
 
-const SIZE: f64 = 700.0;
+const WIDTH: f64 = 700.0;
+/// The height without the legend.
+const HEIGHT: f64 = 550.0;
 const RADIUS: f64 = 210.0;
-const CENTRE: f64 = SIZE / 2.0;
+/// Where -1 is.
+const CENTRE: (f64, f64) = (WIDTH / 2.0, 268.0);
 const LEGEND_LINE: f64 = 22.0;
 /// The longest name in the legend, in letters.
 const LONGEST: usize = 72;
@@ -32,13 +35,18 @@ const COLOURS: [&str; MOST] =
 
 /// The radar as an SVG file.
 pub fn svg(lines: &[Line]) -> String {
-    let height = SIZE + LEGEND_LINE * lines.len() as f64 + 16.0;
+    figure(lines).replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
+}
+
+/// The radar as a part of an HTML page.
+pub fn figure(lines: &[Line]) -> String {
+    let height = HEIGHT + LEGEND_LINE * lines.len() as f64 + 16.0;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {SIZE} {height}\" role=\"img\" font-family=\"sans-serif\" \
+        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" font-family=\"sans-serif\" \
          font-size=\"13\">\n<title>Value vectors</title>\n<style>\n.paper{{fill:#fff}}.ink{{fill:#222}}.grid{{stroke:#ccc;fill:none}}\
          .zero{{stroke:#555;fill:none;stroke-width:1.5}}.small{{fill:#777;font-size:10px}}\n\
          @media(prefers-color-scheme:dark){{.paper{{fill:#16181c}}.ink{{fill:#e6e6e6}}.grid{{stroke:#444}}.zero{{stroke:#aaa}}\
-         .small{{fill:#999}}}}\n</style>\n<rect class=\"paper\" width=\"{SIZE}\" height=\"{height}\"/>\n"
+         .small{{fill:#999}}}}\n</style>\n<rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\"/>\n"
     );
     for ring in [-1.0f32, -0.5, 0.0, 0.5, 1.0] {
         let class = if ring == 0.0 { "zero" } else { "grid" };
@@ -55,7 +63,7 @@ pub fn svg(lines: &[Line]) -> String {
     }
     for value in Value::ALL {
         let ((x, y), (tx, ty)) = (place(value.index(), 1.0), place(value.index(), 1.22));
-        let anchor = match tx - CENTRE {
+        let anchor = match tx - CENTRE.0 {
             apart if apart > 20.0 => "start",
             apart if apart < -20.0 => "end",
             _ => "middle",
@@ -63,7 +71,8 @@ pub fn svg(lines: &[Line]) -> String {
         let colour = colour_of(value);
         let _ = writeln!(
             svg,
-            "<line class=\"grid\" x1=\"{CENTRE}\" y1=\"{CENTRE}\" x2=\"{x:.1}\" y2=\"{y:.1}\"/>"
+            "<line class=\"grid\" x1=\"{}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{y:.1}\"/>",
+            CENTRE.0, CENTRE.1
         );
         let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
         let _ = writeln!(
@@ -88,7 +97,7 @@ pub fn svg(lines: &[Line]) -> String {
         );
     }
     for (number, (line, colour)) in lines.iter().zip(COLOURS).enumerate() {
-        let y = SIZE + LEGEND_LINE * number as f64;
+        let y = HEIGHT + LEGEND_LINE * number as f64;
         let _ = writeln!(
             svg,
             "<rect x=\"24\" y=\"{:.1}\" width=\"14\" height=\"4\" fill=\"{colour}\"/>",
@@ -107,7 +116,7 @@ pub fn svg(lines: &[Line]) -> String {
 fn place(axis: usize, utility: f64) -> (f64, f64) {
     let angle = std::f64::consts::TAU * axis as f64 / Value::COUNT as f64;
     let radius = RADIUS * (utility.max(-1.0) + 1.0) / 2.0;
-    (CENTRE + radius * angle.sin(), CENTRE - radius * angle.cos())
+    (CENTRE.0 + radius * angle.sin(), CENTRE.1 - radius * angle.cos())
 }
 
 fn polygon(profile: &Profile) -> String {

@@ -110,18 +110,32 @@ impl Seeds<'_> {
         numbers.filter(|numbers| !numbers.is_empty()).map(|numbers| Mean::of(&numbers))
     }
 
-    fn table(&self, columns: usize) -> Table {
+    /// What the means are of.
+    pub fn title(&self) -> String {
         let seeds: Vec<String> = self.reports.iter().map(|(seed, _)| seed.to_string()).collect();
-        let title = format!("{} · {} · mean ± sd over seeds {}", self.split, self.folder, seeds.join(", "));
+        format!("{} · {} · mean ± sd over seeds {}", self.split, self.folder, seeds.join(", "))
+    }
+
+    /// The means as cells below a header.
+    pub fn cells(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        self.first_cells(COLUMNS.len())
+    }
+
+    fn first_cells(&self, columns: usize) -> (Vec<String>, Vec<Vec<String>>) {
         let names = COLUMNS.iter().take(columns).map(|(name, ..)| *name);
-        let mut table = Table::new(title, ["", "rows"].into_iter().chain(names));
-        for slice in self.slices() {
-            let cells = COLUMNS
-                .iter()
-                .take(columns)
-                .map(|(.., of)| self.mean(slice, *of).map_or("-".into(), Mean::text));
-            table.push([slice.name.clone(), count(slice.rows as u64)].into_iter().chain(cells));
-        }
+        let header = ["", "rows"].into_iter().chain(names).map(String::from);
+        let rows = self.slices().map(|slice| {
+            let of_slice = |(.., of): &Column| self.mean(slice, *of).map_or("-".into(), Mean::text);
+            let cells = COLUMNS.iter().take(columns).map(of_slice);
+            [slice.name.clone(), count(slice.rows as u64)].into_iter().chain(cells).collect()
+        });
+        (header.collect(), rows.collect())
+    }
+
+    fn table(&self, columns: usize) -> Table {
+        let (header, rows) = self.first_cells(columns);
+        let mut table = Table::new(self.title(), header.iter().map(String::as_str));
+        rows.into_iter().for_each(|row| table.push(row));
         table
     }
 

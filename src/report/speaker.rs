@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::eval::Interval;
 use crate::eval::circle::Circle;
 use crate::eval::speaker::{Level, Speaker};
-use crate::value::Value;
+use crate::value::{Group, Value};
 
 /// The longest example in a table, in letters.
 const EXAMPLE: usize = 44;
@@ -106,7 +106,7 @@ pub fn circle(circle: &Circle, format: Format) -> Result<String> {
     }
 }
 
-fn circle_tables(circle: &Circle) -> [Table; 2] {
+fn circle_tables(circle: &Circle) -> [Table; 3] {
     let title = format!("correlations over {} texts, in the order of the circle", circle.texts);
     let mut matrix = Table::new(title, std::iter::once("").chain(SHORT));
     for (value, row) in Value::ALL.iter().zip(&circle.correlations) {
@@ -118,7 +118,12 @@ fn circle_tables(circle: &Circle) -> [Table; 2] {
     for (apart, &correlation) in (1..).zip(&circle.by_distance) {
         distances.push([apart.to_string(), score(correlation)]);
     }
-    [matrix, distances]
+    let header = ["", "mean", "openness", "enhancement", "conservation", "transcendence"];
+    let mut groups = Table::new("higher-order groups, and their correlations", header);
+    for ((group, mean), row) in Group::ALL.iter().zip(circle.groups).zip(circle.group_correlations) {
+        groups.push([group.name().to_string(), score(mean)].into_iter().chain(row.map(score)));
+    }
+    [matrix, distances, groups]
 }
 
 fn verdict(circle: &Circle) -> String {
