@@ -742,3 +742,11 @@ fn speakers_circles_radars_and_thresholds() {
         &["fitted on the eval split"],
     );
 }
+
+#[test]
+fn env_says_what_there_is() {
+    let output = stdout(&valuenet(["env", "--threads", "2"]));
+    for line in ["valuenet ", "features: ", "device: ", "CPU threads: 2", "bfloat16 on the CPU: "] {
+        assert!(output.lines().any(|other| other.starts_with(line)), "{line} is missing in {output}");
+    }
+}

@@ -3,6 +3,7 @@
 mod compare;
 mod data;
 mod download;
+mod env;
 pub mod error;
 mod eval;
 mod infer;
@@ -74,6 +75,8 @@ enum Command {
     Data(data::Command),
     /// Fetch a model from the hub, to be used offline later.
     Download(download::Args),
+    /// Say what this build and this machine can do.
+    Env,
 }
 
 impl Cli {
@@ -95,6 +98,7 @@ impl Cli {
             Command::Circle(args) => profile::circle(&args, &console),
             Command::Data(command) => data::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),
+            Command::Env => env::run(),
         })
     }
 }

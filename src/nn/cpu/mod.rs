@@ -21,6 +21,14 @@ pub use matrix::{Matrix, MatrixMut};
 pub use product::{multiply, product};
 pub use rhs::Rhs;
 
+/// What this machine multiplies bfloat16 with, if it has something for it.
+pub fn bf16_unit() -> Option<&'static str> {
+    bf16::unit().map(|unit| match unit {
+        bf16::Unit::Amx => "AMX",
+        bf16::Unit::Avx512 => "AVX512-BF16",
+    })
+}
+
 /// The vector instructions of this machine.
 static MACHINE: LazyLock<pulp::Arch> = LazyLock::new(pulp::Arch::new);
 

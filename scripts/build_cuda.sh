@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Builds valuenet for NVIDIA GPUs, and says which shared libraries the program needs where it runs.
+#
+#   scripts/build_cuda.sh [COMPUTE_CAPABILITY]
+#
+# Takes the CUDA toolkit of the system (nvcc on the path, or CUDA_HOME); where there is none, NVIDIA's compiler and libraries
+# from PyPI, unpacked into target/cuda: no GPU, no driver and no root are needed to build. The compute capability, such as 80
+# (A100) or 90 (H100, H200), is that of this machine's GPU if it has one, otherwise 80, which newer GPUs run too.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+detected=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1 | tr -d .) || true
+export CUDA_COMPUTE_CAP=${1:-${detected:-80}}
+
+if [ -z "${CUDA_HOME:-}" ] && command -v nvcc >/dev/null; then
+    CUDA_HOME=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")
+fi
+if [ -z "${CUDA_HOME:-}" ]; then
+    CUDA_HOME=$PWD/target/cuda/nvidia/cu13
+    if [ ! -x "$CUDA_HOME/bin/nvcc" ]; then
+        wheels=$(mktemp -d)
+        trap 'rm -rf "$wheels"' EXIT
+        python3 -m pip download --quiet --no-deps --dest "$wheels" \
+            nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-runtime==13.0.96 \
+            nvidia-cuda-cccl==13.0.85 nvidia-cuda-nvrtc==13.0.88 nvidia-cublas==13.0.2.14 nvidia-curand==10.4.0.35
+        for wheel in "$wheels"/*.whl; do
+            python3 -m zipfile -e "$wheel" target/cuda
+        done
+        find "$CUDA_HOME" -type f \( -path '*/bin/*' -o -name cicc \) -exec chmod +x {} +
+        for library in "$CUDA_HOME"/lib/*.so.*; do # linkers look for names without a version
+            ln -sf "$(basename "$library")" "${library%%.so.*}.so"
+        done
+        ln -sfn lib "$CUDA_HOME/lib64"
+    fi
+fi
+export CUDA_HOME CUDA_PATH=$CUDA_HOME NVCC=$CUDA_HOME/bin/nvcc
+export PATH=$CUDA_HOME/bin:$PATH LIBRARY_PATH=$CUDA_HOME/lib:${LIBRARY_PATH:-}
+
+cargo build --release --features cuda
+strip -o target/valuenet-cuda target/release/valuenet
+echo "target/valuenet-cuda, compute capability $CUDA_COMPUTE_CAP, needs where it runs:"
+readelf -d target/valuenet-cuda | sed -n 's/.*(NEEDED).*\[\(.*\)\]/  \1/p'
+echo "  and, opened when a GPU is used: the driver's libcuda.so.1, libcublas, libcublasLt, libcurand, libnvrtc (CUDA 13)"
