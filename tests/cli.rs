@@ -109,7 +109,8 @@ fn eval_says_the_same_as_its_file_in_every_format() {
 fn eval_takes_other_data_and_other_checkpoints() {
     let trained = Trained::new();
     let (run, best) = (trained.path("run"), trained.path("run/checkpoints/best"));
-    let other = write(trained.folder.path(), "other.csv", csv(&samples(6)));
+    let other = write(trained.folder.path(), "test.csv", csv(&samples(6)));
+    let own = std::fs::read(trained.path("run/eval/test.json")).unwrap();
     let other = other.display().to_string();
     for arguments in [
         vec!["eval", &run, "--data", &other],
@@ -120,7 +121,8 @@ fn eval_takes_other_data_and_other_checkpoints() {
         let output = valuenet(&arguments);
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     }
-    assert!(Path::new(&trained.path("run/eval/other.json")).is_file());
+    assert!(Path::new(&trained.path("run/eval/data.test.json")).is_file());
+    assert_eq!(std::fs::read(trained.path("run/eval/test.json")).unwrap(), own, "the run's own report stays");
     assert!(Path::new(&trained.path("run/eval/test.last.json")).is_file());
     let report = trained.path("report.json");
     assert!(valuenet(["eval", &run, "--format", "json", "-o", &report]).stdout.is_empty());

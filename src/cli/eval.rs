@@ -81,7 +81,8 @@ fn evaluate(args: &Args, folder: &Path, format: Format, console: &Console) -> an
         }
     };
     let name = match &args.data {
-        Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        // Never the name of a split: its report in the run is about the run's own data.
+        Some(path) => format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy()),
         None => args.split.name().into(),
     };
     let model = args.model.open_at(folder)?;

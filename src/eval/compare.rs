@@ -82,8 +82,10 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the predictions of two models for the same rows in the same order.
+    /// Compares the predictions of two models for the same rows in the same order. Unseen texts are those that neither has
+    /// seen in training.
     pub fn of(a: &[Scored], b: &[Scored], bootstrap: Bootstrap) -> Self {
+        let a: &[Scored] = &unseen_by_both(a, b);
         let parts = parts(a);
         let measured = |rows: &[Scored]| -> Vec<Measured> {
             let of_part =
@@ -152,6 +154,15 @@ impl Comparison {
             }
         }
     }
+}
+
+/// The first model's rows, of which those count as seen that either model has seen.
+fn unseen_by_both(a: &[Scored], b: &[Scored]) -> Vec<Scored> {
+    let seen = |a: &Scored, b: &Scored| match (a.seen, b.seen) {
+        (Some(a), Some(b)) => Some(a || b),
+        _ => None,
+    };
+    a.iter().zip(b).map(|(a, b)| Scored { seen: seen(a, b), ..*a }).collect()
 }
 
 /// The two-sided p-value of bootstrapped differences: twice the smaller share on either side of zero.
