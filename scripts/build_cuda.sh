@@ -33,11 +33,18 @@ if [ -z "${CUDA_HOME:-}" ]; then
         ln -sfn lib "$CUDA_HOME/lib64"
     fi
 fi
-export CUDA_HOME CUDA_PATH=$CUDA_HOME NVCC=$CUDA_HOME/bin/nvcc
-export PATH=$CUDA_HOME/bin:$PATH LIBRARY_PATH=$CUDA_HOME/lib:${LIBRARY_PATH:-}
+export CUDA_HOME CUDA_PATH=$CUDA_HOME NVCC=$CUDA_HOME/bin/nvcc PATH=$CUDA_HOME/bin:$PATH
+export LIBRARY_PATH=$CUDA_HOME/lib:$CUDA_HOME/lib64:$CUDA_HOME/lib64/stubs:${LIBRARY_PATH:-}
 
+cargo build --release --features cuda --lib
+if [ -d target/cuda ]; then
+    # The driver's library, which only a machine with a GPU has, is linked by its name: this one holds the names alone.
+    stubs=$CUDA_HOME/lib64/stubs
+    mkdir -p "$stubs"
+    nm -u target/release/deps/libcudarc-*.rlib 2>/dev/null | awk '/ U cu[A-Z]/ { print "void " $2 "(void) {}" }' | sort -u |
+        cc -x c -w -shared -Wl,-soname,libcuda.so.1 -o "$stubs/libcuda.so" -
+fi
 cargo build --release --features cuda
 strip -o target/valuenet-cuda target/release/valuenet
 echo "target/valuenet-cuda, compute capability $CUDA_COMPUTE_CAP, needs where it runs:"
 readelf -d target/valuenet-cuda | sed -n 's/.*(NEEDED).*\[\(.*\)\]/  \1/p'
-echo "  and, opened when a GPU is used: the driver's libcuda.so.1, libcublas, libcublasLt, libcurand, libnvrtc (CUDA 13)"
