@@ -710,7 +710,7 @@ fn several_seeds_make_a_run_each_and_a_mean() {
     assert_fails(
         &valuenet(["report", &runs, "--split", "eval"]),
         1,
-        &["this run has no report on the split", "--split eval"],
+        &["eval.json: this run has no such report", "valuenet eval"],
     );
 }
 

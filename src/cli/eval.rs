@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use candle_core::Device;
 use valuenet::data::{Split, Table};
 use valuenet::disk;
 use valuenet::error::{Error, Result};
 use valuenet::eval::calibration::{Thresholded, reliability};
 use valuenet::eval::{Bootstrap, Evaluation, Scored};
 use valuenet::model::Predictor;
+use valuenet::nn::precision::Precision;
 use valuenet::report::Format;
 use valuenet::report::card::{Making, card};
 use valuenet::report::evaluation::Report;
@@ -20,7 +22,7 @@ use valuenet::train::Checkpoint;
 use valuenet::train::value::predict;
 
 use super::TableFormat;
-use super::model::{CheckpointName, ModelArgs};
+use super::model::{self, CheckpointName, ModelArgs};
 use super::output::{Console, write_result};
 
 #[derive(clap::Args)]
@@ -61,7 +63,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
                 console.note(&format!("── seed {seed}"));
                 evaluate(args, path, Format::Json, console)?;
             }
-            seed_means(folder, args.split, args.format.into())?
+            let name = report_name(args.split.name(), args.model.checkpoint);
+            seed_means(folder, &name, args.format.into())?
         }
         _ => evaluate(args, folder, args.format.into(), console)?,
     };
@@ -98,22 +101,52 @@ fn evaluate(args: &Args, folder: &Path, format: Format, console: &Console) -> an
     job.evaluate(format, args.model.checkpoint, console)
 }
 
-/// The mean over the seeds in a folder, from the reports that their runs keep.
-pub fn seed_means(folder: &Path, split: Split, format: Format) -> Result<String> {
-    let reports = seed_reports(folder, split)?;
-    let (shown, split) = (folder.display().to_string(), split.name().into());
-    Seeds { folder: shown, split, reports: &reports }.render(format)
+/// The name under which a run keeps the report on a split or a file.
+fn report_name(judged: &str, checkpoint: CheckpointName) -> String {
+    match checkpoint {
+        CheckpointName::Best => judged.into(),
+        CheckpointName::Last => format!("{judged}.last"),
+    }
 }
 
-/// The reports that the runs under several seeds in a folder keep.
-pub fn seed_reports(folder: &Path, split: Split) -> Result<Vec<(u64, Evaluation)>> {
-    let report = |(seed, path): (u64, PathBuf)| -> Result<(u64, Evaluation)> {
-        let report = Saved::open(&path)?.report(split.name());
-        let read = serde_json::from_value(disk::read_json(&report)?);
-        let damaged = |error: serde_json::Error| Error::file(&report, format!("not a report: {error}"));
-        Ok((seed, read.map_err(damaged)?))
-    };
+/// The report of this name that a run keeps.
+pub fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
+    let path = saved.report(name);
+    if !path.is_file() {
+        return Err(Error::file(&path, "this run has no such report").help("`valuenet eval` makes it"));
+    }
+    serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
+        Error::file(&path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
+    })
+}
+
+/// The mean over the seeds in a folder, from the reports of this name that their runs keep.
+pub fn seed_means(folder: &Path, name: &str, format: Format) -> Result<String> {
+    let reports = seed_reports(folder, name)?;
+    Seeds { folder: folder.display().to_string(), split: name.into(), reports: &reports }.render(format)
+}
+
+/// The reports of this name that the runs under several seeds in a folder keep.
+pub fn seed_reports(folder: &Path, name: &str) -> Result<Vec<(u64, Evaluation)>> {
+    let report = |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&Saved::open(&path)?, name)?));
     run::seeds(folder).into_iter().map(report).collect()
+}
+
+/// Judges a run's best checkpoint on its test split, and keeps the report in the run.
+pub fn judge_test(
+    folder: &Path,
+    test: &Table,
+    device: &Device,
+    precision: Precision,
+    format: Format,
+    console: &Console,
+) -> anyhow::Result<String> {
+    let saved = Saved::open(folder)?;
+    let model = model::open(folder, CheckpointName::Best, device, precision)?;
+    let name = Split::Test.name();
+    let (model, saved, bootstrap) = (model.predictor(), Some(&saved), replicates_for(name));
+    let job = Job { model, folder, saved, table: test, name, bootstrap, thresholds: false };
+    job.evaluate(format, CheckpointName::Best, console)
 }
 
 /// A split of the data that a run was made with.
@@ -136,26 +169,26 @@ fn saved_split(saved: &Saved, split: Split, console: &Console) -> anyhow::Result
 }
 
 /// How many bootstrap replicates a split's report has unless told otherwise.
-pub fn replicates_for(split: &str) -> u32 {
+fn replicates_for(split: &str) -> u32 {
     if split == Split::Test.name() { 2000 } else { 0 }
 }
 
 /// One evaluation: a model, and the rows it is judged by.
-pub struct Job<'a> {
-    pub model: &'a dyn Predictor,
-    pub folder: &'a Path,
-    pub saved: Option<&'a Saved>,
-    pub table: &'a Table,
-    pub name: &'a str,
+struct Job<'a> {
+    model: &'a dyn Predictor,
+    folder: &'a Path,
+    saved: Option<&'a Saved>,
+    table: &'a Table,
+    name: &'a str,
     /// How many bootstrap replicates its intervals are made of, if any.
-    pub bootstrap: u32,
+    bootstrap: u32,
     /// Whether classes are cut at fitted thresholds too.
-    pub thresholds: bool,
+    thresholds: bool,
 }
 
 impl Job<'_> {
     /// Judges the model, keeps the report and the predictions in the run, and returns the report.
-    pub fn evaluate(
+    fn evaluate(
         &self,
         format: Format,
         checkpoint: CheckpointName,
@@ -192,10 +225,7 @@ impl Job<'_> {
             evaluation: &evaluation,
         };
         if let Some(saved) = self.saved {
-            let name = match checkpoint {
-                CheckpointName::Best => self.name.to_string(),
-                CheckpointName::Last => format!("{}.last", self.name),
-            };
+            let name = report_name(self.name, checkpoint);
             let path = saved.report(&name);
             if let Some(folder) = path.parent() {
                 std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
@@ -209,6 +239,7 @@ impl Job<'_> {
         }
         Ok(report.render(format)?)
     }
+
     /// The model card of the best checkpoint.
     fn write_card(&self, saved: &Saved, evaluation: &Evaluation) -> Result<()> {
         let Some(folder) = saved.checkpoint(Checkpoint::Best) else { return Ok(()) };

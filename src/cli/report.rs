@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::Value as Json;
 use valuenet::data::Split;
-use valuenet::disk;
 use valuenet::error::{Error, Result};
-use valuenet::eval::Evaluation;
 use valuenet::report::Format;
 use valuenet::report::chart::Curve;
 use valuenet::report::html::{self, RunPage, largest_misses};
@@ -17,7 +15,7 @@ use valuenet::report::runs;
 use valuenet::report::seeds::Seeds;
 use valuenet::run::{self, Saved};
 
-use super::eval::seed_reports;
+use super::eval::{read_report, seed_reports};
 use super::output::{Console, write_result};
 
 #[derive(clap::Args)]
@@ -58,8 +56,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let folders: Vec<PathBuf> = args.runs.iter().flat_map(|folder| runs_of(folder)).collect();
     let pages = folders.iter().map(|folder| page(folder, args)).collect::<Result<Vec<_>>>()?;
     let of_seeds = args.runs.iter().filter(|folder| is_recipe(folder));
-    let recipes =
-        of_seeds.map(|folder| Ok((folder, seed_reports(folder, args.split)?))).collect::<Result<Vec<_>>>()?;
+    let recipes = of_seeds
+        .map(|folder| Ok((folder, seed_reports(folder, args.split.name())?)))
+        .collect::<Result<Vec<_>>>()?;
     let recipes: Vec<Seeds> = recipes
         .iter()
         .map(|(folder, reports)| Seeds {
@@ -99,17 +98,7 @@ fn runs_of(folder: &Path) -> Vec<PathBuf> {
 
 fn page(folder: &Path, args: &Args) -> Result<RunPage> {
     let saved = Saved::open(folder)?;
-    let report = saved.report(args.split.name());
-    if !report.is_file() {
-        return Err(Error::file(&report, "this run has no report on the split").help(format!(
-            "`valuenet eval {} --split {}` makes it",
-            folder.display(),
-            args.split
-        )));
-    }
-    let evaluation: Evaluation = serde_json::from_value(disk::read_json(&report)?).map_err(|error| {
-        Error::file(&report, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
-    })?;
+    let evaluation = read_report(&saved, args.split.name())?;
     let Course { losses, scores } = course(&saved)?;
     let predictions = predictions::read(&saved.predictions(args.split.name()))?;
     Ok(RunPage {

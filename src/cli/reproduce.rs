@@ -18,8 +18,7 @@ use valuenet::train::{Checkpoint, Stop};
 
 use super::TableFormat;
 use super::error;
-use super::eval::{Job, replicates_for};
-use super::model::{self, CheckpointName};
+use super::eval::{judge_test, read_report};
 use super::output::{Console, write_result};
 use super::train::{self, read_config};
 use super::train_data::Data;
@@ -72,6 +71,19 @@ struct Row {
     config: &'static str,
 }
 
+impl Row {
+    /// Where the configuration stands among the runs.
+    fn config_in(&self, output: &Path) -> PathBuf {
+        output.join("configs").join(format!("{}.toml", self.name))
+    }
+
+    fn write_config(&self, output: &Path) -> Result<()> {
+        let folder = output.join("configs");
+        std::fs::create_dir_all(&folder).map_err(|error| Error::io(&folder, "create", error))?;
+        disk::write_file(&self.config_in(output), self.config.as_bytes())
+    }
+}
+
 macro_rules! row {
     ($name:literal, $title:literal) => {
         Row { name: $name, title: $title, config: include_str!(concat!("../../configs/", $name, ".toml")) }
@@ -102,6 +114,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let paper = paper(args)?;
     let versions = versions(args)?;
     let rows: Vec<&Row> = ROWS.iter().filter(|row| args.rows.iter().any(|name| name == row.name)).collect();
+    for row in &rows {
+        row.write_config(&args.output)?;
+    }
     let (mut entries, mut failures): (Vec<Entry>, usize) = (Vec::new(), 0);
     for (version, data) in &versions {
         for row in &rows {
@@ -171,7 +186,8 @@ fn versions(args: &Args) -> Result<Vec<(String, PathBuf)>> {
         return Ok(named);
     }
     if is_dataset(&args.data) {
-        let name = args.data.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let whole = std::path::absolute(&args.data).unwrap_or_else(|_| args.data.clone());
+        let name = whole.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
         return Ok(vec![(name, args.data.clone())]);
     }
     let usual = ["original", "balanced", "augmented"].map(|name| (name.to_string(), args.data.join(name)));
@@ -194,12 +210,8 @@ struct Task<'a> {
 
 impl Task<'_> {
     /// What `valuenet train` would be told for this row and seed.
-    fn train_args(&self, seed: u64) -> Result<train::Args> {
-        let config = self.args.output.join("configs").join(format!("{}.toml", self.row.name));
-        if let Some(folder) = config.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
-        }
-        disk::write_file(&config, self.row.config.as_bytes())?;
+    fn train_args(&self, seed: u64) -> train::Args {
+        let config = self.row.config_in(&self.args.output);
         let mut set = vec![format!("data.dir={:?}", self.data.to_string_lossy())];
         for change in &self.args.set {
             match change.split_once(':').filter(|(row, _)| ROWS.iter().any(|other| other.name == *row)) {
@@ -210,26 +222,18 @@ impl Task<'_> {
         }
         let folder = seed_folder(&self.args.output.join(self.version).join(self.row.name), seed);
         let (seed, limit) = (Some(seed), self.args.limit);
-        Ok(train::Args {
-            config,
-            output: Some(folder),
-            set,
-            seed,
-            limit,
-            no_test: true,
-            ..Default::default()
-        })
+        train::Args { config, output: Some(folder), set, seed, limit, no_test: true, ..Default::default() }
     }
 
     /// Whether the row predicts classes.
     fn is_classifier(&self) -> Result<bool> {
-        let config = read_config(&self.train_args(0)?)?;
+        let config = read_config(&self.train_args(0))?;
         Ok(config.model.family == FamilyKind::Linear || config.model.objective == Objective::ThreeClass)
     }
 
     /// The report of one run, which is computed as far as it is not there; none if it was interrupted.
     fn report(&self, seed: u64) -> anyhow::Result<Option<Evaluation>> {
-        let mut args = self.train_args(seed)?;
+        let mut args = self.train_args(seed);
         let config = read_config(&args)?;
         let folder = args.output.clone().unwrap_or_default();
         match self.progress(&folder, &config)? {
@@ -259,13 +263,11 @@ impl Task<'_> {
             let what = format!("another run is here: {}", differing.join("; "));
             return Err(Error::file(folder, what).help("begin elsewhere with -o, or move it away"));
         }
-        let report = saved.report(Split::Test.name());
         Ok(match saved.info.outcome {
-            Some(Stop::Finished | Stop::Patience) => {
-                let evaluation =
-                    disk::read_json(&report).ok().and_then(|json| serde_json::from_value(json).ok());
-                evaluation.map_or(Progress::Trained, |evaluation| Progress::Evaluated(Box::new(evaluation)))
-            }
+            Some(Stop::Finished | Stop::Patience) => match read_report(&saved, Split::Test.name()) {
+                Ok(evaluation) => Progress::Evaluated(Box::new(evaluation)),
+                Err(_) => Progress::Trained,
+            },
             _ if saved.checkpoint(Checkpoint::Last).is_some() => Progress::Begun,
             _ => Progress::Nothing,
         })
@@ -273,23 +275,10 @@ impl Task<'_> {
 
     /// Judges the best checkpoint on the test split.
     fn evaluate(&self, folder: &Path, config: &Config) -> anyhow::Result<Evaluation> {
-        let saved = Saved::open(folder)?;
         let limit = self.args.limit.map(|limit| limit as usize);
         let test = Data::read(config, limit)?.test.context("the data has no test split")?;
         let device = device::open(&config.train.device)?.device;
-        let model = model::open(folder, CheckpointName::Best, &device, config.train.dtype)?;
-        let name = Split::Test.name();
-        let bootstrap = replicates_for(name);
-        let job = Job {
-            model: model.predictor(),
-            folder,
-            saved: Some(&saved),
-            table: &test,
-            name,
-            bootstrap,
-            thresholds: false,
-        };
-        let report = job.evaluate(Format::Json, CheckpointName::Best, self.console)?;
+        let report = judge_test(folder, &test, &device, config.train.dtype, Format::Json, self.console)?;
         Ok(serde_json::from_str(&report)?)
     }
 }

@@ -18,7 +18,7 @@ use valuenet::train::linear::LinearTask;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Descent, Learner, Plan, Stop};
 
-use super::eval::{Job, replicates_for, seed_means};
+use super::eval::{judge_test, seed_means};
 use super::hub_settings;
 use super::model::{self, CheckpointName, Dtype};
 use super::output::{Console, write_result};
@@ -105,8 +105,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
             Outcome::Ended(_) | Outcome::Planned => {}
         }
     }
-    if !(args.dry_run || args.no_test) {
-        write_result(&seed_means(&folder, Split::Test, Format::Table)?, None)?;
+    // A run that was only begun, or whose data has no test split, has no report.
+    let name = Split::Test.name();
+    let is_judged = |path: &Path| Saved::open(path).is_ok_and(|saved| saved.report(name).is_file());
+    let runs = run::seeds(&folder);
+    if !(args.dry_run || args.no_test || runs.is_empty()) && runs.iter().all(|(_, path)| is_judged(path)) {
+        write_result(&seed_means(&folder, name, Format::Table)?, None)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -199,13 +203,8 @@ impl Training<'_> {
 
     /// The best checkpoint's scores on the test split.
     fn report(&self, test: &Table) -> anyhow::Result<()> {
-        let saved = Saved::open(self.path)?;
-        let best = CheckpointName::Best;
-        let model = model::open(self.path, best, self.device, self.config.train.dtype)?;
-        let name = Split::Test.name();
-        let (model, saved, bootstrap) = (model.predictor(), Some(&saved), replicates_for(name));
-        let job = Job { model, folder: self.path, saved, table: test, name, bootstrap, thresholds: false };
-        let text = job.evaluate(Format::Table, best, self.console)?;
+        let dtype = self.config.train.dtype;
+        let text = judge_test(self.path, test, self.device, dtype, Format::Table, self.console)?;
         if self.args.unprinted { Ok(()) } else { write_result(&text, None) }
     }
 }

@@ -174,6 +174,9 @@ impl LinearModel {
         };
         let Extras { settings, train_labels, .. } = serde_json::from_value(config[EXTRAS].clone())
             .map_err(|error| damaged(files::CONFIG, format!("key \"{EXTRAS}\": {error}")))?;
+        if settings.dimension == 0 || settings.buckets == 0 {
+            return Err(damaged(files::CONFIG, "dimension and buckets must be 1 or more".into()));
+        }
         let words: Vec<String> = serde_json::from_value(disk::read_json(&folder.join(VOCABULARY))?)
             .map_err(|error| damaged(VOCABULARY, format!("not a list of words: {error}")))?;
         let path = folder.join(WEIGHTS);
