@@ -3,12 +3,12 @@
 #
 #   scripts/check_transformers.sh [VENV]
 #
-# VENV (by default target/transformers) is made if it is not there, with torch for the CPU and transformers.
+# VENV (by default target/transformers) is made, with torch and transformers, unless it has them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=${1:-target/transformers}
-if [ ! -x "$venv/bin/python" ]; then
+if ! "$venv/bin/python" -c "import torch, transformers, safetensors" 2> /dev/null; then
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet torch transformers safetensors
 fi

@@ -615,6 +615,27 @@ fn reproduce_goes_on_after_a_failure_and_computes_nothing_twice() {
     assert_eq!(std::fs::read(&report).unwrap(), before);
     assert_eq!(stdout(&again), out);
 
+    // A run that a kill left without an outcome goes on; one it left without a checkpoint begins anew, and
+    // the old one is kept.
+    let seed = Path::new(&runs).join("data/scratch/seed-1");
+    let unfinished = |seed: &Path| {
+        let mut record = read_json(&seed.join("run.json")).unwrap();
+        record["outcome"] = Json::Null;
+        std::fs::write(seed.join("run.json"), record.to_string()).unwrap();
+        std::fs::remove_dir_all(seed.join("eval")).unwrap();
+    };
+    unfinished(&seed);
+    let resumed = reproduce(&["--rows", "scratch,linear"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    assert_eq!(stdout(&resumed), out);
+    assert!(!seed.with_file_name("seed-1.1").exists());
+    unfinished(&seed);
+    std::fs::remove_dir_all(seed.join("checkpoints")).unwrap();
+    let anew = reproduce(&["--rows", "scratch,linear"]);
+    assert!(anew.status.success(), "{}", stderr(&anew));
+    assert_eq!(stdout(&anew), out);
+    assert!(seed.with_file_name("seed-1.1").join("run.json").is_file());
+
     let other = reproduce(&["--rows", "linear", "--set", "train.epochs=2"]);
     assert_eq!(other.status.code(), Some(1));
     assert!(
@@ -645,6 +666,12 @@ fn a_linear_model_is_trained_evaluated_and_used_like_any_other() {
     let power = |line: &str| line.split(',').nth(2).unwrap().parse::<f64>().unwrap();
     let lines: Vec<&str> = vectors.lines().collect();
     assert!(power(lines[1]) > 0.0 && power(lines[2]) < 0.0, "{vectors}");
+
+    let file = Path::new(&run).join("checkpoints/best/config.json");
+    let mut damaged = read_json(&file).unwrap();
+    damaged["valuenet"]["buckets"] = 0.into();
+    std::fs::write(&file, damaged.to_string()).unwrap();
+    assert_fails(&valuenet(["infer", &run, &texts]), 1, &["config.json", "buckets"]);
 }
 
 #[test]
@@ -701,6 +728,13 @@ fn several_seeds_make_a_run_each_and_a_mean() {
     }
     let again = valuenet(["eval", &runs, "--bootstrap", "100"]);
     assert_eq!(stdout(&again), stdout(&output));
+    let last = valuenet(["eval", &runs, "--checkpoint", "last"]);
+    assert!(last.status.success(), "{}", stderr(&last));
+    assert!(Path::new(&runs).join("seed-2/eval/test.last.json").is_file());
+    let stopped = folder.path().join("stopped").display().to_string();
+    let paused = valuenet(["train", &config, "-o", &stopped, "--seeds", "1,2", "--stop-after", "2"]);
+    assert!(paused.status.success(), "{}", stderr(&paused));
+    assert!(Path::new(&stopped).join("seed-2/run.json").is_file());
     let page = folder.path().join("report.html");
     let report = valuenet(["report", &runs, "-o", &page.display().to_string()]);
     assert!(report.status.success(), "{}", stderr(&report));
