@@ -1,4 +1,4 @@
-//! An evaluation as a table, JSON, CSV or Markdown.
+//! An evaluation as a table, JSON, CSV, Markdown or LaTeX.
 
 use serde::Serialize;
 

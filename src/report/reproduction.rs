@@ -8,7 +8,7 @@ use super::Format;
 use super::dataset::pretty;
 use super::table::{Table, csv, score};
 use crate::error::{Error, Result};
-use crate::eval::Evaluation;
+use crate::eval::{Evaluation, Mean};
 use crate::value::{Label, Value};
 
 /// The evaluations of one model on one version of the data, one for each seed.
@@ -93,18 +93,14 @@ struct Compared {
 
 impl Compared {
     fn of(reports: &[Figures], paper: Option<&Figures>) -> Self {
-        let count = reports.len() as f64;
-        let keys = || reports.iter().flat_map(BTreeMap::keys);
-        let of_key =
-            |key: &String| reports.iter().filter_map(|report| report.get(key).copied()).collect::<Vec<_>>();
-        let mean: Figures = keys()
-            .map(|key| (key.clone(), of_key(key).iter().sum::<f64>() / of_key(key).len() as f64))
-            .collect();
-        let deviation = |key: &String| {
-            let squares: f64 = of_key(key).iter().map(|x| (x - mean[key]).powi(2)).sum();
-            (key.clone(), (squares / (count - 1.0)).sqrt())
+        let mean_of = |key: &String| {
+            let numbers: Vec<f64> = reports.iter().filter_map(|report| report.get(key).copied()).collect();
+            (key.clone(), Mean::of(&numbers))
         };
-        let sd = (reports.len() > 1).then(|| keys().map(deviation).collect());
+        let means: BTreeMap<String, Mean> = reports.iter().flat_map(BTreeMap::keys).map(mean_of).collect();
+        let mean: Figures = means.iter().map(|(key, of)| (key.clone(), of.mean)).collect();
+        let deviations = || means.iter().filter_map(|(key, of)| Some((key.clone(), of.sd?)));
+        let sd = (reports.len() > 1).then(|| deviations().collect());
         let paper = paper.cloned().unwrap_or_default();
         let beside = paper.iter().filter_map(|(key, theirs)| Some((key.clone(), mean.get(key)? - theirs)));
         let difference = beside.collect();

@@ -1,12 +1,10 @@
 //! One recipe under several seeds: the mean of each figure and its standard deviation.
 
-use serde::Serialize;
-
 use super::Format;
 use super::dataset::pretty;
 use super::table::{Table, count, csv, score};
 use crate::error::{Error, Result};
-use crate::eval::{Evaluation, Slice};
+use crate::eval::{Evaluation, Mean, Slice};
 
 /// The reports of one recipe under several seeds.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,32 +15,6 @@ pub struct Seeds<'a> {
     pub split: String,
     /// Each seed with its report; all are of the same rows.
     pub reports: &'a [(u64, Evaluation)],
-}
-
-/// A mean over seeds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Mean {
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation, with `n - 1`; none for one seed.
-    pub sd: Option<f64>,
-}
-
-impl Mean {
-    /// The mean of numbers of which there is at least one.
-    pub fn of(numbers: &[f64]) -> Self {
-        let count = numbers.len() as f64;
-        let mean = numbers.iter().sum::<f64>() / count;
-        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
-        Self { mean, sd: (numbers.len() > 1).then(|| (squares / (count - 1.0)).sqrt()) }
-    }
-
-    fn text(self) -> String {
-        match self.sd {
-            Some(sd) => format!("{} ± {}", score(self.mean), score(sd)),
-            None => score(self.mean),
-        }
-    }
 }
 
 type Column = (&'static str, &'static str, fn(&Slice) -> Option<f64>);
@@ -125,7 +97,7 @@ impl Seeds<'_> {
         let names = COLUMNS.iter().take(columns).map(|(name, ..)| *name);
         let header = ["", "rows"].into_iter().chain(names).map(String::from);
         let rows = self.slices().map(|slice| {
-            let of_slice = |(.., of): &Column| self.mean(slice, *of).map_or("-".into(), Mean::text);
+            let of_slice = |(.., of): &Column| self.mean(slice, *of).map_or("-".into(), text);
             let cells = COLUMNS.iter().take(columns).map(of_slice);
             [slice.name.clone(), count(slice.rows as u64)].into_iter().chain(cells).collect()
         });
@@ -156,5 +128,12 @@ impl Seeds<'_> {
             "seeds": self.reports.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(),
             "slices": self.slices().map(slice).collect::<Vec<_>>(),
         })
+    }
+}
+
+fn text(Mean { mean, sd }: Mean) -> String {
+    match sd {
+        Some(sd) => format!("{} ± {}", score(mean), score(sd)),
+        None => score(mean),
     }
 }
