@@ -10,7 +10,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).parent
-VALUENET = HERE.parent / "target/release/valuenet"
+VALUENET = pathlib.Path(os.environ.get("VALUENET", HERE.parent / "target/release/valuenet"))
 
 
 def run(command, first_line=False):
@@ -31,11 +31,12 @@ def peer(*arguments):
     return json.loads(output.splitlines()[-1]) | {"memory": memory}
 
 
-def train_ours(data, model, dtype, batch, steps, folder):
+def train_ours(data, model, dtype, batch, steps, folder, device="cpu"):
     config = folder / "bench.toml"
     config.write_text("")
     sets = {"data.dir": f'"{data}"', "model.base": f'"{model}"', "model.pooling": '"pooler"', "train.batch_size": batch,
-            "train.max_steps": steps + 10, "train.log_every": 10, "train.eval_every": 1_000_000, "train.dtype": f'"{dtype}"'}
+            "train.max_steps": steps + 10, "train.log_every": 10, "train.eval_every": 1_000_000, "train.dtype": f'"{dtype}"',
+            "train.device": f'"{device}"'}
     sets = [part for key, value in sets.items() for part in ("--set", f"{key}={value}")]
     out = folder / f"run-{dtype}"
     _, memory, *_ = run([VALUENET, "train", config, *sets, "-o", out, "--overwrite", "--no-test", "-q"])
@@ -44,9 +45,10 @@ def train_ours(data, model, dtype, batch, steps, folder):
     return {"rate": statistics.harmonic_mean(rates), "memory": memory}
 
 
-def score_ours(model, texts, dtype, output):
-    _, memory, seconds, _ = run([VALUENET, "infer", model, texts, "--dtype", dtype, "--format", "npy", "-o", output, "-q"])
-    *_, first = run([VALUENET, "infer", model, texts.with_name("one.txt"), "--dtype", dtype, "-q"], first_line=True)
+def score_ours(model, texts, dtype, output, device="cpu"):
+    how = ["--dtype", dtype, "--device", device, "-q"]
+    _, memory, seconds, _ = run([VALUENET, "infer", model, texts, "--format", "npy", "-o", output, *how])
+    *_, first = run([VALUENET, "infer", model, texts.with_name("one.txt"), *how], first_line=True)
     return {"rate": len(texts.read_text().splitlines()) / seconds, "memory": memory, "first": first}
 
 

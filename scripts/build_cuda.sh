@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds valuenet for NVIDIA GPUs, and says which shared libraries the program needs where it runs.
 #
-#   scripts/build_cuda.sh [COMPUTE_CAPABILITY]
+#   scripts/build_cuda.sh [COMPUTE_CAPABILITY [tests]]
 #
 # Takes the CUDA toolkit of the system (nvcc on the path, or CUDA_HOME); where there is none, NVIDIA's compiler and libraries
 # from PyPI, unpacked into target/cuda: no GPU, no driver and no root are needed to build. The compute capability, such as 80
-# (A100) or 90 (H100, H200), is that of this machine's GPU if it has one, otherwise 80, which newer GPUs run too.
+# (A100) or 90 (H100, H200), is that of this machine's GPU if it has one, otherwise 80, which newer GPUs run too. With
+# `tests`, the tests are built too, and both programs packed, to be run where there is a GPU but no Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,3 +49,12 @@ cargo build --release --features cuda
 strip -o target/valuenet-cuda target/release/valuenet
 echo "target/valuenet-cuda, compute capability $CUDA_COMPUTE_CAP, needs where it runs:"
 readelf -d target/valuenet-cuda | sed -n 's/.*(NEEDED).*\[\(.*\)\]/  \1/p'
+
+if [ "${2:-}" = tests ]; then
+    tests=$(cargo test --release --features cuda --test tests --no-run --message-format=json |
+        sed -n 's/.*"executable":"\([^"]*\/tests-[^"]*\)".*/\1/p')
+    strip -o target/valuenet-cuda-tests "$tests"
+    gzip --keep --force target/valuenet-cuda target/valuenet-cuda-tests
+    echo "target/valuenet-cuda-tests, for scripts/test_cuda.sh; both packed, to be carried elsewhere:"
+    du -h target/valuenet-cuda.gz target/valuenet-cuda-tests.gz
+fi

@@ -16,6 +16,7 @@ VALUES = ["SECURITY", "POWER", "ACHIEVEMENT", "HEDONISM", "STIMULATION", "SELF-D
           "BENEVOLENCE", "CONFORMITY", "TRADITION"]
 TOKENS = [f"[{value}]" for value in VALUES]
 THREADS = os.cpu_count()
+WARM = {"eager": 10, "compile": 60}  # steps before the clock starts
 
 
 def rows(path):
@@ -33,8 +34,8 @@ def pad(sequences):
     return ids, mask
 
 
-def train(model, data, dtype, batch, steps):
-    """Fine-tunes as valuenet does: the same batches by length, AdamW, clipping, dropout."""
+def train(model, data, dtype, batch, steps, device, mode):
+    """Fine-tunes as valuenet does: the same batches by length, AdamW, clipping, dropout; mode is eager or compile."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     torch.set_num_threads(THREADS)
@@ -50,19 +51,21 @@ def train(model, data, dtype, batch, steps):
         pool = sorted(order[start:start + 50 * batch], key=lambda item: len(ids[item]))
         batches += [pool[at:at + batch] for at in range(0, len(pool), batch)]
     rng.shuffle(batches)
+    net.to(device)
+    step_of = torch.compile(net, dynamic=True) if mode == "compile" else net
     decayed = [p for p in net.parameters() if p.dim() > 1]
     others = [p for p in net.parameters() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, lr=5e-5, fused=True)
     net.train()
-    seen, warm = 0, 10
+    seen, warm = 0, WARM[mode]
     for step, items in enumerate(batches[:steps + warm]):
         if step == warm:
             begun, seen = time.perf_counter(), 0
-        tokens, mask = map(torch.from_numpy, pad([ids[item] for item in items]))
-        labels = torch.tensor([samples[item][1] for item in items])
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bf16"):
-            logits = net(input_ids=tokens, attention_mask=mask).logits.squeeze(-1)
+        tokens, mask = (torch.from_numpy(part).to(device) for part in pad([ids[item] for item in items]))
+        labels = torch.tensor([samples[item][1] for item in items], device=device)
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == "bf16"):
+            logits = step_of(input_ids=tokens, attention_mask=mask).logits.squeeze(-1)
         loss = torch.nn.functional.mse_loss(2 * torch.sigmoid(logits.float()) - 1, labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -103,8 +106,9 @@ def export(model, folder):
 
 
 def score(engine, model, folder, texts, output):
-    """Scores every text under the ten values; engine is onnx-f32, onnx-int8, torch-f32 or torch-bf16."""
+    """Scores every text under the ten values; engine is onnx-f32, onnx-int8, torch-f32, torch-bf16, cuda-f32 or cuda-bf16."""
     kind, dtype = engine.split("-")
+    device = "cuda" if kind == "cuda" else "cpu"
     if kind == "onnx":
         import onnxruntime
         from tokenizers import Tokenizer
@@ -125,12 +129,13 @@ def score(engine, model, folder, texts, output):
         torch.set_num_threads(THREADS)
         tokenizer = Tokenizer.from_file(f"{model}/tokenizer.json")
         net = AutoModelForSequenceClassification.from_pretrained(
-            model, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32).eval()
+            model, dtype=torch.bfloat16 if dtype == "bf16" else torch.float32).eval().to(device)
 
         @torch.inference_mode()
         def run(ids, mask):
-            logits = net(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).logits
-            return (2 * torch.sigmoid(logits.squeeze(-1).float()) - 1).numpy()
+            given = [torch.from_numpy(part).to(device) for part in (ids, mask)]
+            logits = net(input_ids=given[0], attention_mask=given[1]).logits
+            return (2 * torch.sigmoid(logits.squeeze(-1).float()) - 1).cpu().numpy()
     tokenizer.no_padding()
     tokenizer.enable_truncation(128)
 
@@ -139,8 +144,9 @@ def score(engine, model, folder, texts, output):
         ids = [encoding.ids for encoding in tokenizer.encode_batch(prompts)]
         order = sorted(range(len(ids)), key=lambda item: -len(ids[item]))
         utilities = np.empty(len(ids), np.float32)
-        for start in range(0, len(order), 64):
-            items = order[start:start + 64]
+        batch = 1024 if device == "cuda" else 64
+        for start in range(0, len(order), batch):
+            items = order[start:start + batch]
             utilities[items] = run(*pad([ids[item] for item in items])).reshape(-1)
         return utilities.reshape(-1, 10)
 
@@ -158,7 +164,7 @@ def score(engine, model, folder, texts, output):
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
     if verb == "train":
-        train(*arguments[:3], *map(int, arguments[3:]))
+        train(*arguments[:3], *map(int, arguments[3:5]), *(arguments[5:] or ["cpu", "eager"]))
     elif verb == "export":
         export(*arguments)
     else:

@@ -45,6 +45,12 @@ impl Stream {
         }
     }
 
+    /// The key and the upper three words of the counter: the whole stream, for those who compute it elsewhere.
+    pub fn words(&self) -> [u32; 5] {
+        let ([k0, k1], [a, b, c]) = (self.key, self.stream);
+        [k0, k1, a, b, c]
+    }
+
     /// The next 32 random bits.
     pub fn next_u32(&mut self) -> u32 {
         if self.used == 4 {

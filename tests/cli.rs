@@ -749,6 +749,29 @@ fn several_seeds_make_a_run_each_and_a_mean() {
 }
 
 #[test]
+fn seeds_on_several_devices_at_a_time_give_the_runs_they_give_one_by_one() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    let config = config(folder.path(), &data, "log_every = 5").display().to_string();
+    let train = |name: &str, devices: &[&str]| {
+        let runs = folder.path().join(name).display().to_string();
+        let fixed = ["train", &config, "-o", &runs, "--seeds", "1,2,3"];
+        let output = valuenet(fixed.iter().chain(devices));
+        assert!(output.status.success(), "{}", stderr(&output));
+        let weights = |seed| Path::new(&runs).join(format!("seed-{seed}/checkpoints/last/model.safetensors"));
+        (stdout(&output), stderr(&output), [1, 2, 3].map(|seed| std::fs::read(weights(seed)).unwrap()))
+    };
+    let (table, _, weights) = train("together", &["--devices", "cpu,cpu"]);
+    let (expected, said, one_by_one) = train("one-by-one", &[]);
+    assert!(weights == one_by_one, "other weights");
+    assert_eq!(table.replace("together", "one-by-one"), expected);
+    assert!(said.contains("── seed 3"), "{said}");
+    let unknown = valuenet(["train", &config, "-o", "x", "--seeds", "1,2", "--devices", "cpu,tpu"]);
+    assert_fails(&unknown, 2, &["\"tpu\" is no device"]);
+    assert_fails(&valuenet(["train", &config, "--devices", "cpu,cpu"]), 2, &["--seeds"]);
+}
+
+#[test]
 fn speakers_circles_radars_and_thresholds() {
     let trained = Trained::new();
     let (run, svg) = (trained.path("run"), trained.path("radar.svg"));

@@ -1,4 +1,5 @@
-//! Every operation against finite differences, and every CPU kernel against its portable form in double precision.
+//! Every operation against finite differences, and its kernels on the device that is tested against its portable form in
+//! double precision.
 
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
@@ -17,16 +18,18 @@ use valuenet::nn::rotary::Rotary;
 use valuenet::nn::tape::{Node, Op, Tape};
 use valuenet::seed::{Purpose, Stream};
 
+use crate::support::device;
+
 const CPU: Device = Device::Cpu;
 
 /// Random numbers in double precision.
-fn random(shape: &[usize], index: u64) -> Tensor {
+pub fn random(shape: &[usize], index: u64) -> Tensor {
     let mut stream = Stream::new(11, Purpose::Init, index);
     let values: Vec<f64> = (0..shape.iter().product()).map(|_| f64::from(stream.normal())).collect();
     Tensor::from_vec(values, shape, &CPU).unwrap()
 }
 
-fn values(tensor: &Tensor) -> Vec<f64> {
+pub fn values(tensor: &Tensor) -> Vec<f64> {
     tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -64,9 +67,9 @@ fn exact_gradients(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Vec<Vec
 }
 
 /// The inputs as f32 parameters, so that a tape finds their gradients.
-fn parameters(inputs: &[Tensor]) -> (Params, Vec<Node>) {
+pub fn parameters(inputs: &[Tensor]) -> (Params, Vec<Node>) {
     let named = inputs.iter().enumerate().map(|(number, input)| (number.to_string(), input.clone()));
-    let loader = Loader::new(named.collect(), 0, 0.0, &CPU);
+    let loader = Loader::new(named.collect(), 0, 0.0, device());
     let take = |(number, input): (usize, &Tensor)| {
         loader.stored("").param(&number.to_string(), input.shape(), Init::Zeros).unwrap()
     };
@@ -75,8 +78,8 @@ fn parameters(inputs: &[Tensor]) -> (Params, Vec<Node>) {
 }
 
 #[derive(Debug)]
-struct Weighted {
-    weights: Tensor,
+pub struct Weighted {
+    pub weights: Tensor,
 }
 
 impl Op for Weighted {
@@ -86,11 +89,11 @@ impl Op for Weighted {
 }
 
 /// The result and the gradients of an operation on a tape, in f32.
-fn on_tape(op: impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, Vec<Vec<f64>>) {
+pub fn on_tape(op: impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, Vec<Vec<f64>>) {
     let (params, nodes) = parameters(inputs);
     let tape = Tape::training(None);
     let result = tape.apply(op, &nodes.iter().collect::<Vec<_>>()).unwrap();
-    let weights = weights.to_dtype(DType::F32).unwrap();
+    let weights = weights.to_dtype(DType::F32).unwrap().to_device(device()).unwrap();
     let loss = tape.apply(Weighted { weights }, &[&result]).unwrap();
     let mut gradients = Gradients::default();
     tape.backward(&loss, &mut gradients).unwrap();
@@ -120,9 +123,9 @@ fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
     // Inputs that lie transposed in memory change nothing.
     let transposed: Vec<Tensor> = inputs.iter().map(lie_transposed).collect();
     assert!(transposed.iter().zip(inputs).all(|(a, b)| a.dims() == b.dims()));
+    let on_device = |input: &Tensor| input.to_dtype(DType::F32).unwrap().to_device(device()).unwrap();
     let nodes: Vec<Node> =
-        transposed.iter().map(|input| Node::constant(&input.to_dtype(DType::F32).unwrap())).collect();
-    let nodes: Vec<Node> = nodes.iter().map(|node| Node::constant(&lie_transposed(node.tensor()))).collect();
+        transposed.iter().map(|input| Node::constant(&lie_transposed(&on_device(input)))).collect();
     let again = Tape::inference().apply(make(), &nodes.iter().collect::<Vec<_>>()).unwrap();
     assert_eq!(values(again.tensor()), result, "{op:?}: transposed inputs");
 
@@ -187,7 +190,9 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
             let largest = b.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
             a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest
         };
-        assert!(far(&result, &values(&expected)) < 3e-6, "{:?}", expected.dims());
+        // On a GPU the result is a bfloat16 too.
+        let tolerance = if valuenet::nn::gpu::holds(parameters(&inputs).1[0].tensor()) { 6e-3 } else { 3e-6 };
+        assert!(far(&result, &values(&expected)) < tolerance, "{:?}", expected.dims());
         let gradients = exact_gradients(&layer(Then::Nothing), &inputs, &weights);
         for (found, exact) in found.iter().zip(&gradients) {
             assert!(
@@ -253,11 +258,11 @@ fn offsets(lengths: &[usize]) -> Offsets {
 }
 
 /// A mask as a tape hands it out.
-fn mask(pass: u64, probability: f32) -> Mask {
+pub fn mask(pass: u64, probability: f32) -> Mask {
     Tape::training(Some(Noise::new(3, pass))).mask(probability).unwrap()
 }
 
-fn attention(heads: usize, queries: &[usize], keys: &[usize], mask: Option<Mask>) -> Attention {
+pub fn attention(heads: usize, queries: &[usize], keys: &[usize], mask: Option<Mask>) -> Attention {
     let (queries, keys) = (offsets(queries), offsets(keys));
     Attention { heads, queries, keys, visible: Visible::All, relative: None, mask }
 }
@@ -447,7 +452,7 @@ fn gradients_of_several_passes_add_up() {
     let mut gradients = Gradients::default();
     for ids in [vec![1, 4], vec![4, 0, 4]] {
         let tape = Tape::training(None);
-        let weights = Tensor::ones((ids.len(), 2), DType::F32, &CPU).unwrap();
+        let weights = Tensor::ones((ids.len(), 2), DType::F32, device()).unwrap();
         let rows = tape.apply(Lookup { ids: vec![ids], scale: 1.0 }, &[&nodes[0]]).unwrap();
         let loss = tape.apply(Weighted { weights }, &[&rows]).unwrap();
         tape.backward(&loss, &mut gradients).unwrap();

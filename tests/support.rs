@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
 use candle_core::Device;
 use valuenet::data::Sample;
@@ -12,6 +13,15 @@ use valuenet::model::value_model::NewModel;
 use valuenet::model::value_tokens::ValueTokenInit;
 use valuenet::model::{Prediction, Predictor, ValueModel};
 use valuenet::value::{Label, LabelCounts, Value};
+
+/// The device that networks and operations are tested on: `VALUENET_DEVICE`, or the CPU.
+pub fn device() -> &'static Device {
+    static DEVICE: LazyLock<Device> = LazyLock::new(|| {
+        let name = std::env::var("VALUENET_DEVICE").unwrap_or_else(|_| "cpu".into());
+        valuenet::nn::device::open(&name).unwrap().device
+    });
+    &DEVICE
+}
 
 /// A folder that is gone when the test is over.
 pub fn folder() -> tempfile::TempDir {
@@ -104,7 +114,7 @@ pub fn tiny_model() -> ValueModel {
         ScratchSettings { vocabulary_size: 200, hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32 };
     let texts = samples(30);
     let texts = texts.iter().map(|sample| sample.scenario.as_str());
-    ValueModel::from_scratch(&size, texts, &new_model(), &Device::Cpu).unwrap()
+    ValueModel::from_scratch(&size, texts, &new_model(), device()).unwrap()
 }
 
 /// The head of a regression.

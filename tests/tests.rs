@@ -7,6 +7,7 @@ mod damage;
 mod data;
 mod disk;
 mod golden;
+mod gpu;
 mod hub;
 mod infer;
 mod metrics;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::Device;
 use valuenet::error::Result;
 use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::linear::{LinearModel, LinearSettings};
@@ -21,7 +20,7 @@ use valuenet::train::{
 };
 use valuenet::value::Value;
 
-use crate::support::{folder, head, new_model, samples, tiny_model};
+use crate::support::{device, folder, head, new_model, samples, tiny_model};
 
 fn settings() -> TrainSettings {
     TrainSettings {
@@ -110,7 +109,7 @@ fn sixteen_examples_are_learned_by_heart() {
         intermediate_size: 128,
     };
     let texts = few.iter().map(|sample| sample.scenario.as_str());
-    let model = ValueModel::from_scratch(&size, texts, &new, &Device::Cpu).unwrap();
+    let model = ValueModel::from_scratch(&size, texts, &new, device()).unwrap();
     let task = ValueTask::new(model, &few, few.clone()).unwrap();
     let settings = TrainSettings {
         epochs: 120,
@@ -147,7 +146,7 @@ fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
         let (stop, half, before) = train(&task(tiny_model()), &settings, None, Some(stop_after));
         assert_eq!(stop, Stop::Paused);
         let folder = unpack(&half["last"]);
-        let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+        let model = ValueModel::open(folder.path(), device()).unwrap();
         let (stop, rest, after) = train(&task(model), &settings, Some(folder.path()), None);
         assert_eq!(stop, Stop::Finished);
         assert!(
@@ -175,11 +174,11 @@ fn every_family_resumes_exactly() {
             let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, Pooling::Pooler) };
             let new = NewModel { head, dropout: Some(0.1), ..new_model() };
             let base = Path::new("tests/fixtures/golden").join(family);
-            let model = || ValueModel::from_pretrained(&base, &new, &Device::Cpu).unwrap();
+            let model = || ValueModel::from_pretrained(&base, &new, device()).unwrap();
             let (_, whole, rows) = train(&task(model()), &settings, None, None);
             let (_, half, before) = train(&task(model()), &settings, None, Some(3));
             let folder = unpack(&half["last"]);
-            let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+            let model = ValueModel::open(folder.path(), device()).unwrap();
             let (_, rest, after) = train(&task(model), &settings, Some(folder.path()), None);
             assert!(
                 without_seconds(rest["last"].clone()) == without_seconds(whole["last"].clone()),
@@ -200,7 +199,7 @@ fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
     let new = || task(LinearModel::new(&linear, prompts(), settings.seed));
     let (_, whole, rows) = train_learner(&mut new(), &settings, None, None);
     let (_, half, before) = train_learner(&mut new(), &settings, None, Some(7));
-    let open = |folder: &Path| match Model::open(folder, &Device::Cpu, Precision::F32).unwrap() {
+    let open = |folder: &Path| match Model::open(folder, device(), Precision::F32).unwrap() {
         Model::Linear(model) => model,
         Model::Encoder(_) => panic!("an encoder?"),
     };
@@ -217,7 +216,7 @@ fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
     assert_eq!(hits.filter(|(prediction, sample)| prediction.class == sample.label).count(), 10);
     let mut damaged = whole["best"].clone();
     damaged.insert("vocabulary.json".into(), b"[\"one\"]".to_vec());
-    let error = Model::open(unpack(&damaged).path(), &Device::Cpu, Precision::F32).unwrap_err();
+    let error = Model::open(unpack(&damaged).path(), device(), Precision::F32).unwrap_err();
     assert!(error.to_string().contains("there is no tensor vectors of (51, 8)"), "{error}");
 }
 
@@ -227,7 +226,7 @@ fn sixteen_examples_are_learned_by_heart_in_three_classes() {
     let head = HeadSettings { objective: Objective::ThreeClass, ..head(Range::Identity, Pooling::Pooler) };
     let new = NewModel { head, dropout: Some(0.0), ..new_model() };
     let base = Path::new("tests/fixtures/golden/bart");
-    let model = ValueModel::from_pretrained(base, &new, &Device::Cpu).unwrap();
+    let model = ValueModel::from_pretrained(base, &new, device()).unwrap();
     let task = ValueTask::new(model, &few, few.clone()).unwrap();
     let settings = TrainSettings {
         epochs: 60,
@@ -308,7 +307,7 @@ fn training_stops_early_when_nothing_gets_better() {
     assert!(evaluations < 40, "{rows:?}");
     // Asked to go on, it knows that it is done.
     let folder = unpack(&kept["last"]);
-    let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+    let model = ValueModel::open(folder.path(), device()).unwrap();
     assert_eq!(train(&task(model), &settings, Some(folder.path()), None).0, Stop::Patience);
 }
 
@@ -357,7 +356,7 @@ fn the_best_checkpoint_predicts_what_its_row_says() {
     })
     .unwrap();
     let folder = unpack(&bytes);
-    let model = ValueModel::open(folder.path(), &Device::Cpu).unwrap();
+    let model = ValueModel::open(folder.path(), device()).unwrap();
     let eval = samples(40).split_off(30);
     let pairs: Vec<(Value, &str)> =
         eval.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();

@@ -16,12 +16,12 @@ use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::network::{Network, Start};
 use valuenet::model::scratch::ScratchSettings;
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
+use valuenet::nn::cpu;
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::losses::squared_error;
 use valuenet::nn::noise::Noise;
 use valuenet::nn::precision::Precision;
 use valuenet::nn::tape::Tape;
-use valuenet::nn::{clip, cpu};
 use valuenet::seed::{Purpose, Stream};
 use valuenet::text::{Packed, TextEncoder};
 use valuenet::value::{Label, Value};
@@ -87,8 +87,7 @@ fn training(c: &mut Criterion) {
                 let loss = squared_error(&tape, &utilities, &targets, 1.0 / BATCH as f64).unwrap();
                 let mut gradients = Gradients::default();
                 tape.backward(&loss, &mut gradients).unwrap();
-                let scale = clip::factor(clip::global_norm(&gradients).unwrap(), 1.0);
-                optimiser.step(network.params(), &gradients, 5e-5, scale).unwrap();
+                optimiser.step(network.params(), &gradients, 5e-5, 1.0).unwrap();
             });
         });
     }

@@ -112,6 +112,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         Some(path) => score_to_file(path, score)?,
     }
     progress.finish();
+    if let Some(warning) = model.predictor().warning() {
+        console.note(&format!("warning: {warning}"));
+    }
     if let Some(path) = &args.radar {
         disk::write_file(path, radar::svg(&lines).as_bytes())?;
     }

@@ -17,6 +17,7 @@ mod reproduce;
 mod train;
 mod train_data;
 mod train_log;
+mod train_seeds;
 mod train_session;
 
 use std::process::ExitCode;

@@ -18,13 +18,14 @@ use valuenet::train::linear::LinearTask;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Descent, Learner, Plan, Stop};
 
-use super::eval::{judge_test, seed_means};
+use super::eval::judge_test;
 use super::hub_settings;
 use super::model::{self, CheckpointName, Dtype};
 use super::output::{Console, write_result};
 use super::progress::Download;
 use super::provenance::{describe, now};
 use super::train_data::Data;
+use super::train_seeds;
 use super::train_session::{Outcome, Place, Session};
 
 #[derive(clap::Args, Clone, Default)]
@@ -51,6 +52,10 @@ pub struct Args {
     /// auto, cpu, cuda or cuda:N (train.device).
     #[arg(long)]
     pub device: Option<String>,
+
+    /// Several devices, such as cuda:0,cuda:1: each trains one of the seeds at a time.
+    #[arg(long, value_delimiter = ',', value_name = "D,…", requires = "seeds", conflicts_with = "device")]
+    pub devices: Vec<String>,
 
     /// In which precision linear layers are computed (train.dtype).
     #[arg(long, value_enum)]
@@ -90,29 +95,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    if args.seeds.is_empty() {
-        return Ok(train(args, console)?.exit_code());
+    match args.seeds.is_empty() {
+        true => Ok(train(args, console)?.exit_code()),
+        false => train_seeds::run(args, console),
     }
-    let folder = run_path(args);
-    for &seed in &args.seeds {
-        console.note(&format!("── seed {seed}"));
-        let output = run::seed_folder(&folder, seed);
-        let resume = args.resume && Saved::is_run(&output);
-        let (seed, output) = (Some(seed), Some(output));
-        let one = Args { seed, seeds: Vec::new(), output, resume, unprinted: true, ..args.clone() };
-        match train(&one, console)? {
-            Outcome::Interrupted => return Ok(Outcome::Interrupted.exit_code()),
-            Outcome::Ended(_) | Outcome::Planned => {}
-        }
-    }
-    // A run that was only begun, or whose data has no test split, has no report.
-    let name = Split::Test.name();
-    let is_judged = |path: &Path| Saved::open(path).is_ok_and(|saved| saved.report(name).is_file());
-    let runs = run::seeds(&folder);
-    if !(args.dry_run || args.no_test || runs.is_empty()) && runs.iter().all(|(_, path)| is_judged(path)) {
-        write_result(&seed_means(&folder, name, Format::Table)?, None)?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Trains as the arguments say.
@@ -218,7 +204,8 @@ pub fn read_config(args: &Args) -> Result<Config> {
     Config::read(&args.config, &sets)
 }
 
-fn run_path(args: &Args) -> PathBuf {
+/// The run directory.
+pub fn run_path(args: &Args) -> PathBuf {
     let named = || Path::new("runs").join(args.config.file_stem().unwrap_or_default());
     args.output.clone().unwrap_or_else(named)
 }

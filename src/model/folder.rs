@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::Device;
 use serde_json::{Value as Json, json};
 
+use super::budget::TokenBudget;
 use super::encoder::Family;
 use super::extras::{EXTRAS, Extras, TokenizerSettings};
 use super::files::{self, ModelFiles, UNFIT};
@@ -41,7 +42,8 @@ impl ValueModel {
         let network = Network::build(&family, extras.head, tensors, Start::Trained, 0, device)
             .map_err(|error| Error::file(&files.weights, error.to_string()).help(UNFIT))?;
         let tokenizer_settings = TokenizerSettings::read(&files.folder);
-        Ok(Self { network, text, extras, config, tokenizer_settings, precision: Precision::F32 })
+        let (precision, budget) = (Precision::F32, TokenBudget::of(device));
+        Ok(Self { network, text, extras, config, tokenizer_settings, precision, budget })
     }
 
     /// Writes the model into an existing folder.

@@ -103,7 +103,7 @@ impl Head {
         })
     }
 
-    /// The logits of summary states: (sequences, hidden) to (sequences, outputs).
+    /// The logits of summary states: (sequences, hidden) to (sequences, outputs) in f32.
     ///
     /// # Errors
     /// If the states have another width.
@@ -112,7 +112,7 @@ impl Head {
             Some(pooler) => pooler.forward(tape, states)?,
             None => states.clone(),
         };
-        self.output.forward(tape, &dropout(tape, &pooled, self.dropout)?)
+        self.output.widened(tape, &dropout(tape, &pooled, self.dropout)?)
     }
 
     /// The utilities that the logits of a regression stand for, in the same shape.

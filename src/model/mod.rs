@@ -7,6 +7,7 @@ pub mod any;
 pub mod bart;
 pub mod bert;
 mod blocks;
+mod budget;
 pub mod deberta;
 pub mod distilbert;
 pub mod encoder;

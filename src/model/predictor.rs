@@ -63,6 +63,11 @@ pub trait Predictor {
     /// In which precision it computes: `f32` or `bf16`.
     fn dtype(&self) -> &'static str;
 
+    /// What a user should know of how the predictions so far came about.
+    fn warning(&self) -> Option<String> {
+        None
+    }
+
     /// The label counts of the split it was trained on, if known.
     fn train_labels(&self) -> Option<&LabelCounts>;
 }

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::budget::TokenBudget;
 use super::encoder::Family;
 use super::extras::{Extras, TokenizerSettings};
 use super::files::{ModelFiles, UNFIT};
@@ -19,12 +20,8 @@ use crate::disk::read_json;
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
 use crate::nn::tape::Tape;
-use crate::text::batch::budget_batches;
 use crate::text::{Packed, TextEncoder};
 use crate::value::{LabelCounts, Profile, Value};
-
-/// Tokens in one batch when nothing is trained: enough to keep the cores busy, little enough to stay in their caches.
-const TOKEN_BUDGET: usize = 2048;
 
 /// What is asked of a model that is about to be trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +49,8 @@ pub struct ValueModel {
     pub(super) tokenizer_settings: TokenizerSettings,
     /// In which precision it predicts.
     pub(super) precision: Precision,
+    /// How many tokens it predicts for at once.
+    pub(super) budget: TokenBudget,
 }
 
 impl ValueModel {
@@ -110,7 +109,8 @@ impl ValueModel {
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
         let network = Network::build(&family, new.head, tensors, start, new.seed, device)?;
         let extras = Extras::new(new.head, new.max_length);
-        Ok(Self { network, text, extras, config, tokenizer_settings, precision: Precision::F32 })
+        let (precision, budget) = (Precision::F32, TokenBudget::of(device));
+        Ok(Self { network, text, extras, config, tokenizer_settings, precision, budget })
     }
 
     /// The network.
@@ -138,11 +138,12 @@ impl ValueModel {
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
         let mut predictions = vec![None; prompts.len()];
         let tape = Tape::inference().with_precision(self.precision);
-        for batch in budget_batches(&lengths, TOKEN_BUDGET) {
+        self.budget.batches(&lengths, |batch| {
             let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
             let predicted = self.network.predictions(&tape, &packed)?;
             batch.iter().zip(predicted).for_each(|(&item, prediction)| predictions[item] = prediction);
-        }
+            Ok(())
+        })?;
         whole(predictions)
     }
 }
@@ -162,6 +163,11 @@ impl Predictor for ValueModel {
 
     fn dtype(&self) -> &'static str {
         self.precision.name()
+    }
+
+    fn warning(&self) -> Option<String> {
+        let tokens = self.budget.halved()?;
+        Some(format!("the device had too little memory: batches were halved to {tokens} tokens"))
     }
 
     fn train_labels(&self) -> Option<&LabelCounts> {

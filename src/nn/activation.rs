@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
+use super::gpu::Fused;
 use super::gradients::Gradient;
 use super::math::{erf, exp, sigmoid};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
@@ -43,6 +44,18 @@ impl Activation {
         }
     }
 
+    /// Its number in the GPU's kernels, in which 0 is no function.
+    pub(super) fn number(self) -> u32 {
+        match self {
+            Self::Gelu => 1,
+            Self::GeluTanh => 2,
+            Self::Relu => 3,
+            Self::Silu => 4,
+            Self::Tanh => 5,
+            Self::ScaledSigmoid => 6,
+        }
+    }
+
     /// The function of each number of `x`.
     pub fn forward(self, tape: &Tape, x: &Node) -> Result<Node> {
         tape.apply(self, &[x])
@@ -66,6 +79,10 @@ impl Op for Activation {
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
         Some(self)
     }
 }

@@ -6,9 +6,10 @@ use candle_core::{DType, Result, Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::cpu;
+use super::gpu::adamw::{Move, Moved};
 use super::gradients::{Gradients, Sum};
 use super::params::Params;
+use super::{clip, cpu, gpu};
 
 /// What AdamW can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -69,7 +70,8 @@ impl AdamW {
         Ok(Self { settings, steps: 0, moments })
     }
 
-    /// Moves every parameter that has a gradient, which is first multiplied by `scale`.
+    /// Moves every parameter that has a gradient, and returns the norm of all gradients together. Longer ones than
+    /// `max_norm`, unless that is 0, are clipped to it; nothing moves if the norm is no finite number.
     ///
     /// # Errors
     /// If a gradient does not have its parameter's shape.
@@ -78,25 +80,62 @@ impl AdamW {
         params: &Params,
         gradients: &Gradients,
         learning_rate: f64,
-        scale: f64,
-    ) -> Result<()> {
+        max_norm: f64,
+    ) -> Result<f64> {
+        if params.iter().all(|(_, var)| gpu::holds(var)) {
+            return self.step_on_gpu(params, gradients, learning_rate, max_norm);
+        }
+        let norm = clip::global_norm(gradients)?;
+        if !norm.is_finite() {
+            return Ok(norm);
+        }
         self.steps += 1;
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
+        let scale = if max_norm > 0.0 { clip::factor(norm, max_norm) } else { 1.0 };
+        let factors = self.factors(learning_rate, scale);
         for (index, gradient) in gradients.iter() {
             let var = params.var(index);
-            let decay = if var.rank() >= 2 { weight_decay } else { 0.0 };
-            let factors = Factors {
-                beta1: beta1 as f32,
-                beta2: beta2 as f32,
-                epsilon: epsilon as f32,
-                keep: (1.0 - learning_rate * decay) as f32,
-                rate: (learning_rate / (1.0 - beta1.powf(self.steps as f64))) as f32,
-                square_correction: (1.0 / (1.0 - beta2.powf(self.steps as f64)).sqrt()) as f32,
-                scale: scale as f32,
-            };
-            self.moments[index].update(var, gradient, factors)?;
+            let keep = if decays(var) { factors.keep } else { 1.0 };
+            self.moments[index].update(var, gradient, Factors { keep, ..factors })?;
         }
-        Ok(())
+        Ok(norm)
+    }
+
+    /// All parameters in one pass; only the norm is waited for, at the end.
+    fn step_on_gpu(
+        &mut self,
+        params: &Params,
+        gradients: &Gradients,
+        learning_rate: f64,
+        max_norm: f64,
+    ) -> Result<f64> {
+        self.steps += 1;
+        let moved = |(index, gradient): (usize, &Sum)| {
+            let (var, moments) = (params.var(index), &self.moments[index]);
+            let gradient = gradient.dense(var.shape())?.to_dtype(DType::F32)?.contiguous()?;
+            let (parameter, mean, square) =
+                (var.as_tensor(), moments.mean.as_tensor(), moments.square.as_tensor());
+            Ok(Moved { parameter, mean, square, gradient, decays: decays(var) })
+        };
+        let all = gradients.iter().map(moved).collect::<Result<Vec<_>>>()?;
+        let Factors { beta1, beta2, epsilon, keep, rate, square_correction, .. } =
+            self.factors(learning_rate, 1.0);
+        let max_norm = max_norm as f32;
+        let by = Move { max_norm, beta1, beta2, epsilon, keep, rate, square_correction };
+        Ok(f64::from(gpu::adamw::step(&all, by)?.to_vec1::<f32>()?[0]))
+    }
+
+    /// The factors of the current step, for a tensor that decays.
+    fn factors(&self, learning_rate: f64, scale: f64) -> Factors {
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
+        Factors {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            epsilon: epsilon as f32,
+            keep: (1.0 - learning_rate * weight_decay) as f32,
+            rate: (learning_rate / (1.0 - beta1.powf(self.steps as f64))) as f32,
+            square_correction: (1.0 / (1.0 - beta2.powf(self.steps as f64)).sqrt()) as f32,
+            scale: scale as f32,
+        }
     }
 
     /// How many steps it has made.
@@ -135,6 +174,11 @@ impl AdamW {
         self.steps = steps;
         Ok(())
     }
+}
+
+/// Biases and norms do not decay.
+fn decays(var: &Var) -> bool {
+    var.rank() >= 2
 }
 
 impl Moments {

@@ -29,7 +29,7 @@ pub fn open(name: &str) -> Result<Chosen> {
     match (name, number) {
         ("cpu", _) => Ok(cpu("as asked")),
         ("auto", _) if !cfg!(feature = "cuda") => Ok(cpu("this build has no CUDA")),
-        ("auto", _) => match Device::new_cuda(0) {
+        ("auto", _) => match open_cuda(0) {
             Ok(device) => Ok(Chosen { device, name: "cuda:0".into(), reason: "the first CUDA device" }),
             Err(_) => Ok(cpu("no CUDA device was found")),
         },
@@ -37,10 +37,26 @@ pub fn open(name: &str) -> Result<Chosen> {
             Err(Error::usage(format!("{name}: this build has no CUDA"))
                 .help("build with `cargo build --release --features cuda`, or use --device cpu"))
         }
-        (_, Some(number)) => match Device::new_cuda(number) {
+        (_, Some(number)) => match open_cuda(number) {
             Ok(device) => Ok(Chosen { device, name: format!("cuda:{number}"), reason: "as asked" }),
             Err(error) => Err(Error::failure(format!("cannot open cuda:{number}")).because(error)),
         },
         _ => Err(Error::usage(format!("\"{name}\" is no device")).help("auto, cpu, cuda or cuda:N")),
     }
+}
+
+/// Whether an operation failed for want of memory on its device.
+pub fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    let text = error.to_string();
+    ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"].iter().any(|code| text.contains(code))
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(number: usize) -> candle_core::Result<Device> {
+    super::gpu::open(number)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(number: usize) -> candle_core::Result<Device> {
+    Device::new_cuda(number)
 }

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
+use super::gpu::Fused;
 use super::gradients::Gradient;
 use super::noise::{CHUNK, Mask};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
@@ -44,6 +45,10 @@ impl Op for Dropout {
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
         Some(self)
     }
 }

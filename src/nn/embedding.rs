@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
+use super::gpu::{Fused, TABLES};
 use super::gradients::{Gradient, unique_rows};
 use super::params::{Init, Scope};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
@@ -54,11 +55,11 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    fn scale_of(&self, table: usize) -> f32 {
+    pub(super) fn scale_of(&self, table: usize) -> f32 {
         if table == 0 { self.scale } else { 1.0 }
     }
 
-    fn check(&self, entries: impl Iterator<Item = usize>) -> Result<()> {
+    pub(super) fn check(&self, entries: impl Iterator<Item = usize>) -> Result<()> {
         for (ids, entries) in self.ids.iter().zip(entries) {
             if let Some(id) = ids.iter().find(|&&id| id as usize >= entries) {
                 candle_core::bail!("row {id} was asked of a table of {entries}");
@@ -81,6 +82,10 @@ impl Op for Lookup {
 
     fn kernel(&self) -> Option<&dyn Kernel> {
         Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
+        (self.ids.len() <= TABLES).then_some(self as &dyn Fused)
     }
 }
 

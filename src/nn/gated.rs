@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::activation::Activation;
 use super::cpu;
+use super::gpu::Fused;
 use super::gradients::Gradient;
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
 
@@ -30,6 +31,10 @@ impl Op for Gated {
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
         Some(self)
     }
 }

@@ -4,6 +4,7 @@ use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
 use super::cpu::{self, Fresh};
+use super::gpu::Fused;
 use super::gradients::Gradient;
 use super::params::{Init, Scope};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
@@ -62,6 +63,10 @@ impl Op for Normalise {
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
         Some(self)
     }
 }

@@ -8,6 +8,8 @@ use candle_core::{DType, Result, Tensor};
 use super::activation::Activation;
 use super::cpu::{self, Matrix, Rhs, product};
 use super::dropout::Dropout;
+use super::gpu::linear::Stacked;
+use super::gpu::{self, Fused};
 use super::gradients::Gradient;
 use super::noise::Mask;
 use super::params::{Init, Scope};
@@ -44,6 +46,11 @@ impl Linear {
         })
     }
 
+    /// The same with a result in f32 wherever and in whatever precision it is computed.
+    pub fn widened(&self, tape: &Tape, x: &Node) -> Result<Node> {
+        apply(tape, Then::Widen, x, &[self], None)
+    }
+
     /// (rows, in) to (rows, out).
     pub fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
         joined(tape, x, &[self])
@@ -68,10 +75,15 @@ pub fn joined(tape: &Tape, x: &Node, layers: &[&Linear]) -> Result<Node> {
 fn apply(tape: &Tape, then: Then, x: &Node, layers: &[&Linear], residual: Option<&Node>) -> Result<Node> {
     let precision = tape.precision();
     let laid_out = tape.laid_out(layers.iter().map(|layer| &layer.weight), || {
-        let weights = layers.iter().map(|layer| layer.weight.tensor());
-        let values = weights.clone().map(cpu::values).collect::<Result<Vec<_>>>()?;
+        let weights: Vec<&Tensor> = layers.iter().map(|layer| layer.weight.tensor()).collect();
+        if weights.iter().all(|weight| gpu::holds(weight)) {
+            let biases: Vec<&Tensor> = layers.iter().map(|layer| layer.bias.tensor()).collect();
+            return Stacked::new(&weights, &biases, precision).map(LaidOut::Gpu);
+        }
+        let values = weights.into_iter().map(cpu::values).collect::<Result<Vec<_>>>()?;
         let width = x.tensor().dim(1)?;
-        Ok(lay_out(values.iter().map(|values| Matrix::new(values, width)), precision))
+        let rhs = lay_out(values.iter().map(|values| Matrix::new(values, width)), precision);
+        Ok(LaidOut::Cpu(Arc::new(rhs)))
     })?;
     let parameters = layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
     let inputs: Vec<&Node> = std::iter::once(x).chain(parameters).chain(residual).collect();
@@ -86,7 +98,16 @@ pub struct Joined {
     /// To what the factors of its products are rounded, there and back.
     pub precision: Precision,
     /// The weights as the kernel reads them, if they are at hand.
-    pub laid_out: Option<Arc<Rhs>>,
+    pub laid_out: Option<LaidOut>,
+}
+
+/// The weights of layers as products read them.
+#[derive(Debug, Clone)]
+pub enum LaidOut {
+    /// For the CPU.
+    Cpu(Arc<Rhs>),
+    /// For a GPU.
+    Gpu(Stacked),
 }
 
 /// What follows a linear layer.
@@ -94,6 +115,8 @@ pub struct Joined {
 pub enum Then {
     /// Nothing.
     Nothing,
+    /// Nothing, and the result is f32 wherever it is computed.
+    Widen,
     /// A function of each number.
     Activate(Activation),
     /// Dropout, if there is a mask, and the sum with the last input, a residual.
@@ -102,10 +125,10 @@ pub enum Then {
 
 impl Joined {
     /// x, the layers' parameters, and the residual.
-    fn parts<'a, T>(&self, inputs: &'a [T]) -> Result<(&'a T, &'a [T], Option<&'a T>)> {
+    pub(super) fn parts<'a, T>(&self, inputs: &'a [T]) -> Result<(&'a T, &'a [T], Option<&'a T>)> {
         match (self.then, inputs) {
             (Then::AddTo(_), [x, layers @ .., residual]) => Ok((x, layers, Some(residual))),
-            (Then::Nothing | Then::Activate(_), [x, layers @ ..]) => Ok((x, layers, None)),
+            (Then::Nothing | Then::Widen | Then::Activate(_), [x, layers @ ..]) => Ok((x, layers, None)),
             _ => candle_core::bail!("a linear layer without input"),
         }
     }
@@ -135,6 +158,10 @@ impl Op for Joined {
     fn kernel(&self) -> Option<&dyn Kernel> {
         Some(self)
     }
+
+    fn fused(&self) -> Option<&dyn Fused> {
+        Some(self)
+    }
 }
 
 /// The right-hand side `[W₁ᵀ | W₂ᵀ | …]`.
@@ -161,7 +188,10 @@ impl Kernel for Joined {
             candle_core::bail!("{:?} is no residual for ({rows}, {width})", residual.dims);
         }
         let fresh = || Arc::new(lay_out(weights(layers).into_iter(), self.precision));
-        let rhs = self.laid_out.clone().unwrap_or_else(fresh);
+        let rhs = match &self.laid_out {
+            Some(LaidOut::Cpu(rhs)) => rhs.clone(),
+            _ => fresh(),
+        };
         let slopes = if keep && matches!(self.then, Then::Activate(_)) { width } else { 0 };
         let finish = |first_row: usize, y: &mut [f32], slopes: &mut [f32]| {
             cpu::vectorised!({
@@ -226,7 +256,7 @@ impl Joined {
                 });
             })),
             Then::AddTo(Some(mask)) => Cow::Owned(mask.times(gradient)),
-            Then::Nothing | Then::AddTo(None) => Cow::Borrowed(gradient),
+            Then::Nothing | Then::Widen | Then::AddTo(None) => Cow::Borrowed(gradient),
         }
     }
 }

@@ -66,6 +66,11 @@ impl Mask {
         }
     }
 
+    /// The words of its stream, how many of 65,536 numbers are dropped, and the factor of the others.
+    pub(super) fn words(&self) -> ([u32; 5], u32, f32) {
+        (self.stream.words(), self.dropped, self.scale)
+    }
+
     /// The mask from position `start` on.
     pub fn starting_at(self, start: usize) -> Self {
         Self { first: self.first + start, ..self }

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
+use super::gpu::Fused;
 use super::gradients::Gradient;
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
 
@@ -32,7 +33,7 @@ impl Rotary {
     }
 
     /// Cosines and sines of each position up to the largest: (positions, head width / 2).
-    fn angles(&self) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn angles(&self) -> (Vec<f32>, Vec<f32>) {
         let positions = self.positions.iter().max().map_or(0, |largest| largest + 1);
         let half = self.head_width / 2;
         let angle = |position: u32, i: usize| {
@@ -42,7 +43,7 @@ impl Rotary {
         all.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip()
     }
 
-    fn check(&self, rows: usize, width: usize) -> Result<()> {
+    pub(super) fn check(&self, rows: usize, width: usize) -> Result<()> {
         let fits = rows == self.positions.len() && self.columns <= width;
         match fits && self.head_width.is_multiple_of(2) && self.columns.is_multiple_of(self.head_width.max(1))
         {
@@ -103,6 +104,10 @@ impl Op for Rotary {
     }
 
     fn kernel(&self) -> Option<&dyn Kernel> {
+        Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
         Some(self)
     }
 }

@@ -6,12 +6,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use candle_core::{Result, Shape, Tensor, Var};
+use candle_core::{DType, Result, Shape, Tensor, Var};
 
-use super::cpu::{self, Rhs};
+use super::cpu;
+use super::gpu::{self, Fused, Fusion, Pass, Uploads};
 use super::gradients::{Gradient, Gradients, Sum, add};
+use super::linear::LaidOut;
 use super::noise::{Mask, Noise};
 use super::precision::Precision;
 
@@ -54,6 +55,11 @@ pub trait Op: std::fmt::Debug + 'static {
 
     /// The same for f32 in CPU memory.
     fn kernel(&self) -> Option<&dyn Kernel> {
+        None
+    }
+
+    /// The same on a GPU.
+    fn fused(&self) -> Option<&dyn Fused> {
         None
     }
 }
@@ -118,7 +124,15 @@ impl Output {
 struct Step {
     op: Box<dyn Op>,
     inputs: Vec<Node>,
-    kept: Option<Vec<f32>>,
+    kept: Kept,
+}
+
+/// In which form a step was computed, and what that form kept for its backward pass.
+#[derive(Debug)]
+enum Kept {
+    Portable,
+    Kernel(Vec<f32>),
+    Fused(Vec<Tensor>),
 }
 
 /// The record of one forward pass.
@@ -132,7 +146,8 @@ pub struct Tape {
     masks: Cell<u64>,
     precision: Precision,
     /// Parameters that are read again and again, laid out once; by the numbers of the weights.
-    laid_out: RefCell<HashMap<Vec<usize>, Arc<Rhs>>>,
+    laid_out: RefCell<HashMap<Vec<usize>, LaidOut>>,
+    uploads: Uploads,
 }
 
 impl Tape {
@@ -144,6 +159,7 @@ impl Tape {
             masks: Cell::new(0),
             precision: Precision::F32,
             laid_out: RefCell::default(),
+            uploads: Uploads::default(),
         }
     }
 
@@ -167,10 +183,10 @@ impl Tape {
     pub(super) fn laid_out<'a>(
         &self,
         weights: impl Iterator<Item = &'a Node>,
-        lay_out: impl FnOnce() -> Result<Rhs>,
-    ) -> Result<Option<Arc<Rhs>>> {
+        lay_out: impl FnOnce() -> Result<LaidOut>,
+    ) -> Result<Option<LaidOut>> {
         let number = |node: &Node| match node.source {
-            Source::Parameter(index) if cpu::holds(&node.tensor) => Some(index),
+            Source::Parameter(index) if cpu::holds(&node.tensor) || gpu::holds(&node.tensor) => Some(index),
             _ => None,
         };
         let (None, Some(numbers)) = (&self.steps, weights.map(number).collect::<Option<Vec<_>>>()) else {
@@ -179,7 +195,7 @@ impl Tape {
         if let Some(known) = self.laid_out.borrow().get(&numbers) {
             return Ok(Some(known.clone()));
         }
-        let made = Arc::new(lay_out()?);
+        let made = lay_out()?;
         self.laid_out.borrow_mut().insert(numbers, made.clone());
         Ok(Some(made))
     }
@@ -201,17 +217,20 @@ impl Tape {
             .map(|node| Ok(Node { tensor: node.tensor.contiguous()?, source: node.source }))
             .collect::<Result<Vec<_>>>()?;
         let recorded = self.steps.is_some() && inputs.iter().any(|node| node.source != Source::Constant);
-        let (result, kept) = match op.kernel() {
-            Some(kernel) if inputs.iter().all(|node| cpu::holds(&node.tensor)) => {
+        let all = |holds: fn(&Tensor) -> bool| inputs.iter().all(|node| holds(&node.tensor));
+        let (result, kept) = match (op.fused(), op.kernel()) {
+            (Some(fused), _) if all(gpu::holds) => {
+                let pass = Pass { keep: recorded, precision: self.precision, uploads: &self.uploads };
+                let Fusion { result, kept } = fused.forward(&pass, &tensors(&inputs))?;
+                (result, Kept::Fused(kept))
+            }
+            (_, Some(kernel)) if all(cpu::holds) => {
                 let device = inputs[0].tensor.device().clone();
                 let Output { data, shape, kept } =
                     with_views(&inputs, |views| kernel.forward(views, recorded))?;
-                (Tensor::from_vec(data, shape, &device)?, Some(kept))
+                (Tensor::from_vec(data, shape, &device)?, Kept::Kernel(kept))
             }
-            _ => {
-                let tensors: Vec<Tensor> = inputs.iter().map(|node| node.tensor.clone()).collect();
-                (op.portable(&tensors)?, None)
-            }
+            _ => (portable(&op, &tensors(&inputs))?, Kept::Portable),
         };
         let source = match &self.steps {
             Some(steps) if recorded => {
@@ -263,8 +282,11 @@ impl Step {
     /// The gradients of the inputs from that of the result.
     fn undo(&self, gradient: Tensor) -> Result<Vec<Option<Sum>>> {
         let wanted: Vec<bool> = self.inputs.iter().map(|node| node.source != Source::Constant).collect();
-        match (self.op.kernel(), &self.kept) {
-            (Some(kernel), Some(kept)) => {
+        match (self.op.fused(), self.op.kernel(), &self.kept) {
+            (Some(fused), _, Kept::Fused(kept)) => {
+                fused.backward(&tensors(&self.inputs), kept, &gradient.contiguous()?, &wanted)
+            }
+            (_, Some(kernel), Kept::Kernel(kept)) => {
                 let gradient = gradient.contiguous()?;
                 let values = cpu::values(&gradient)?;
                 let gradients =
@@ -294,6 +316,19 @@ fn as_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Result<Sum> {
     })
 }
 
+/// An operation's portable form, in f32 where it is given bfloat16.
+fn portable(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
+    if inputs.iter().all(|input| input.dtype() != DType::BF16) {
+        return op.portable(inputs);
+    }
+    let widened = inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
+    op.portable(&widened)?.to_dtype(DType::BF16)
+}
+
+fn tensors(inputs: &[Node]) -> Vec<Tensor> {
+    inputs.iter().map(|node| node.tensor.clone()).collect()
+}
+
 /// The gradients of an operation's portable form, by candle's own differentiation.
 fn undo_portable(
     op: &dyn Op,
@@ -309,7 +344,7 @@ fn undo_portable(
             false => Ok(node.tensor.clone()),
         })
         .collect::<Result<Vec<_>>>()?;
-    let mut found = (op.portable(&variables)? * gradient)?.sum_all()?.backward()?;
+    let mut found = (portable(op, &variables)? * gradient)?.sum_all()?.backward()?;
     Ok(variables
         .iter()
         .zip(wanted)

@@ -8,10 +8,9 @@ use super::task::Task;
 use crate::error::{Error, Result};
 use crate::model::files::write_tensors;
 use crate::nn::adamw::AdamW;
-use crate::nn::clip;
 use crate::nn::gradients::Gradients;
 use crate::nn::noise::Noise;
-use crate::nn::tape::Tape;
+use crate::nn::tape::{Node, Tape};
 
 /// Something that [`super::fit`] can train.
 pub trait Learner {
@@ -89,20 +88,18 @@ impl<T: Task> Learner for Descent<'_, T> {
     fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
         let settings = self.settings;
         let samples: usize = batches.iter().map(Vec::len).sum();
-        let (mut gradients, mut loss) = (Gradients::default(), 0.0);
+        let (mut gradients, mut losses) = (Gradients::default(), Vec::new());
         for (pass, batch) in (number * settings.accumulate as u64..).zip(batches) {
             let tape = Tape::training(Some(Noise::new(settings.seed, pass))).with_precision(settings.dtype);
-            let batch_loss = self.task.loss(&tape, batch, 1.0 / samples as f64)?;
-            loss += f64::from(batch_loss.tensor().to_scalar::<f32>()?);
-            tape.backward(&batch_loss, &mut gradients)?;
+            let loss = self.task.loss(&tape, batch, 1.0 / samples as f64)?;
+            tape.backward(&loss, &mut gradients)?;
+            losses.push(loss);
         }
-        let norm = clip::global_norm(&gradients)?;
-        let done = Done { loss, gradient_norm: Some(norm), samples };
-        if norm.is_finite() {
-            let scale = if settings.clip > 0.0 { clip::factor(norm, settings.clip) } else { 1.0 };
-            self.optimiser.step(self.task.params(), &gradients, learning_rate, scale)?;
-        }
-        Ok(done)
+        let norm = self.optimiser.step(self.task.params(), &gradients, learning_rate, settings.clip)?;
+        // Losses are read last: a GPU is waited for once.
+        let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
+        let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;
+        Ok(Done { loss, gradient_norm: Some(norm), samples })
     }
 
     fn evaluate(&self) -> Result<Scores> {

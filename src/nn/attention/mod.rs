@@ -12,6 +12,7 @@ use candle_core::{D, Result, Tensor};
 pub use relative::{Buckets, Relative};
 pub use visible::Visible;
 
+use super::gpu::Fused;
 use super::noise::{CHUNK, Mask};
 use super::tape::{Kernel, Op};
 
@@ -75,6 +76,11 @@ impl Attention {
             .collect()
     }
 
+    /// Where the mask's numbers of each sequence begin: a multiple of [`CHUNK`].
+    pub(super) fn mask_starts(&self) -> Vec<usize> {
+        self.sequences().iter().map(|sequence| sequence.mask_start).collect()
+    }
+
     fn probabilities(&self, sequence: &Sequence) -> usize {
         self.heads * sequence.query_rows * sequence.key_rows
     }
@@ -86,13 +92,13 @@ impl Attention {
     }
 
     /// What scores are multiplied by.
-    fn scale(&self, head_width: usize) -> f32 {
+    pub(super) fn scale(&self, head_width: usize) -> f32 {
         let terms = self.relative.map_or(1, |relative| relative.terms());
         1.0 / ((head_width * terms) as f32).sqrt()
     }
 
     /// The hidden size, if the inputs have the right shapes.
-    fn check(&self, inputs: &[&[usize]]) -> Result<usize> {
+    pub(super) fn check(&self, inputs: &[&[usize]]) -> Result<usize> {
         let (main, tables) = self.split(inputs);
         let rows = self.relative.map_or(0, |relative| relative.rows);
         let hidden = match main {
@@ -159,6 +165,10 @@ impl Op for Attention {
 
     fn kernel(&self) -> Option<&dyn Kernel> {
         Some(self)
+    }
+
+    fn fused(&self) -> Option<&dyn Fused> {
+        self.relative.is_none().then_some(self as &dyn Fused)
     }
 }
 

@@ -1,0 +1,40 @@
+//! Rotary position embedding on a GPU: a thread for each number.
+
+use candle_core::{Result, Tensor};
+
+use super::{Arg, Fused, Fusion, Pass, fresh, launch, suffix};
+use crate::nn::gradients::Sum;
+use crate::nn::rotary::Rotary;
+
+impl Rotary {
+    /// Turns each head forth or, with `direction` -1, back.
+    fn turn_on_gpu(&self, x: &Tensor, direction: f32) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        self.check(rows, width)?;
+        let (cosines, sines) = self.angles();
+        let positions = Tensor::new(self.positions.as_slice(), x.device())?;
+        let (cosines, sines) = (Tensor::new(cosines, x.device())?, Tensor::new(sines, x.device())?);
+        let (y, count) = (fresh(x.shape(), x.dtype(), x.device())?, rows * width);
+        let tensors = [&y, x, &positions, &cosines, &sines].map(Arg::from);
+        let sizes =
+            [self.columns.into(), self.head_width.into(), width.into(), direction.into(), count.into()];
+        launch("rotary", suffix(x.dtype())?, count, &[tensors.as_slice(), &sizes].concat())?;
+        Ok(y)
+    }
+}
+
+impl Fused for Rotary {
+    fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
+        Ok(Fusion { result: self.turn_on_gpu(&inputs[0], 1.0)?, kept: Vec::new() })
+    }
+
+    fn backward(
+        &self,
+        _inputs: &[Tensor],
+        _kept: &[Tensor],
+        gradient: &Tensor,
+        _wanted: &[bool],
+    ) -> Result<Vec<Option<Sum>>> {
+        Ok(vec![Some(Sum::Dense(self.turn_on_gpu(gradient, -1.0)?))])
+    }
+}
