@@ -15,7 +15,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             std::env::consts::ARCH,
             std::env::consts::OS
         ),
-        format!("features: {}", if cfg!(feature = "cuda") { "cuda" } else { "none (CPU only)" }),
+        format!("features: {}", features()),
         format!("device: {} ({})", chosen.name, chosen.reason),
         format!("CPU threads: {}", rayon::current_num_threads()),
         format!("bfloat16 on the CPU: {}", cpu::bf16_unit().unwrap_or("no unit for it; as fast as f32")),
@@ -23,6 +23,13 @@ pub fn run() -> anyhow::Result<ExitCode> {
     lines.extend(gpus().into_iter().map(|gpu| format!("GPU: {gpu}")));
     write_result(&(lines.join("\n") + "\n"), None)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The cargo features of this build.
+fn features() -> String {
+    let known = [("cuda", cfg!(feature = "cuda")), ("cuda-emulation", cfg!(feature = "cuda-emulation"))];
+    let on: Vec<&str> = known.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
+    if on.is_empty() { "none (CPU only)".into() } else { on.join(", ") }
 }
 
 /// What NVIDIA's own tool says of each GPU; nothing where there is none.
