@@ -1,7 +1,9 @@
 //! The command line: one file for each verb, which holds its arguments and what it does with them.
 
+mod annotations;
 mod compare;
 mod data;
+mod data_files;
 mod download;
 mod env;
 pub mod error;
