@@ -11,7 +11,7 @@ use valuenet::error::Kind;
 use valuenet::report;
 
 use super::output::{Console, write_result};
-use super::{TableFormat, annotations, data_files};
+use super::{TableFormat, aggregate, agreement, convert, split};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -24,13 +24,13 @@ pub enum Command {
     /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented version.
     Augment(AugmentArgs),
     /// Make a dataset of annotations: the answers that enough qualified workers agree on.
-    Aggregate(annotations::AggregateArgs),
+    Aggregate(aggregate::Args),
     /// Say how far annotators agree: pairs, Fleiss' kappa, Krippendorff's alpha.
-    Agreement(annotations::AgreementArgs),
+    Agreement(agreement::Args),
     /// Deal out a dataset to train, eval and test, no text in two of them.
-    Split(data_files::SplitArgs),
+    Split(split::Args),
     /// Write a dataset in another shape: CSV, a file for each value, JSON Lines, Parquet.
-    Convert(data_files::ConvertArgs),
+    Convert(convert::Args),
 }
 
 #[derive(clap::Args)]
@@ -107,10 +107,10 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
             make(&args.dir, &args.output, kept.iter().map(|row| &row.sample))
         }
         Command::Augment(args) => augment(args, console),
-        Command::Aggregate(args) => annotations::aggregated(args, console),
-        Command::Agreement(args) => annotations::agreement(args),
-        Command::Split(args) => data_files::split(args),
-        Command::Convert(args) => data_files::converted(args, console),
+        Command::Aggregate(args) => aggregate::run(args, console),
+        Command::Agreement(args) => agreement::run(args),
+        Command::Split(args) => split::run(args),
+        Command::Convert(args) => convert::run(args, console),
     }
 }
 

@@ -1,9 +1,10 @@
 //! The command line: one file for each verb, which holds its arguments and what it does with them.
 
-mod annotations;
+mod aggregate;
+mod agreement;
 mod compare;
+mod convert;
 mod data;
-mod data_files;
 mod download;
 mod env;
 pub mod error;
@@ -16,6 +17,7 @@ mod progress;
 mod provenance;
 mod report;
 mod reproduce;
+mod split;
 mod train;
 mod train_data;
 mod train_log;

@@ -123,6 +123,7 @@ pub struct Aggregation {
     /// Those which fewer workers answered than would have to agree; never among the samples.
     pub too_few: usize,
     /// The labels of the samples.
+    #[serde(skip)]
     pub labels: LabelCounts,
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::value::{Label, Value};
 
 /// A scenario, a value, and whether the one serves the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sample {
     /// The value that was asked about.
     pub value: Value,

@@ -1,7 +1,7 @@
 //! What became of annotations, and how far annotators agree, as a table, JSON, CSV, Markdown or LaTeX.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::Format;
 use super::dataset::pretty;
@@ -27,8 +27,21 @@ pub fn aggregation(made: &Aggregation, format: Format) -> Result<String> {
         Format::Csv => {
             csv(&["what", "count"], lines(made).map(|(what, count)| vec![what, count.to_string()]))
         }
-        Format::Json => json(made),
+        Format::Json => {
+            let [no, unrelated, yes] = made.labels.total();
+            let labels = json!({"-1": no, "0": unrelated, "1": yes});
+            json(&Counted { made, samples: made.samples.len(), labels })
+        }
     }
+}
+
+/// An aggregation with its samples counted.
+#[derive(Serialize)]
+struct Counted<'a> {
+    #[serde(flatten)]
+    made: &'a Aggregation,
+    samples: usize,
+    labels: Json,
 }
 
 fn json(value: &impl Serialize) -> Result<String> {

@@ -1,14 +1,11 @@
-//! `valuenet data aggregate`: annotations to a dataset. `valuenet data agreement`: how far annotators agree.
+//! `valuenet data aggregate`: annotations to a dataset.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use valuenet::data::aggregate::{self, Sifted, aggregate, sift};
-use valuenet::data::annotations::{self, Annotation, Item, Qualification, by_item};
+use valuenet::data::annotations::{self, Annotation, Qualification};
 use valuenet::error::Error;
-use valuenet::eval::Bootstrap;
-use valuenet::eval::annotators::{Agreement, Rated};
 use valuenet::report;
 
 use super::TableFormat;
@@ -16,9 +13,9 @@ use super::output::{Console, write_result};
 
 /// Which annotations are meant.
 #[derive(clap::Args)]
-struct Source {
+pub struct Source {
     /// A CSV or JSON Lines file with the columns worker, value, answer (yes, no, unrelated, not sure), and scenario, item or both.
-    annotations: PathBuf,
+    pub annotations: PathBuf,
 
     /// A file with the scenario of each item, in the columns item and scenario.
     #[arg(long, value_name = "FILE")]
@@ -40,7 +37,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 impl Source {
-    fn read(&self) -> anyhow::Result<Vec<Annotation>> {
+    pub fn read(&self) -> anyhow::Result<Vec<Annotation>> {
         let read = annotations::read(&self.annotations, self.items.as_deref())?;
         match read.is_empty() {
             true => Err(Error::data(&self.annotations, "there are no answers in this file").into()),
@@ -48,7 +45,7 @@ impl Source {
         }
     }
 
-    fn sift<'a>(&self, annotations: &'a [Annotation]) -> anyhow::Result<Sifted<'a>> {
+    pub fn sift<'a>(&self, annotations: &'a [Annotation]) -> anyhow::Result<Sifted<'a>> {
         let qualification = match &self.qualification {
             Some(path) => Qualification::read(path)?,
             None => Qualification::default(),
@@ -58,7 +55,7 @@ impl Source {
 }
 
 #[derive(clap::Args)]
-pub struct AggregateArgs {
+pub struct Args {
     #[command(flatten)]
     source: Source,
 
@@ -79,21 +76,7 @@ pub struct AggregateArgs {
     format: TableFormat,
 }
 
-#[derive(clap::Args)]
-pub struct AgreementArgs {
-    #[command(flatten)]
-    source: Source,
-
-    /// How many bootstrap replicates the 95% intervals are made of; 0 for none.
-    #[arg(long, value_name = "N", default_value = "2000")]
-    bootstrap: u32,
-
-    /// How to write it.
-    #[arg(long, value_enum, default_value = "table")]
-    format: TableFormat,
-}
-
-pub fn aggregated(args: &AggregateArgs, console: &Console) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let annotations = args.source.read()?;
     let made = aggregate(&annotations, args.source.sift(&annotations)?, args.agree.into(), args.augment);
     if made.samples.is_empty() {
@@ -105,53 +88,4 @@ pub fn aggregated(args: &AggregateArgs, console: &Console) -> anyhow::Result<Exi
     let files = if files == 1 { String::new() } else { format!(" ({files} files)") };
     console.note(&format!("{} samples in {}{files}", made.samples.len(), args.output.display()));
     Ok(ExitCode::SUCCESS)
-}
-
-pub fn agreement(args: &AgreementArgs) -> anyhow::Result<ExitCode> {
-    let annotations = args.source.read()?;
-    let items = by_item(args.source.sift(&annotations)?.kept).items;
-    let (rated, workers) = rated(&items);
-    if rated.iter().all(|item| item.answers.len() < 2) {
-        let what = "no item has answers of two workers";
-        return Err(Error::data(&args.source.annotations, what)
-            .help("agreement is between workers who answered the same item; \"not sure\" is no answer")
-            .into());
-    }
-    let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
-    let found = Agreement::of(&rated, bootstrap);
-    let text = report::annotations::agreement(&found, &workers, bootstrap, args.format.into())?;
-    write_result(&text, None)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The items with workers and scenarios as numbers, and the workers' names.
-fn rated<'a>(items: &[Item<'a>]) -> (Vec<Rated>, Vec<&'a str>) {
-    let (mut workers, mut texts) = (Numbers::default(), Numbers::default());
-    let rated = items.iter().map(|item| Rated {
-        value: item.value,
-        text: texts.of(item.scenario),
-        answers: item
-            .answers
-            .iter()
-            .filter_map(|(worker, answer)| Some((*worker, (*answer)?)))
-            .map(|(worker, label)| (workers.of(worker), label))
-            .collect(),
-    });
-    (rated.collect(), workers.names)
-}
-
-/// Names and their numbers, in the order in which they first occur.
-#[derive(Default)]
-struct Numbers<'a> {
-    of: HashMap<&'a str, usize>,
-    names: Vec<&'a str>,
-}
-
-impl<'a> Numbers<'a> {
-    fn of(&mut self, name: &'a str) -> usize {
-        *self.of.entry(name).or_insert_with(|| {
-            self.names.push(name);
-            self.names.len() - 1
-        })
-    }
 }
