@@ -63,7 +63,7 @@ fn files_for_each_value_keep_their_numbers_and_other_columns() {
     write(folder.path(), "values/SECURITY.csv", security);
     for name in ["all.jsonl", "all.parquet", "all.csv"] {
         let there = to(&at("values"), at(name), None);
-        let back = at(&format!("back-{name}"));
+        let back = at(&format!("back-{}", name.replace('.', "-")));
         let written = convert(&there, &back, Some(Shape::PerValue), LineEnd::CrLf).unwrap();
         assert_eq!(written.iter().map(|file| file.rows).collect::<Vec<_>>(), [1, 2]);
         for file in ["POWER.csv", "SECURITY.csv"] {
