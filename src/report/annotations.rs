@@ -8,7 +8,7 @@ use super::dataset::pretty;
 use super::table::{Table, count, csv, score};
 use crate::data::aggregate::{Aggregation, Worker};
 use crate::error::{Error, Result};
-use crate::eval::annotators::{Agreement, Estimate};
+use crate::eval::annotators::{AgreedWorker, Agreement, Estimate};
 use crate::eval::{Bootstrap, Interval};
 
 /// How many workers a table names one by one.
@@ -133,28 +133,32 @@ pub fn agreement(
 const NOTE: &str =
     "95% intervals draw scenarios; \"not sure\" is a missing answer; alpha: no < unrelated < yes\n";
 
-fn cells(estimate: Estimate) -> [String; 2] {
+fn ends(estimate: Estimate) -> String {
     let told = |Interval { low, high }: Interval| format!("{} to {}", score(low), score(high));
-    [score(estimate.estimate), estimate.interval.map_or("-".into(), told)]
+    estimate.interval.map_or("-".into(), told)
 }
 
-fn agreement_tables(found: &Agreement, names: &[&str]) -> [Table; 2] {
-    let header = ["", "items", "answers", "pairwise", "95%", "Fleiss' kappa", "95%", "alpha", "95%"];
+fn agreement_tables(found: &Agreement, names: &[&str]) -> [Table; 3] {
+    let figures = ["pairwise", "Fleiss' kappa", "Krippendorff's alpha"];
+    let header = ["", "items", "answers"].into_iter().chain(figures);
     let mut slices = Table::new("agreement of annotators", header);
+    let mut intervals = Table::new("their 95% intervals", [""].into_iter().chain(figures));
     for slice in &found.slices {
         let sizes = [slice.items, slice.answers].map(|number| count(number as u64));
-        let figures = [slice.pairwise, slice.kappa, slice.alpha].map(cells).concat();
-        slices.push([slice.name.clone()].into_iter().chain(sizes).chain(figures));
+        let estimates = [slice.pairwise, slice.kappa, slice.alpha];
+        let name = || [slice.name.clone()].into_iter();
+        slices.push(name().chain(sizes).chain(estimates.map(|estimate| score(estimate.estimate))));
+        intervals.push(name().chain(estimates.map(ends)));
     }
-    let mut workers = Table::new("workers with the others", ["", "items", "agreement", "95%"]);
-    for worker in found.workers.iter().take(NAMED) {
-        let name = names[worker.worker].to_string();
-        workers.push([name, count(worker.items as u64)].into_iter().chain(cells(worker.agreement)));
+    let mut workers = Table::new("workers with the others", ["", "items", "agreement", "95% interval"]);
+    for AgreedWorker { worker, items, agreement } in found.workers.iter().take(NAMED) {
+        let figures = [score(agreement.estimate), ends(*agreement)];
+        workers.push([names[*worker].to_string(), count(*items as u64)].into_iter().chain(figures));
     }
     if found.workers.len() > NAMED {
         workers.push(more(found.workers.len() - NAMED, 3));
     }
-    [slices, workers]
+    [slices, intervals, workers]
 }
 
 /// A row for each figure.

@@ -77,7 +77,7 @@ fn deviations(made: &Partition) -> String {
     };
     let of_splits = made.largest_deviation().map(told).unwrap_or_default();
     let of_strata = made.largest_stratum_deviation().map(told).unwrap_or_default();
-    format!("largest deviation from the asked shares: {of_splits}; of a value's label: {of_strata}\n")
+    format!("largest deviation from the asked shares: {of_splits}\n  of the labels of a value: {of_strata}\n")
 }
 
 fn deviation_json(deviation: Deviation) -> Json {
