@@ -49,10 +49,10 @@ fn fleiss_kappa_is_that_of_the_textbook_table() {
 
 #[test]
 fn krippendorffs_alpha_is_that_of_his_worked_examples() {
-    // Computing Krippendorff's Alpha-Reliability (2011): A, two observers and binary data.
+    // Computing Krippendorff's Alpha-Reliability (2011): two observers and binary data.
     let binary: Vec<Counts<2>> = matrix("1 2 1 1 1 1 1 1 2 1\n2 2 2 1 1 2 1 1 1 1");
     assert_eq!(rounded(krippendorff_alpha(&binary, &[1; 10], Scale::Nominal)), 0.095);
-    // C and E, four observers of twelve units with missing data.
+    // Four observers of twelve units with missing data.
     let units: Vec<Counts<5>> = matrix(
         "1 2 3 3 2 1 4 1 2 . . .\n1 2 3 3 2 2 4 1 2 5 . 3\n. 3 3 3 2 3 4 2 2 5 1 .\n1 2 3 3 2 4 4 1 2 5 1 .",
     );

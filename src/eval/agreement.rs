@@ -54,7 +54,7 @@ pub fn fleiss_kappa<const K: usize>(items: &[Counts<K>], weights: &[u32]) -> Opt
     beyond_chance(1.0 - observed, 1.0 - expected)
 }
 
-/// Krippendorff's alpha (*Computing Krippendorff's Alpha-Reliability*, 2011, section C and E). None if there is nothing but one
+/// Krippendorff's alpha (*Computing Krippendorff's Alpha-Reliability*, 2011). None if there is nothing but one
 /// answer.
 pub fn krippendorff_alpha<const K: usize>(items: &[Counts<K>], weights: &[u32], scale: Scale) -> Option<f64> {
     // How often the answers c and k stand together in an item, each item's pairs weighing as its raters do.
