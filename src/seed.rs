@@ -17,6 +17,8 @@ pub enum Purpose {
     Balance = 4,
     /// Which texts a bootstrap replicate draws; the index is the replicate's number.
     Bootstrap = 5,
+    /// The order in which texts are dealt out to splits; the index is 0.
+    Partition = 13,
 }
 
 /// One stream of random numbers.

@@ -1,8 +1,11 @@
 //! All integration tests in one binary, a module a subject.
 
+mod agreement;
+mod annotate;
 mod arrows;
 mod cli;
 mod config;
+mod convert;
 mod damage;
 mod data;
 mod disk;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use valuenet::data::annotations::{by_agreement, read};
 use valuenet::data::balance::{Keep, PUBLISHED, balance};
-use valuenet::data::{Part, Sample, Split, annotations, augment, check, stats, write};
+use valuenet::data::{Part, Sample, Split, augment, check, stats, write};
 use valuenet::error::Kind;
 use valuenet::report;
 
-use super::TableFormat;
 use super::output::{Console, write_result};
+use super::{TableFormat, aggregate, agreement, convert, split};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -22,6 +23,14 @@ pub enum Command {
     Balance(BalanceArgs),
     /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented version.
     Augment(AugmentArgs),
+    /// Make a dataset of annotations: the answers that enough qualified workers agree on.
+    Aggregate(aggregate::Args),
+    /// Say how far annotators agree: pairs, Fleiss' kappa, Krippendorff's alpha.
+    Agreement(agreement::Args),
+    /// Deal out a dataset to train, eval and test, no text in two of them.
+    Split(split::Args),
+    /// Write a dataset in another shape: CSV, a file for each value, JSON Lines, Parquet.
+    Convert(convert::Args),
 }
 
 #[derive(clap::Args)]
@@ -58,9 +67,13 @@ pub struct AugmentArgs {
     /// A folder with train.csv, eval.csv and test.csv.
     dir: PathBuf,
 
-    /// A CSV file with the columns worker, scenario, value and answer (yes, no, unrelated, not sure).
+    /// A CSV or JSON Lines file with the columns worker, value, answer (yes, no, unrelated, not sure), and scenario, item or both.
     #[arg(long, value_name = "FILE")]
     annotations: PathBuf,
+
+    /// A file with the scenario of each item, in the columns item and scenario.
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
 
     /// The new folder.
     #[arg(short, long, value_name = "DIR")]
@@ -94,12 +107,16 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
             make(&args.dir, &args.output, kept.iter().map(|row| &row.sample))
         }
         Command::Augment(args) => augment(args, console),
+        Command::Aggregate(args) => aggregate::run(args, console),
+        Command::Agreement(args) => agreement::run(args),
+        Command::Split(args) => split::run(args),
+        Command::Convert(args) => convert::run(args, console),
     }
 }
 
 fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let answers = annotations::read(&args.annotations)?;
-    let (agreed, disputed) = annotations::by_agreement(&answers, args.agree.into());
+    let answers = read(&args.annotations, args.items.as_deref())?;
+    let (agreed, disputed) = by_agreement(&answers, args.agree.into());
     let (agreed, disputed_count) = (agreed.len(), disputed.len());
     let parts = Part::read_all(&args.dir)?;
     let added = augment::neutral(disputed, parts.iter().flat_map(Part::samples));

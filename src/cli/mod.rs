@@ -1,6 +1,9 @@
 //! The command line: one file for each verb, which holds its arguments and what it does with them.
 
+mod aggregate;
+mod agreement;
 mod compare;
+mod convert;
 mod data;
 mod download;
 mod env;
@@ -14,6 +17,7 @@ mod progress;
 mod provenance;
 mod report;
 mod reproduce;
+mod split;
 mod train;
 mod train_data;
 mod train_log;

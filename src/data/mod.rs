@@ -1,15 +1,23 @@
 //! ValueNet on disk: rows in, rows and counts out. No tensors, no tokens of a model.
 
+pub mod aggregate;
 pub mod annotations;
 pub mod augment;
 pub mod balance;
 pub mod check;
+pub mod convert;
+mod exact;
+mod jsonl;
 mod lines;
+mod parquet;
+pub mod partition;
 pub mod quoting;
+mod records;
 pub mod splits;
 pub mod stats;
 pub mod table;
 pub mod write;
 
+pub use records::FileKind;
 pub use splits::{Part, Split};
 pub use table::{Row, Sample, Table};

@@ -31,17 +31,18 @@ impl Split {
         }
     }
 
-    fn file_names(self) -> &'static [&'static str] {
+    fn file_stems(self) -> &'static [&'static str] {
         match self {
-            Split::Train => &["train.csv"],
-            Split::Eval => &["eval.csv", "valid.csv", "val.csv"],
-            Split::Test => &["test.csv"],
+            Split::Train => &["train"],
+            Split::Eval => &["eval", "valid", "val"],
+            Split::Test => &["test"],
         }
     }
 
-    /// The split's file in a folder, if there is one.
+    /// The split's file in a folder, if there is one; a CSV file comes before the other kinds.
     pub fn find(self, folder: &Path) -> Option<PathBuf> {
-        self.file_names().iter().map(|name| folder.join(name)).find(|path| path.is_file())
+        let of_kind = |kind| self.file_stems().iter().map(move |stem| folder.join(format!("{stem}.{kind}")));
+        ["csv", "jsonl", "parquet"].into_iter().flat_map(of_kind).find(|path| path.is_file())
     }
 
     /// Reads the split's file in a folder; every row must be right.
@@ -52,7 +53,8 @@ impl Split {
         match self.find(folder) {
             Some(path) => Table::read_strict(&path),
             None if folder.is_dir() => {
-                let names = self.file_names().join(" or ");
+                let names: Vec<String> = self.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
+                let names = names.join(" or ");
                 Err(Error::data(folder, format!("there is no {names} in this folder"))
                     .help("a dataset folder has train.csv, eval.csv and test.csv"))
             }
@@ -90,29 +92,34 @@ impl Part {
     /// # Errors
     /// If there is nothing of that kind, or a file cannot be read.
     pub fn read_all(path: &Path) -> Result<Vec<Part>> {
+        let read = |(name, files): (String, Vec<PathBuf>)| {
+            let tables = files.iter().map(|file| Table::read(file)).collect::<Result<_>>()?;
+            Ok(Part { name, tables })
+        };
+        Self::files(path)?.into_iter().map(read).collect()
+    }
+
+    /// The names and files of the parts that [`Part::read_all`] reads.
+    ///
+    /// # Errors
+    /// If there is nothing of that kind.
+    pub fn files(path: &Path) -> Result<Vec<(String, Vec<PathBuf>)>> {
         if path.is_file() {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into();
-            return Ok(vec![Part { name, tables: vec![Table::read(path)?] }]);
+            return Ok(vec![(name, vec![path.into()])]);
         }
-        let splits: Vec<Part> = Split::ALL
-            .into_iter()
-            .filter_map(|split| Some((split, split.find(path)?)))
-            .map(|(split, file)| Ok(Part { name: split.name().into(), tables: vec![Table::read(&file)?] }))
-            .collect::<Result<_>>()?;
+        let split = |split: Split| Some((split.name().to_string(), vec![split.find(path)?]));
+        let splits: Vec<_> = Split::ALL.into_iter().filter_map(split).collect();
         if !splits.is_empty() {
             return Ok(splits);
         }
-        let files = Value::ALL.map(|value| path.join(format!("{value}.csv")));
-        let tables: Vec<Table> = files
-            .iter()
-            .filter(|file| file.is_file())
-            .map(|file| Table::read(file))
-            .collect::<Result<_>>()?;
-        match tables.is_empty() {
+        let mut files = Value::ALL.map(|value| path.join(format!("{value}.csv"))).to_vec();
+        files.retain(|file| file.is_file());
+        match files.is_empty() {
             true if path.exists() => Err(Error::data(path, "there are no ValueNet files in this folder")
                 .help("it needs train.csv, eval.csv and test.csv, or SECURITY.csv and its like")),
             true => Err(Error::data(path, "no such file or folder")),
-            false => Ok(vec![Part { name: "all".into(), tables }]),
+            false => Ok(vec![("all".into(), files)]),
         }
     }
 

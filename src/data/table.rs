@@ -1,20 +1,20 @@
-//! One ValueNet CSV file, in every shape that is met in the wild.
+//! One ValueNet file, in every shape that is met in the wild.
 //!
 //! * `scenario,label`, the scenario as `[VALUE] text`; perhaps with an unnamed index column and `orig_label`;
 //! * `value,scenario,label`, values in any case;
-//! * `BENEVOLENCE.csv` and the like with `,uid,scenario,label`: plain text, the value is the file's name.
+//! * `BENEVOLENCE.csv` and the like with `,uid,scenario,label`: plain text, the value is the file's name;
+//! * the same columns in JSON Lines (`.jsonl`) and Parquet (`.parquet`).
 
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
-use super::lines::Lines;
-use super::quoting;
+use super::records::{Records, text};
 use crate::error::{Error, Result};
 use crate::value::{Label, Value};
 
 /// A scenario, a value, and whether the one serves the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sample {
     /// The value that was asked about.
     pub value: Value,
@@ -53,6 +53,9 @@ pub struct Table {
     pub bad: Vec<BadRow>,
 }
 
+/// What is wrong with a file that has columns only.
+pub(super) const NO_ROWS: &str = "there is a header, but not one row";
+
 /// What to do about a bad row.
 const HELP: &str = "`valuenet data check` lists every bad row";
 
@@ -62,8 +65,20 @@ impl Table {
     /// # Errors
     /// If the file cannot be read, lacks a column, or has no rows at all.
     pub fn read(path: &Path) -> Result<Table> {
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-        Self::parse(path, &bytes)
+        let records = Records::read(path, Columns::HELP)?;
+        let columns = Columns::find(path, &records)?;
+        let (mut rows, mut bad) = (Vec::new(), Vec::new());
+        for record in records.rows {
+            let line = record.line;
+            match record.cells.and_then(|cells| columns.sample(&cells)) {
+                Ok(sample) => rows.push(Row { line, sample }),
+                Err(what) => bad.push(BadRow { line, what }),
+            }
+        }
+        match rows.is_empty() && bad.is_empty() {
+            true => Err(Error::data(path, NO_ROWS).help(Columns::HELP)),
+            false => Ok(Table { path: path.into(), rows, bad }),
+        }
     }
 
     /// Reads a file of which every row must be right.
@@ -71,107 +86,69 @@ impl Table {
     /// # Errors
     /// At the first wrong row, and as [`Table::read`].
     pub fn read_strict(path: &Path) -> Result<Table> {
-        let table = Self::read(path)?;
-        match table.bad.as_slice() {
-            [] => Ok(table),
-            [only] => Err(Error::row(path, only.line, only.what.clone()).help(HELP)),
-            [first, rest @ ..] => {
-                let what = format!("{} (and {} more bad rows)", first.what, rest.len());
-                Err(Error::row(path, first.line, what).help(HELP))
-            }
-        }
+        Self::read(path)?.strict()
     }
 
-    fn parse(path: &Path, bytes: &[u8]) -> Result<Table> {
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(Error::data(path, "the file is UTF-16").help("save it as UTF-8"));
-        }
-        let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
-        let mut records = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(bytes)
-            .into_byte_records();
-        let header = match records.next() {
-            Some(header) => header.map_err(|error| Error::data(path, error.to_string()))?,
-            None => return Err(Error::data(path, "the file is empty").help(Columns::HELP)),
-        };
-        let columns = Columns::find(path, &header)?;
-        let faults = quoting::faults(bytes);
-        let (mut rows, mut bad) = (Vec::new(), Vec::new());
-        let mut lines = Lines::of(bytes);
-        for record in records {
-            let record = record.map_err(|error| Error::data(path, error.to_string()))?;
-            let line = lines.line_of(&record);
-            let last_line = line + record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
-            let fault = faults.iter().find(|(at, _)| (line..=last_line).contains(at));
-            match fault.map_or_else(|| columns.sample(&record), |(_, what)| Err(what.to_string())) {
-                Ok(sample) => rows.push(Row { line, sample }),
-                Err(what) => bad.push(BadRow { line, what }),
+    /// The same table, if every row of it is right.
+    ///
+    /// # Errors
+    /// At the first wrong row.
+    pub fn strict(self) -> Result<Table> {
+        match self.bad.as_slice() {
+            [] => Ok(self),
+            [only] => Err(Error::row(&self.path, only.line, only.what.clone()).help(HELP)),
+            [first, rest @ ..] => {
+                let what = format!("{} (and {} more bad rows)", first.what, rest.len());
+                Err(Error::row(&self.path, first.line, what).help(HELP))
             }
-        }
-        match rows.is_empty() && bad.is_empty() {
-            true => Err(Error::data(path, "there is a header, but not one row").help(Columns::HELP)),
-            false => Ok(Table { path: path.into(), rows, bad }),
         }
     }
 }
 
 /// Where a file keeps what.
-struct Columns {
-    count: usize,
-    scenario: usize,
-    label: usize,
-    value: Option<usize>,
+pub(super) struct Columns {
+    pub scenario: usize,
+    pub label: usize,
+    pub value: Option<usize>,
     /// The value that the file's name says, as in `BENEVOLENCE.csv`.
     named: Option<Value>,
 }
 
 impl Columns {
-    const HELP: &str = "ValueNet files have the columns scenario and label, the scenario as \"[VALUE] text\"";
+    pub(super) const HELP: &str =
+        "ValueNet files have the columns scenario and label, the scenario as \"[VALUE] text\"";
 
-    fn find(path: &Path, header: &ByteRecord) -> Result<Columns> {
-        let names: Vec<String> =
-            header.iter().map(|name| String::from_utf8_lossy(name).trim().to_lowercase()).collect();
-        let place = |wanted: &str| names.iter().position(|name| name == wanted);
-        let required = |wanted: &str| {
-            place(wanted).ok_or_else(|| {
-                let found =
-                    names.iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>().join(", ");
-                let what = format!("there is no column \"{wanted}\" (columns: {found})");
-                Error::row(path, 1, what).help(Self::HELP)
-            })
-        };
+    pub(super) fn find(path: &Path, records: &Records) -> Result<Columns> {
         Ok(Columns {
-            count: names.len(),
-            scenario: required("scenario")?,
-            label: required("label")?,
-            value: place("value"),
+            scenario: records.require(path, &["scenario"], Self::HELP)?,
+            label: records.require(path, &["label"], Self::HELP)?,
+            value: records.place("value"),
             named: path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()),
         })
     }
 
-    /// The sample in a record, or what is wrong with it.
-    fn sample(&self, record: &ByteRecord) -> Result<Sample, String> {
-        if record.len() != self.count {
-            return Err(format!("{} cells, but the header has {}", record.len(), self.count));
-        }
-        let cell = |place: usize, name: &str| {
-            std::str::from_utf8(&record[place]).map_err(|error| {
-                let byte = record[place][error.valid_up_to()];
-                format!("the byte 0x{byte:02x} in column {name} is not UTF-8 (is the file Latin-1? save it as UTF-8)")
-            })
-        };
-        let label = cell(self.label, "label")?;
+    /// The sample in a record without blanks around its text, or what is wrong with it.
+    fn sample(&self, cells: &ByteRecord) -> Result<Sample, String> {
+        let sample = self.exact_sample(cells)?;
+        let trimmed = sample.scenario.trim();
+        Ok(match trimmed.len() == sample.scenario.len() {
+            true => sample,
+            false => Sample { scenario: trimmed.into(), ..sample },
+        })
+    }
+
+    /// The sample in a record, its text to the letter; the one blank after a tag belongs to the tag.
+    pub(super) fn exact_sample(&self, cells: &ByteRecord) -> Result<Sample, String> {
+        let label = text(cells, self.label, "label")?;
         let label = label.parse().map_err(|()| match label.trim() {
             "" => "the label is empty".to_string(),
             other => format!("label \"{other}\" is not -1, 0 or 1"),
         })?;
-        let (value, scenario) =
-            self.value_and_text(cell(self.scenario, "scenario")?, |column| cell(column, "value"))?;
+        let scenario = text(cells, self.scenario, "scenario")?;
+        let (value, scenario) = self.value_and_text(scenario, |column| text(cells, column, "value"))?;
         match scenario.trim() {
             "" => Err("the scenario is empty".into()),
-            text => Ok(Sample { value, scenario: text.into(), label }),
+            _ => Ok(Sample { value, scenario: scenario.into(), label }),
         }
     }
 
@@ -183,7 +160,8 @@ impl Columns {
     ) -> Result<(Value, &'a str), String> {
         let unknown = |name: &str| format!("\"{name}\" is none of the ten values");
         let tagged = cell.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        let tag = tagged.and_then(|(name, text)| Some((name.parse().ok()?, text)));
+        let tag = tagged
+            .and_then(|(name, text)| Some((name.parse().ok()?, text.strip_prefix(' ').unwrap_or(text))));
         let stated = match self.value {
             Some(column) => {
                 let name = value_cell(column)?;

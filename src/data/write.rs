@@ -24,17 +24,26 @@ pub fn to_csv<'a>(samples: impl Iterator<Item = &'a Sample>) -> Result<String> {
     String::from_utf8(bytes).map_err(Error::failure_because("cannot write CSV"))
 }
 
+/// Refuses a folder to write into that holds something.
+///
+/// # Errors
+/// If it does, or is a file.
+pub(super) fn refuse_unless_empty(to: &Path) -> Result<()> {
+    match std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
+        true => {
+            Err(Error::usage(format!("{} is not empty", to.display())).help("name another folder with -o"))
+        }
+        false => Ok(()),
+    }
+}
+
 /// Writes a dataset folder with this train split and the eval and test splits of the folder `from`, byte for byte. It must not
 /// exist, or be empty.
 ///
 /// # Errors
 /// If it is not empty, or a file cannot be read or written; then nothing is written.
 pub fn with_train_split<'a>(to: &Path, from: &Path, train: impl Iterator<Item = &'a Sample>) -> Result<()> {
-    if std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) || to.is_file() {
-        return Err(
-            Error::usage(format!("{} is not empty", to.display())).help("name another folder with -o")
-        );
-    }
+    refuse_unless_empty(to)?;
     let train = to_csv(train)?;
     let others = [Split::Eval, Split::Test].into_iter().filter_map(|split| Some((split, split.find(from)?)));
     let others: Vec<_> = others.collect();
@@ -42,7 +51,8 @@ pub fn with_train_split<'a>(to: &Path, from: &Path, train: impl Iterator<Item = 
         disk::write_file(&folder.join("train.csv"), train.as_bytes())?;
         for (split, path) in others {
             let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, "read", error))?;
-            disk::write_file(&folder.join(format!("{split}.csv")), &bytes)?;
+            let name = Path::new(split.name()).with_extension(path.extension().unwrap_or_default());
+            disk::write_file(&folder.join(name), &bytes)?;
         }
         Ok(())
     })

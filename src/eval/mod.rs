@@ -1,5 +1,7 @@
 //! Labels and utilities in, numbers out. No tensors, no files.
 
+pub mod agreement;
+pub mod annotators;
 pub mod baseline;
 pub mod bootstrap;
 pub mod calibration;

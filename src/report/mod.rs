@@ -1,11 +1,13 @@
 //! Results as bytes: tables for people, JSON and CSV for programs, Markdown for papers and issues.
 
+pub mod annotations;
 pub mod card;
 pub mod chart;
 pub mod comparison;
 pub mod dataset;
 pub mod evaluation;
 pub mod html;
+pub mod partition;
 pub mod predictions;
 pub mod profiles;
 pub mod radar;

@@ -1,0 +1,98 @@
+//! Parquet: columns of text and numbers; nothing nested.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use csv::ByteRecord;
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::record::Field;
+use parquet::schema::types::Type;
+
+use super::records::{Record, Records};
+use crate::error::{Error, Result};
+
+const HELP: &str = "files without compression or with Snappy are read, as pandas and datasets write them";
+
+/// Reads a file; a row's line is its number, counted from 1, and what is null becomes an empty cell.
+pub(super) fn read(path: &Path) -> Result<Records> {
+    let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
+    let bad =
+        |error: ParquetError| Error::data(path, format!("cannot read it as Parquet: {error}")).help(HELP);
+    let reader = SerializedFileReader::new(file).map_err(bad)?;
+    let columns = reader.metadata().file_metadata().schema().get_fields();
+    if let Some(nested) = columns.iter().find(|column| !column.is_primitive()) {
+        return Err(Error::data(path, format!("column \"{}\" is nested", nested.name()))
+            .help("columns hold texts and numbers; leave this one out"));
+    }
+    let names: Vec<String> = columns.iter().map(|column| column.name().to_string()).collect();
+    if names.is_empty() {
+        return Ok(Records::default());
+    }
+    let rows = reader.get_row_iter(None).map_err(bad)?.zip(1..).map(|(row, line)| {
+        let cells = row.map_err(bad)?.into_columns().into_iter().map(|(_, field)| cell(field));
+        Ok(Record { line, cells: Ok(ByteRecord::from(cells.collect::<Vec<_>>())) })
+    });
+    Ok(Records { rows: rows.collect::<Result<_>>()?, names })
+}
+
+fn cell(field: Field) -> Vec<u8> {
+    match field {
+        Field::Null => Vec::new(),
+        Field::Str(text) => text.into_bytes(),
+        Field::Bytes(bytes) => bytes.data().to_vec(),
+        other => other.to_string().into_bytes(),
+    }
+}
+
+/// A column of a file to be written.
+pub(super) enum Column<'a> {
+    /// Texts.
+    Texts(Vec<&'a str>),
+    /// Whole numbers.
+    Numbers(Vec<i32>),
+}
+
+/// Named columns of the same length as a file, compressed with Snappy.
+///
+/// # Errors
+/// If they cannot be written.
+pub(super) fn to_bytes(columns: &[(&str, Column)]) -> Result<Vec<u8>> {
+    write(columns).map_err(Error::failure_because("cannot write Parquet"))
+}
+
+fn write(columns: &[(&str, Column)]) -> Result<Vec<u8>, ParquetError> {
+    let field = |(name, column): &(&str, Column)| {
+        let (physical, logical) = match column {
+            Column::Texts(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            Column::Numbers(_) => (Physical::INT32, None),
+        };
+        let builder = Type::primitive_type_builder(name, physical).with_logical_type(logical);
+        Ok(Arc::new(builder.with_repetition(Repetition::REQUIRED).build()?))
+    };
+    let fields = columns.iter().map(field).collect::<Result<_, ParquetError>>()?;
+    let schema = Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?);
+    let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties)?;
+    let mut group = writer.next_row_group()?;
+    for (_, column) in columns {
+        let Some(mut into) = group.next_column()? else { break };
+        match column {
+            Column::Texts(texts) => {
+                let texts: Vec<ByteArray> = texts.iter().map(|&text| ByteArray::from(text)).collect();
+                into.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
+            }
+            Column::Numbers(numbers) => {
+                into.typed::<Int32Type>().write_batch(numbers, None, None)?;
+            }
+        }
+        into.close()?;
+    }
+    group.close()?;
+    writer.into_inner()
+}
