@@ -1,6 +1,7 @@
 //! The command line: one file for each verb, which holds its arguments and what it does with them.
 
 mod compare;
+mod curate;
 mod data;
 mod download;
 mod env;

@@ -4,6 +4,7 @@ pub mod annotations;
 pub mod augment;
 pub mod balance;
 pub mod check;
+pub mod curate;
 mod lines;
 pub mod quoting;
 pub mod splits;
