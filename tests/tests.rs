@@ -3,6 +3,7 @@
 mod arrows;
 mod cli;
 mod config;
+mod curate;
 mod damage;
 mod data;
 mod disk;

@@ -19,6 +19,8 @@ const ROWS: usize = 3;
 const MOST_BANDS: usize = 40;
 /// Candidates of a band that are compared, the latest first.
 const COMPARED: usize = 512;
+/// No text.
+const NONE: u32 = u32::MAX;
 
 /// What is remembered of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,18 +148,19 @@ impl Seen {
         let text = self.ends.len() as u32;
         self.ends.push(self.shingles.len());
         for (latest, key) in self.latest.iter_mut().zip(&sketch.bands) {
-            self.before.push(latest.insert(*key, text).unwrap_or(u32::MAX));
+            self.before.push(latest.insert(*key, text).unwrap_or(NONE));
         }
         Standing::New
     }
 
     fn has_near(&self, sketch: &Sketch, band: usize) -> bool {
         let first = self.latest[band].get(&sketch.bands[band]).copied();
-        let earlier = |text: &u32| Some(self.before[*text as usize * self.latest.len() + band]);
-        let texts = std::iter::successors(first, earlier).take_while(|text| *text != u32::MAX);
-        texts
-            .take(COMPARED)
-            .any(|text| similarity(self.of(text as usize), &sketch.shingles) >= self.threshold)
+        let texts = std::iter::successors(first, |text| {
+            let before = self.before[*text as usize * self.latest.len() + band];
+            (before != NONE).then_some(before)
+        });
+        let near = |text: u32| similarity(self.of(text as usize), &sketch.shingles) >= self.threshold;
+        texts.take(COMPARED).any(near)
     }
 
     fn of(&self, text: usize) -> &[u32] {
