@@ -1,9 +1,10 @@
 //! Near-duplicates in a stream: whoever comes first is kept, and what is much like it is dropped.
 //!
-//! Two scenarios are the same if their words are, whatever their case and punctuation (compared by a 64-bit hash). They are near if
-//! their sets of shingles, pairs of neighbouring stems, have a Jaccard similarity of at least the threshold. Of a long text
-//! the 64 smallest shingle hashes stand for the set (a bottom-k sketch, Broder 1997). Candidates are found by MinHash in bands of three, with as many bands
-//! as find a pair at the threshold with a probability of 99%; each is then compared. Memory is bounded for each scenario kept,
+//! Two scenarios are the same if their words are, whatever their case and punctuation (compared by a 64-bit hash). They are
+//! near if their sets of shingles, pairs of neighbouring stems, have a Jaccard similarity of at least the threshold. Of a
+//! long text the 64 smallest shingle hashes stand for the set (a bottom-k sketch, Broder 1997). Candidates are found by
+//! MinHash in bands of three, as many bands as find a pair at the threshold with a probability of 99% (below a threshold of
+//! 0.48 the bands are limited, and it is less); each candidate is then compared. Memory is bounded for each scenario kept,
 //! and nothing is random: the same stream always gives the same.
 
 use std::collections::{HashMap, HashSet};
