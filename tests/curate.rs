@@ -97,7 +97,7 @@ fn a_scenario_is_found_under_several_values_with_where_each_keyword_is_from() {
         shown,
         [
             (Value::Security, "family", Source::Original),
-            (Value::Benevolence, "helpful", Source::Original),
+            (Value::Benevolence, "help", Source::Original),
             (Value::Conformity, "obey", Source::Original),
             (Value::Tradition, "church", Source::Associated),
         ]

@@ -3,6 +3,7 @@
 //! The lists are TOML files, one a value, with the arrays `original`, `associated` and `embedding`; `configs/keywords` has
 //! those that are built in.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -62,15 +63,14 @@ pub struct Keyword {
 /// The keywords of all values.
 pub struct Keywords {
     all: Vec<Keyword>,
-    /// The keywords that begin with a stem, longer ones first.
+    /// The keywords that begin with a stem: more words come first, and shorter forms of the same.
     beginning: HashMap<u64, Vec<usize>>,
     stems: Stems,
 }
 
 /// A file of keywords.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 struct Lists {
     original: Vec<String>,
     associated: Vec<String>,
@@ -161,7 +161,7 @@ impl Keywords {
             beginning.entry(keyword.stems[0]).or_default().push(index);
         }
         for keywords in beginning.values_mut() {
-            keywords.sort_by_key(|index| std::cmp::Reverse(all[*index].stems.len()));
+            keywords.sort_by_key(|index| (Reverse(all[*index].stems.len()), all[*index].text.len()));
         }
         Ok(Self { all, beginning, stems })
     }

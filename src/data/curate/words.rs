@@ -1,8 +1,8 @@
 //! Words and their stems: the lower-casing, lemmatisation and stemming by which keywords and scenarios are compared.
 //!
-//! A word is a run of letters, digits and inner apostrophes, in lower case, without a genitive `'s`; a hyphen parts words. Its stem is
-//! Porter2's (`rust-stemmers`). That is no dictionary: of lemmas it knows the irregular forms in [`IRREGULAR`] and nothing
-//! else, and [`WHOLE`] names the words that Porter2 would run together with another of a different meaning.
+//! A word is a run of letters, digits and inner apostrophes, in lower case, without a genitive `'s`; a hyphen parts words.
+//! Its stem is Porter2's (`rust-stemmers`). There is no dictionary: of lemmas only the irregular forms listed here are known,
+//! and listed are some words that Porter2 would run together with another of a different meaning.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -113,8 +113,8 @@ const IRREGULAR: &[(&str, &str)] = &[
     ("write", "wrote written"),
 ];
 
-/// Words that are their own stems, since Porter2 gives them that of a word of another meaning: authority and author, wellness and
-/// well, custom and customer, universalism and university.
+/// Words that are their own stems, since Porter2 gives them that of a word of another meaning: authority and author,
+/// wellness and well, custom and customer, universalism and university.
 const WHOLE: &str = "accountability accountable activism affection author authors celebrities celebrity compass \
     considerate customer customers decadent executive executives experience experienced experiences \
     integrity lively objective objectives orderly political politically politics protestant protestants \
