@@ -5,7 +5,7 @@
 //! and listed are some words that Porter2 would run together with another of a different meaning.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rust_stemmers::{Algorithm, Stemmer};
 
@@ -124,31 +124,27 @@ const WHOLE: &str = "accountability accountable activism affection author author
 /// Finds stems.
 pub struct Stems {
     porter: Stemmer,
-    irregular: HashMap<&'static str, &'static str>,
-    whole: HashSet<&'static str>,
+    /// The stems of the irregular and the whole words.
+    special: HashMap<&'static str, String>,
 }
 
 impl Default for Stems {
     fn default() -> Self {
-        let forms = |&(lemma, forms): &(&'static str, &'static str)| {
-            forms.split(' ').map(move |form| (form, lemma)).collect::<Vec<_>>()
-        };
-        Self {
-            porter: Stemmer::create(Algorithm::English),
-            irregular: IRREGULAR.iter().flat_map(forms).collect(),
-            whole: WHOLE.split(' ').collect(),
+        let porter = Stemmer::create(Algorithm::English);
+        let mut special: HashMap<&'static str, String> =
+            WHOLE.split(' ').map(|word| (word, word.to_string())).collect();
+        for (lemma, forms) in IRREGULAR {
+            special.extend(forms.split(' ').map(|form| (form, porter.stem(lemma).into_owned())));
         }
+        Self { porter, special }
     }
 }
 
 impl Stems {
     /// The stem of a word in lower case.
-    pub fn of<'a>(&self, word: &'a str) -> Cow<'a, str> {
-        if self.whole.contains(word) {
-            return word.into();
-        }
-        match self.irregular.get(word) {
-            Some(lemma) => self.porter.stem(lemma),
+    pub fn of<'a>(&'a self, word: &'a str) -> Cow<'a, str> {
+        match self.special.get(word) {
+            Some(stem) => stem.as_str().into(),
             None => self.porter.stem(word),
         }
     }
