@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use candle_core::Device;
 use valuenet::data::balance::{PUBLISHED, balance};
 use valuenet::data::check::check;
+use valuenet::data::curate::keywords::Keywords;
+use valuenet::data::curate::{BLOCK, Curation, Settings};
 use valuenet::data::stats::stats;
 use valuenet::data::{Part, Split};
 use valuenet::disk::read_json;
@@ -47,6 +49,22 @@ fn the_published_counts_are_found() {
     assert_eq!((whole.name.as_str(), whole.samples), ("all", 21_374));
     let splits = stats(&parts);
     assert_eq!(whole.labels, splits[3].labels);
+}
+
+#[test]
+#[ignore = "needs the real dataset: VALUENET_DATA"]
+fn keywords_find_as_many_rows_under_their_own_value_as_the_readme_says() {
+    let keywords = Keywords::built_in().unwrap();
+    let settings = Settings { shape: None, column: None, similarity: Some(0.8), block: BLOCK };
+    let mut curation = Curation::new(&keywords, settings);
+    for value in Value::ALL {
+        let path = place("VALUENET_DATA").join("per-value").join(format!("{value}.csv"));
+        curation.file(&path, std::fs::File::open(&path).unwrap(), &mut |_, _| Ok(())).unwrap();
+    }
+    let own = &curation.summary().own;
+    let found = own.map(|own| own.found.iter().sum::<u64>());
+    assert_eq!(own.iter().map(|own| own.rows).sum::<u64>(), 21_374);
+    assert_eq!(found, [1_852, 237, 244, 1_072, 387, 77, 321, 4_073, 562, 262]);
 }
 
 #[test]

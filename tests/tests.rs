@@ -6,6 +6,7 @@ mod arrows;
 mod cli;
 mod config;
 mod convert;
+mod curate;
 mod damage;
 mod data;
 mod disk;

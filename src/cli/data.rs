@@ -11,7 +11,7 @@ use valuenet::error::Kind;
 use valuenet::report;
 
 use super::output::{Console, write_result};
-use super::{TableFormat, aggregate, agreement, convert, split};
+use super::{TableFormat, aggregate, agreement, convert, curate, split};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -19,6 +19,8 @@ pub enum Command {
     Stats(Args),
     /// List bad rows, conflicts and duplicates, and what test shares with train.
     Check(Args),
+    /// Find value-related scenarios in large files by keywords (the paper's Figure 2).
+    Curate(curate::Args),
     /// Leave out some of a value's train rows: the paper's balanced version.
     Balance(BalanceArgs),
     /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented version.
@@ -99,6 +101,7 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
                 false => ExitCode::from(Kind::Data.exit_code()),
             })
         }
+        Command::Curate(args) => curate::run(args, console),
         Command::Balance(args) => {
             let train = Split::Train.read(&args.dir)?.rows;
             let keeps = if args.keep.is_empty() { &PUBLISHED[..] } else { &args.keep };

@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::ValueEnum;
 use valuenet::disk;
 use valuenet::error::Error;
@@ -14,7 +13,7 @@ use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Line};
 
 use super::model::ModelArgs;
-use super::output::Console;
+use super::output::{Console, write_rows};
 use super::progress::Scoring;
 
 #[derive(clap::Args)]
@@ -107,10 +106,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         writer.finish()?;
         Ok(())
     };
-    match &args.output {
-        None => score(&mut std::io::stdout().lock())?,
-        Some(path) => score_to_file(path, score)?,
-    }
+    write_rows(args.output.as_deref(), score)?;
     progress.finish();
     if let Some(warning) = model.predictor().warning() {
         console.note(&format!("warning: {warning}"));
@@ -119,22 +115,4 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         disk::write_file(path, radar::svg(&lines).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Writes beside the file first, so that what stands there is always whole.
-fn score_to_file(
-    path: &Path,
-    score: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    if disk::is_device(path) {
-        let mut device =
-            File::options().write(true).open(path).map_err(|error| Error::io(path, "write", error))?;
-        return score(&mut device);
-    }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder).map_err(|error| Error::io(path, "write", error))?;
-    score(&mut file).with_context(|| format!("{} was not written", path.display()))?;
-    file.persist(path).map_err(|error| Error::io(path, "write", error.error))?;
-    Ok(())
 }

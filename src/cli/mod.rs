@@ -4,6 +4,7 @@ mod aggregate;
 mod agreement;
 mod compare;
 mod convert;
+mod curate;
 mod data;
 mod download;
 mod env;

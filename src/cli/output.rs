@@ -1,9 +1,12 @@
 //! Results to stdout or a file, remarks to stderr.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use anyhow::Context;
 use valuenet::disk;
+use valuenet::error::Error;
 
 /// What is said on stderr beside errors.
 #[derive(Debug, Clone, Copy)]
@@ -48,4 +51,26 @@ pub fn write_result(text: &str, file: Option<&Path>) -> anyhow::Result<()> {
             Ok(stdout.flush()?)
         }
     }
+}
+
+/// Hands `write` a file, or stdout, to write to as it goes. A file is written beside its place first, so that what stands there
+/// is always whole.
+pub fn write_rows(
+    file: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(path) = file else {
+        return write(&mut std::io::stdout().lock());
+    };
+    if disk::is_device(path) {
+        let mut device =
+            File::options().write(true).open(path).map_err(|error| Error::io(path, "write", error))?;
+        return write(&mut device);
+    }
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file =
+        tempfile::NamedTempFile::new_in(folder).map_err(|error| Error::io(path, "write", error))?;
+    write(&mut file).with_context(|| format!("{} was not written", path.display()))?;
+    file.persist(path).map_err(|error| Error::io(path, "write", error.error))?;
+    Ok(())
 }

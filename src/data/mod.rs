@@ -6,6 +6,7 @@ pub mod augment;
 pub mod balance;
 pub mod check;
 pub mod convert;
+pub mod curate;
 mod exact;
 mod jsonl;
 mod lines;

@@ -4,42 +4,71 @@
 /// A fault: its line, counted from 1, and what it is.
 pub type Fault = (u64, &'static str);
 
+/// What is said of a quote that is opened and never closed.
+pub(super) const OPEN: &str = "a quote is opened here and never closed, so the rest of the file is one cell";
+
 /// The faults of a CSV text, in order.
 pub fn faults(text: &[u8]) -> Vec<Fault> {
-    #[derive(Clone, Copy, PartialEq)]
-    enum At {
-        CellStart,
-        Plain,
-        Quoted,
-        Closed,
+    faults_between(text, b',')
+}
+
+/// The faults of a text whose cells are parted by `delimiter`, in order.
+pub(super) fn faults_between(text: &[u8], delimiter: u8) -> Vec<Fault> {
+    let mut quotes = Quotes::new(delimiter);
+    let mut faults: Vec<Fault> = text.iter().filter_map(|&byte| quotes.step(byte)).collect();
+    faults.extend(quotes.open_since().map(|line| (line, OPEN)));
+    faults
+}
+
+/// Where a reader stands among cells and quotes.
+#[derive(Debug, Clone)]
+pub(super) struct Quotes {
+    delimiter: u8,
+    at: At,
+    line: u64,
+    opened: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum At {
+    CellStart,
+    Plain,
+    Quoted,
+    Closed,
+}
+
+impl Quotes {
+    /// The start of a text whose cells are parted by `delimiter`.
+    pub(super) fn new(delimiter: u8) -> Self {
+        Self { delimiter, at: At::CellStart, line: 1, opened: 1 }
     }
-    let mut faults = Vec::new();
-    let (mut at, mut line, mut opened) = (At::CellStart, 1, 1);
-    for &byte in text {
-        at = match (at, byte) {
+
+    /// Passes a byte, which may be a fault.
+    pub(super) fn step(&mut self, byte: u8) -> Option<Fault> {
+        let mut fault = None;
+        self.at = match (self.at, byte) {
             (At::Quoted, b'"') => At::Closed,
             (At::Quoted, _) => At::Quoted,
             (At::CellStart, b'"') => {
-                opened = line;
+                self.opened = self.line;
                 At::Quoted
             }
             (At::Closed, b'"') => At::Quoted, // a doubled quote stands for one
-            (_, b',' | b'\n' | b'\r') => At::CellStart,
+            (_, b'\n' | b'\r') => At::CellStart,
+            (_, byte) if byte == self.delimiter => At::CellStart,
             (At::Closed, _) => {
-                faults.push((
-                    line,
-                    "text after the closing quote of a cell (a quote inside a cell is doubled)",
-                ));
+                let what = "text after the closing quote of a cell (a quote inside a cell is doubled)";
+                fault = Some((self.line, what));
                 At::Plain
             }
             (_, _) => At::Plain,
         };
-        if byte == b'\n' {
-            line += 1;
-        }
+        self.line += u64::from(byte == b'\n');
+        fault
     }
-    if at == At::Quoted {
-        faults.push((opened, "a quote is opened here and never closed, so the rest of the file is one cell"));
+
+    /// The line of the quote that is open.
+    pub(super) fn open_since(&self) -> Option<u64> {
+        (self.at == At::Quoted).then_some(self.opened)
     }
-    faults
 }

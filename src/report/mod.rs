@@ -4,6 +4,7 @@ pub mod annotations;
 pub mod card;
 pub mod chart;
 pub mod comparison;
+pub mod curated;
 pub mod dataset;
 pub mod evaluation;
 pub mod html;

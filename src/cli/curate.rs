@@ -1,0 +1,154 @@
+//! `valuenet data curate`: value-related scenarios in large files, found by keywords.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use valuenet::data::curate::keywords::Keywords;
+use valuenet::data::curate::{BLOCK, Curation, Settings, Shape};
+use valuenet::error::Error;
+use valuenet::report::curated::{CuratedWriter, Detail, RowFormat, summary};
+
+use super::output::{Console, write_result, write_rows};
+use super::progress::Scoring;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Files with scenarios; `-` for stdin.
+    #[arg(value_name = "FILE", default_value = "-")]
+    files: Vec<PathBuf>,
+
+    /// The column of a table, or the key of JSON lines, that holds the scenarios.
+    /// [default: scenario, situation or text]
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+
+    /// How the files hold scenarios.
+    /// [default: what their names end in; otherwise CSV with --column, and text without]
+    #[arg(long, value_enum)]
+    input: Option<InputShape>,
+
+    /// A folder with keywords: security.toml, power.toml and so on. [default: those built in]
+    #[arg(long, value_name = "DIR")]
+    keywords: Option<PathBuf>,
+
+    /// What becomes of scenarios that are like an earlier one.
+    #[arg(long, value_enum, default_value = "drop")]
+    duplicates: Duplicates,
+
+    /// How like is too like: the Jaccard similarity of the pairs of neighbouring words, above 0 and up to 1.
+    #[arg(long, value_name = "SHARE", default_value = "0.8", value_parser = share)]
+    similarity: f64,
+
+    /// Write a row for each keyword of a scenario, not only for the best of each value.
+    #[arg(long)]
+    all_keywords: bool,
+
+    /// How to write the scenarios.
+    #[arg(long, value_enum, default_value = "csv")]
+    format: OutputFormat,
+
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum InputShape {
+    /// One scenario a line.
+    Text,
+    /// Comma-separated, with a header.
+    Csv,
+    /// Separated by tabs, with a header.
+    Tsv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl From<InputShape> for Shape {
+    fn from(shape: InputShape) -> Self {
+        match shape {
+            InputShape::Text => Shape::Text,
+            InputShape::Csv => Shape::Csv,
+            InputShape::Tsv => Shape::Tsv,
+            InputShape::Jsonl => Shape::Jsonl,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Duplicates {
+    Keep,
+    Drop,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OutputFormat {
+    /// Comma-separated, with a header.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl From<OutputFormat> for RowFormat {
+    fn from(format: OutputFormat) -> Self {
+        match format {
+            OutputFormat::Csv => RowFormat::Csv,
+            OutputFormat::Jsonl => RowFormat::Jsonl,
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a number above 0 and up to 1 was expected".into()),
+    }
+}
+
+fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
+    Ok(match file.as_os_str() == "-" {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(File::open(file).map_err(|error| Error::io(file, "read", error))?),
+    })
+}
+
+pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let keywords = match &args.keywords {
+        Some(folder) => Keywords::read(folder)?,
+        None => Keywords::built_in()?,
+    };
+    let settings = Settings {
+        shape: args.input.map(Shape::from),
+        column: args.column.clone(),
+        similarity: (args.duplicates == Duplicates::Drop).then_some(args.similarity),
+        block: BLOCK,
+    };
+    if args.files.iter().any(|file| file.as_os_str() == "-") && std::io::stdin().is_terminal() {
+        console.note("reading scenarios from the terminal, one a line; Ctrl-D ends");
+    }
+    let mut curation = Curation::new(&keywords, settings);
+    let mut progress = Scoring::new(console);
+    let detail = Detail { file: args.files.len() > 1, all_keywords: args.all_keywords };
+    let curate = |out: &mut dyn Write| -> anyhow::Result<()> {
+        let mut writer = CuratedWriter::new(args.format.into(), detail, &keywords, BufWriter::new(out))?;
+        for file in &args.files {
+            curation.file(file, open(file)?, &mut |found, read| {
+                progress.advance(read as usize);
+                writer.write(file, found)
+            })?;
+        }
+        writer.finish()?;
+        Ok(())
+    };
+    write_rows(args.output.as_deref(), curate)?;
+    progress.finish();
+    let summary = summary(curation.summary());
+    match &args.output {
+        Some(_) => write_result(&summary, None)?,
+        None => console.note(summary.trim_end()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
