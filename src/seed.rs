@@ -17,6 +17,8 @@ pub enum Purpose {
     Balance = 4,
     /// Which texts a bootstrap replicate draws; the index is the replicate's number.
     Bootstrap = 5,
+    /// Which dialogue's persona another dialogue is given.
+    Persona = 9,
 }
 
 /// One stream of random numbers.

@@ -13,6 +13,7 @@ mod metrics;
 mod ops;
 mod real;
 mod report;
+mod reward;
 mod support;
 mod text;
 mod training;

@@ -14,6 +14,7 @@ mod progress;
 mod provenance;
 mod report;
 mod reproduce;
+mod reward;
 mod train;
 mod train_data;
 mod train_log;
@@ -66,6 +67,8 @@ enum Command {
     Report(report::Args),
     /// Turn texts into 10-dimensional value vectors.
     Infer(infer::Args),
+    /// What dialogues are worth for the personas of those who speak (the paper's Algorithm 1).
+    Reward(reward::Args),
     /// The value profile of a speaker: mean vector with intervals, groups, what stands out.
     Profile(profile::Args),
     /// Whether a model's vectors follow Schwartz's motivational circle.
@@ -94,6 +97,7 @@ impl Cli {
             Command::Compare(args) => compare::run(&args),
             Command::Report(args) => report::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
+            Command::Reward(args) => reward::run(&args, &console),
             Command::Profile(args) => profile::run(&args, &console),
             Command::Circle(args) => profile::circle(&args, &console),
             Command::Data(command) => data::run(&command, &console),

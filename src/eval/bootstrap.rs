@@ -63,11 +63,17 @@ impl Bootstrap {
     /// What `measure` says of each replicate; it gets a weight for each of `rows`, in their order.
     pub fn run<R: Send>(&self, rows: &[Scored], measure: impl Fn(&[u32]) -> R + Sync) -> Vec<R> {
         let texts = rows.iter().map(|row| row.text + 1).max().unwrap_or(0);
+        let of_rows = |drawn: &[u32]| rows.iter().map(|row| drawn[row.text]).collect::<Vec<u32>>();
+        self.draw(texts, |drawn| measure(&of_rows(drawn)))
+    }
+
+    /// What `measure` says of each replicate; it gets how often each of so many clusters is drawn.
+    pub fn draw<R: Send>(&self, clusters: usize, measure: impl Fn(&[u32]) -> R + Sync) -> Vec<R> {
         let replicate = |number: u32| {
             let mut stream = Stream::new(self.seed, Purpose::Bootstrap, number.into());
-            let mut drawn = vec![0u32; texts];
-            (0..texts).for_each(|_| drawn[stream.below(texts as u32) as usize] += 1);
-            measure(&rows.iter().map(|row| drawn[row.text]).collect::<Vec<u32>>())
+            let mut drawn = vec![0u32; clusters];
+            (0..clusters).for_each(|_| drawn[stream.below(clusters as u32) as usize] += 1);
+            measure(&drawn)
         };
         (0..self.replicates).into_par_iter().map(replicate).collect()
     }
