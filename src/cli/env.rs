@@ -15,7 +15,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             std::env::consts::ARCH,
             std::env::consts::OS
         ),
-        format!("features: {}", if cfg!(feature = "cuda") { "cuda" } else { "none (CPU only)" }),
+        format!("features: {}", features()),
         format!("device: {} ({})", chosen.name, chosen.reason),
         format!("CPU threads: {}", rayon::current_num_threads()),
         format!("bfloat16 on the CPU: {}", cpu::bf16_unit().unwrap_or("no unit for it; as fast as f32")),
@@ -23,6 +23,12 @@ pub fn run() -> anyhow::Result<ExitCode> {
     lines.extend(gpus().into_iter().map(|gpu| format!("GPU: {gpu}")));
     write_result(&(lines.join("\n") + "\n"), None)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn features() -> String {
+    let features = [("cuda", cfg!(feature = "cuda")), ("serve", cfg!(feature = "serve"))];
+    let built: Vec<&str> = features.into_iter().filter_map(|(name, is_in)| is_in.then_some(name)).collect();
+    if built.is_empty() { "none".into() } else { built.join(", ") }
 }
 
 /// What NVIDIA's own tool says of each GPU; nothing where there is none.
