@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::json;
 use tokio::time::timeout;
@@ -91,11 +91,19 @@ async fn collect(mut body: Body, most: usize) -> Result<Option<Vec<u8>>, axum::E
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "the body is empty"));
-    }
-    serde_json::from_slice(bytes).map_err(|error| match error.classify() {
+    let refused = |error: serde_json::Error| match error.classify() {
         Category::Data => Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
         _ => Refusal::new(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")),
-    })
+    };
+    match bytes.trim_ascii_start() {
+        [] => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body is empty")),
+        [b'{', ..] => serde_json::from_slice(bytes).map_err(refused),
+        // serde would take an array for an object's fields in their order.
+        _ => match serde_json::from_slice::<IgnoredAny>(bytes) {
+            Ok(_) => {
+                Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid type: the body is no object"))
+            }
+            Err(error) => Err(refused(error)),
+        },
+    }
 }
