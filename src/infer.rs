@@ -1,4 +1,6 @@
-//! A stream of texts to a stream of value vectors, in order and in bounded memory.
+//! A stream of texts to a stream of value vectors, in order and in bounded memory; and a queue of requests for them.
+
+pub mod queue;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};

@@ -5,8 +5,8 @@
 //!
 //! * [`error`], [`value`], [`seed`], [`disk`]: errors with a place and a remedy; the ten values and three labels;
 //!   randomness without state; writing whole or not at all.
-//! * [`data`], [`eval`], [`report`]: rows in, rows and counts out; labels and utilities in, numbers out; results as
-//!   bytes. No tensors.
+//! * [`data`], [`eval`], [`reward`], [`report`]: rows in, rows and counts out; labels and utilities in, numbers out;
+//!   value vectors of a dialogue in, its reward out; results as bytes. No tensors.
 //! * [`hub`]: a model's name to its folder.
 //! * [`text`], [`nn`]: prompts to token ids; operations with a backward pass, parameters, an optimiser.
 //! * [`model`], [`infer`]: networks and their folders; a stream of texts to a stream of value vectors.
@@ -27,6 +27,7 @@ pub mod infer;
 pub mod model;
 pub mod nn;
 pub mod report;
+pub mod reward;
 pub mod run;
 pub mod seed;
 pub mod text;

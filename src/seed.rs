@@ -19,6 +19,8 @@ pub enum Purpose {
     Bootstrap = 5,
     /// The order in which texts are dealt out to splits; the index is 0.
     Partition = 13,
+    /// Which dialogue's persona another dialogue is given.
+    Persona = 9,
 }
 
 /// One stream of random numbers.

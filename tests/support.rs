@@ -117,6 +117,14 @@ pub fn tiny_model() -> ValueModel {
     ValueModel::from_scratch(&size, texts, &new_model(), device()).unwrap()
 }
 
+/// The tiny model in a folder of its own below `folder`.
+pub fn saved_model(folder: &Path) -> PathBuf {
+    let path = folder.join("model");
+    std::fs::create_dir_all(&path).unwrap();
+    tiny_model().write(&path).unwrap();
+    path
+}
+
 /// The head of a regression.
 pub fn head(activation: Range, pooling: Pooling) -> HeadSettings {
     HeadSettings { objective: Objective::Regression, activation, pooling }

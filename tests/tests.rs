@@ -16,8 +16,12 @@ mod hub;
 mod infer;
 mod metrics;
 mod ops;
+mod queue;
 mod real;
 mod report;
+mod reward;
+#[cfg(feature = "serve")]
+mod serve;
 mod support;
 mod text;
 mod training;

@@ -27,9 +27,13 @@ pub fn run() -> anyhow::Result<ExitCode> {
 
 /// The cargo features of this build.
 fn features() -> String {
-    let known = [("cuda", cfg!(feature = "cuda")), ("cuda-emulation", cfg!(feature = "cuda-emulation"))];
+    let known = [
+        ("cuda", cfg!(feature = "cuda")),
+        ("cuda-emulation", cfg!(feature = "cuda-emulation")),
+        ("serve", cfg!(feature = "serve")),
+    ];
     let on: Vec<&str> = known.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
-    if on.is_empty() { "none (CPU only)".into() } else { on.join(", ") }
+    if on.is_empty() { "none".into() } else { on.join(", ") }
 }
 
 /// What NVIDIA's own tool says of each GPU; nothing where there is none.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -54,13 +54,18 @@ type Source<'a> = Box<dyn Iterator<Item = valuenet::error::Result<String>> + 'a>
 /// The texts, one by one.
 pub fn read_texts(texts: &Texts) -> anyhow::Result<Source<'_>> {
     let file = &texts.file;
-    let reader: Box<dyn BufRead> = match file.as_os_str() == "-" {
-        true => Box::new(BufReader::new(std::io::stdin())),
-        false => Box::new(BufReader::new(File::open(file).map_err(|error| Error::io(file, "read", error))?)),
-    };
+    let reader = open(file)?;
     Ok(match &texts.column {
         Some(name) => Box::new(infer::column(file, reader, name)?),
         None => Box::new(infer::lines(file, reader)),
+    })
+}
+
+/// A file to read from, or stdin for `-`.
+pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
+    Ok(match file.as_os_str() == "-" {
+        true => Box::new(BufReader::new(std::io::stdin())),
+        false => Box::new(BufReader::new(File::open(file).map_err(|error| Error::io(file, "read", error))?)),
     })
 }
 

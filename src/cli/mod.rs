@@ -18,6 +18,9 @@ mod progress;
 mod provenance;
 mod report;
 mod reproduce;
+mod reward;
+#[cfg(feature = "serve")]
+mod serve;
 mod split;
 mod train;
 mod train_data;
@@ -72,6 +75,11 @@ enum Command {
     Report(report::Args),
     /// Turn texts into 10-dimensional value vectors.
     Infer(infer::Args),
+    /// What dialogues are worth for the personas of those who speak (the paper's Algorithm 1).
+    Reward(reward::Args),
+    /// Serve a model over HTTP: vectors and rewards for other programs.
+    #[cfg(feature = "serve")]
+    Serve(serve::Args),
     /// The value profile of a speaker: mean vector with intervals, groups, what stands out.
     Profile(profile::Args),
     /// Whether a model's vectors follow Schwartz's motivational circle.
@@ -100,6 +108,9 @@ impl Cli {
             Command::Compare(args) => compare::run(&args),
             Command::Report(args) => report::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
+            Command::Reward(args) => reward::run(&args, &console),
+            #[cfg(feature = "serve")]
+            Command::Serve(args) => serve::run(&args, &console),
             Command::Profile(args) => profile::run(&args, &console),
             Command::Circle(args) => profile::circle(&args, &console),
             Command::Data(command) => data::run(&command, &console),

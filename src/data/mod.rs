@@ -1,4 +1,4 @@
-//! ValueNet on disk: rows in, rows and counts out. No tensors, no tokens of a model.
+//! ValueNet and dialogues on disk: rows in, rows and counts out. No tensors, no tokens of a model.
 
 pub mod aggregate;
 pub mod annotations;
@@ -7,6 +7,7 @@ pub mod balance;
 pub mod check;
 pub mod convert;
 pub mod curate;
+pub mod dialogue;
 mod exact;
 mod jsonl;
 mod lines;

@@ -13,6 +13,7 @@ pub mod predictions;
 pub mod profiles;
 pub mod radar;
 pub mod reproduction;
+pub mod rewards;
 pub mod runs;
 pub mod seeds;
 pub mod speaker;

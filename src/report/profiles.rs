@@ -58,10 +58,7 @@ impl<W: Write> ProfileWriter<W> {
         for row in rows {
             match (self.format, &mut self.spool) {
                 (ProfileFormat::Jsonl, _) => {
-                    let line = Line { text: &row.text, utilities: row.profile };
-                    let line =
-                        serde_json::to_string(&line).map_err(Error::failure_because("cannot write JSON"))?;
-                    writeln!(self.out, "{line}").map_err(refused)?;
+                    writeln!(self.out, "{}", json(row)?).map_err(refused)?;
                 }
                 (ProfileFormat::Csv, _) => {
                     let utilities = match row.profile {
@@ -99,6 +96,15 @@ impl<W: Write> ProfileWriter<W> {
 
 fn refused(error: std::io::Error) -> Error {
     Error::failure("cannot write the value vectors").because(error)
+}
+
+/// A text and its vector as one line of JSON.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn json(row: &ScoredText) -> Result<String> {
+    let line = Line { text: &row.text, utilities: row.profile };
+    serde_json::to_string(&line).map_err(Error::failure_because("cannot write JSON"))
 }
 
 /// One line of JSON; numbers are written with as many digits as an f32 has.

@@ -1,0 +1,360 @@
+//! The service as its clients meet it: a real program with a tiny model, spoken to over plain sockets.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{folder, program, saved_model, stderr, stdout, valuenet, write};
+
+/// A service with a tiny model, which ends with the test.
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+/// An answer.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn error(&self) -> String {
+        self.json()["error"].as_str().unwrap_or_else(|| panic!("no error in {}", self.body)).to_string()
+    }
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = folder();
+        let model = saved_model(folder.path());
+        let mut child = program()
+            .args(["serve".as_ref(), model.as_os_str()])
+            .args(["--port", "0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("http://").expect("the address comes first").parse().unwrap();
+        Self { child, address, folder }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+    }
+
+    /// Sends a request on a connection of its own.
+    fn ask(&self, method: &str, path: &str, body: impl AsRef<[u8]>) -> Answer {
+        let mut stream = self.connect();
+        send(&mut stream, method, path, body.as_ref());
+        receive(&mut stream)
+    }
+
+    fn post(&self, path: &str, body: impl ToString) -> Answer {
+        self.ask("POST", path, body.to_string())
+    }
+
+    /// Asks the program to end, as `kill` and Ctrl-C do.
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until it has ended; its exit code.
+    fn ended(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    fn metric(&self, name: &str) -> f64 {
+        let text = self.ask("GET", "/metrics", "").body;
+        let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.map_or(0.0, |number| number.parse().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) {
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+}
+
+/// Reads one answer, whose body has a stated length.
+fn receive(stream: &mut TcpStream) -> Answer {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "closed after {:?}", String::from_utf8_lossy(&bytes));
+        bytes.push(byte[0]);
+    }
+    let head = String::from_utf8(bytes).unwrap().to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let mut body = vec![0; length.parse().unwrap()];
+    stream.read_exact(&mut body).unwrap();
+    Answer { status, head, body: String::from_utf8(body).unwrap() }
+}
+
+/// Whether the other side closes the connection without another word.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    matches!(stream.read(&mut [0]), Ok(0) | Err(_))
+}
+
+#[test]
+fn scores_are_those_of_infer_byte_for_byte() {
+    let server = Server::start(&[]);
+    let texts = ["helping a friend", "", "hurting \"somebody\" — gently", "painting my sister Ann"];
+    let file = write(server.folder.path(), "texts.txt", texts.join("\n"));
+    let inferred = stdout(&valuenet([
+        "infer".as_ref(),
+        server.folder.path().join("model").as_os_str(),
+        file.as_os_str(),
+    ]));
+    let lines: Vec<&str> = inferred.lines().collect();
+    let answer = server.post("/score", json!({"texts": texts}));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+    assert_eq!(answer.body, format!("{{\"results\":[{}]}}\n", lines.join(",")));
+    for (text, line) in texts.iter().zip(lines) {
+        assert_eq!(server.post("/score", json!({"text": text})).body.trim_end(), line);
+    }
+    assert_eq!(server.post("/score", json!({"texts": []})).body, "{\"results\":[]}\n");
+}
+
+#[test]
+fn rewards_are_those_of_the_command() {
+    let server = Server::start(&[]);
+    let dialogue =
+        json!({"persona": ["helping a friend", "my sister"], "utterances": ["hurting", "a friend"]});
+    let file = write(server.folder.path(), "d.jsonl", dialogue.to_string());
+    let model = server.folder.path().join("model");
+    let arguments = [
+        "reward".as_ref(),
+        model.as_os_str(),
+        file.as_os_str(),
+        "--format=jsonl".as_ref(),
+        "--gamma=0.5".as_ref(),
+    ];
+    let mut expected: Json = serde_json::from_str(&stdout(&valuenet(arguments))).unwrap();
+    expected.as_object_mut().unwrap().retain(|key, _| key != "dialogue" && key != "line");
+    let mut asked = dialogue;
+    asked["gamma"] = 0.5.into();
+    assert_eq!(server.post("/reward", &asked).json(), expected);
+    asked["literal"] = true.into();
+    assert_eq!(server.post("/reward", &asked).json()["literal"], true);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_in_words() {
+    let server = Server::start(&["--max-texts", "3"]);
+    let cases = [
+        ("/score", "", 400, "the body is empty"),
+        ("/score", "{\"text\": ", 400, "the body is no JSON: EOF while parsing a value at line 1 column 9"),
+        ("/score", "{text: 1}", 400, "key must be a string at line 1 column 2"),
+        ("/score", "{\"text\": \"a\"} b", 400, "trailing characters"),
+        ("/score", "{\"text\": 5}", 422, "invalid type: integer `5`, expected a string at line 1 column 10"),
+        ("/score", "[\"a\", null]", 422, "invalid type: the body is no object"),
+        ("/score", "text", 400, "the body is no JSON"),
+        ("/score", "{\"texts\": \"a\"}", 422, "expected a sequence"),
+        ("/score", "{\"txt\": \"a\"}", 422, "unknown field `txt`, expected `text` or `texts`"),
+        ("/score", "{}", 422, "either \"text\" or \"texts\" is needed"),
+        ("/score", "{\"text\": \"a\", \"texts\": []}", 422, "either \"text\" or \"texts\""),
+        (
+            "/score",
+            "{\"texts\": [\"a\", \"b\", \"c\", \"d\"]}",
+            413,
+            "4 texts, and at most 3 are taken at once",
+        ),
+        ("/reward", "{\"persona\": [\"a\"]}", 422, "missing field `utterances`"),
+        ("/reward", "{\"persona\": [], \"utterances\": [\"a\"]}", 422, "\"persona\" is empty"),
+        (
+            "/reward",
+            "{\"persona\": [\"a\"], \"utterances\": [\"b\", \" \"]}",
+            422,
+            "text 2 of \"utterances\" is blank",
+        ),
+        (
+            "/reward",
+            "{\"persona\": [\"a\"], \"utterances\": [\"b\"], \"gamma\": 2}",
+            422,
+            "a number from 0 to 1",
+        ),
+    ];
+    for (path, body, status, says) in cases {
+        let answer = server.post(path, body);
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+        assert!(answer.error().contains(says), "{body}: {}", answer.body);
+    }
+    let answer = server.ask("POST", "/score", b"{\"text\": \"caf\xe9\"}");
+    assert!(answer.status == 400 && answer.error().contains("no JSON"), "{}", answer.body);
+    assert_eq!(server.post("/score", json!({"text": "still here"})).status, 200);
+}
+
+#[test]
+fn unknown_paths_and_wrong_methods_are_named() {
+    let server = Server::start(&[]);
+    let answer = server.ask("GET", "/scores", "");
+    assert_eq!(
+        (answer.status, answer.error().starts_with("there is no /scores; there are /score")),
+        (404, true)
+    );
+    let answer = server.ask("GET", "/score", "");
+    assert_eq!((answer.status, answer.error().as_str()), (405, "/score does not take GET"));
+    assert!(answer.head.contains("allow: post"), "{}", answer.head);
+    assert_eq!(server.ask("DELETE", "/health", "").status, 405);
+}
+
+#[test]
+fn health_and_metrics_tell_how_it_goes() {
+    let server = Server::start(&[]);
+    let health = server.ask("GET", "/health", "").json();
+    assert_eq!((&health["status"], &health["dtype"]), (&json!("ok"), &json!("f32")));
+    assert!(health["parameters"].as_u64().unwrap() > 1000);
+    server.post("/score", json!({"texts": ["a", "b", "c"]}));
+    server.post("/score", "{");
+    assert_eq!(server.metric("valuenet_texts_scored_total"), 3.0);
+    assert_eq!(server.metric("valuenet_requests_total{path=\"/score\",status=\"200\"}"), 1.0);
+    assert_eq!(server.metric("valuenet_requests_total{path=\"/score\",status=\"400\"}"), 1.0);
+    assert_eq!(server.metric("valuenet_batch_texts_bucket{le=\"4\"}"), 1.0);
+    assert!(server.metric("valuenet_request_seconds_sum{path=\"/score\"}") > 0.0);
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_after_it_was_sent_and_before() {
+    let server = Server::start(&[]);
+    let large = json!({"text": "x".repeat(10_000_000)}).to_string();
+    let answer = server.post("/score", &large);
+    assert_eq!((answer.status, answer.error().as_str()), (413, "the body has more than 1048576 bytes"));
+
+    // A client that asks first, as curl does, need not send it.
+    let mut stream = server.connect();
+    let head =
+        "POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 10000000\r\nExpect: 100-continue\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    assert_eq!(receive(&mut stream).status, 413);
+
+    // In chunks no length is stated.
+    let mut stream = server.connect();
+    stream
+        .write_all(b"POST /score HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n")
+        .unwrap();
+    stream.write_all(&vec![b' '; 0x200000]).unwrap();
+    stream.write_all(b"\r\n0\r\n\r\n").unwrap();
+    assert_eq!(receive(&mut stream).status, 413);
+}
+
+#[test]
+fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
+    let server = Server::start(&["--read-timeout", "600ms"]);
+    let begun = Instant::now();
+    let (mut silent, mut slow_head, mut slow_body) = (server.connect(), server.connect(), server.connect());
+    slow_head.write_all(b"POST /score HT").unwrap();
+    slow_body
+        .write_all(b"POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n\r\n{\"text\":")
+        .unwrap();
+    assert_eq!(server.post("/score", json!({"text": "quick"})).status, 200);
+    assert!(begun.elapsed() < Duration::from_millis(600), "the others had to wait");
+    let answer = receive(&mut slow_body);
+    assert_eq!((answer.status, answer.error().as_str()), (408, "the body did not come within 600ms"));
+    assert!(answer.head.contains("connection: close") && is_closed(&mut slow_body));
+    assert!(is_closed(&mut slow_head) && is_closed(&mut silent));
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(server.post("/score", json!({"text": "quick"})).status, 200);
+}
+
+#[test]
+fn what_takes_too_long_or_is_too_much_is_refused_with_503() {
+    let texts: Vec<String> =
+        (0..1000).map(|number| format!("helping my sister Ann {number}").repeat(3)).collect();
+    let many = json!({"texts": texts});
+    let server = Server::start(&["--timeout", "1ms"]);
+    let answer = server.post("/score", &many);
+    assert_eq!((answer.status, answer.error().as_str()), (503, "the texts were not scored within 1ms"));
+    assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
+
+    // What waits is full for as long as the first batch is gathered.
+    let server = Server::start(&["--max-delay", "1s", "--max-waiting", "2"]);
+    let mut first = server.connect();
+    send(&mut first, "POST", "/score", json!({"texts": ["a", "b"]}).to_string().as_bytes());
+    while server.metric("valuenet_texts_waiting") < 2.0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let answer = server.post("/score", json!({"text": "c"}));
+    assert_eq!((answer.status, answer.error().as_str()), (503, "too many texts wait to be scored"));
+    assert_eq!(receive(&mut first).status, 200);
+}
+
+#[test]
+fn requests_at_the_same_time_are_scored_together() {
+    let server = Server::start(&["--max-delay", "500ms"]);
+    let mut clients: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        send(client, "POST", "/score", json!({"text": format!("number {number}")}).to_string().as_bytes());
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(receive(client).json()["text"], format!("number {number}"));
+    }
+    assert_eq!(server.metric("valuenet_texts_scored_total"), 8.0);
+    assert!(server.metric("valuenet_batch_texts_count") <= 4.0);
+}
+
+#[test]
+fn it_ends_when_asked_and_answers_what_it_has_begun() {
+    for name in ["TERM", "INT"] {
+        let server = Server::start(&["--max-delay", "700ms"]);
+        let (mut waiting, idle) = (server.connect(), server.connect());
+        send(&mut waiting, "POST", "/score", b"{\"text\": \"in between\"}");
+        while server.metric("valuenet_texts_waiting") < 1.0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server.signal(name);
+        assert_eq!(receive(&mut waiting).json()["text"], "in between");
+        assert!(is_closed(&mut waiting));
+        drop(idle);
+        let address = server.address;
+        assert_eq!(server.ended(), Some(0), "{name}");
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_costs_nothing() {
+    let server = Server::start(&["--max-delay", "300ms"]);
+    for _ in 0..5 {
+        let mut client = server.connect();
+        send(&mut client, "POST", "/score", b"{\"text\": \"nobody waits for this\"}");
+        client.shutdown(Shutdown::Both).unwrap();
+    }
+    assert_eq!(server.post("/score", json!({"text": "but for this"})).status, 200);
+    assert_eq!(server.metric("valuenet_texts_waiting"), 0.0);
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error() {
+    let server = Server::start(&[]);
+    let model = server.folder.path().join("model").display().to_string();
+    let output = valuenet(["serve", &model, "--port", &server.address.port().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot listen on 127.0.0.1:"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--port 0"));
+}
