@@ -8,10 +8,13 @@ use serde_json::{Map, Value as Json};
 use super::records::{Record, Records};
 use crate::error::{Error, Result};
 
+/// A line's number, and its object or what is wrong with it.
+type Line = (u64, Result<Map<String, Json>, String>);
+
 /// The rows of a text. The columns are all keys in the order in which they first occur; a key that a line lacks is an empty cell.
 pub(super) fn parse(bytes: &[u8]) -> Records {
     let lines = bytes.split(|&byte| byte == b'\n').zip(1u64..);
-    let objects: Vec<(u64, Result<Map<String, Json>, String>)> = lines
+    let objects: Vec<Line> = lines
         .filter(|(line, _)| !line.trim_ascii().is_empty())
         .map(|(line, number)| (number, object(line)))
         .collect();
@@ -23,7 +26,7 @@ pub(super) fn parse(bytes: &[u8]) -> Records {
             names.push(key.clone());
         }
     }
-    let row = |(line, object): (u64, Result<Map<String, Json>, String>)| {
+    let row = |(line, object): Line| {
         let cells = object.and_then(|object| {
             let mut cells = vec![String::new(); names.len()];
             for (key, value) in object {
