@@ -294,9 +294,9 @@ fn the_program_writes_the_same_bytes_with_any_number_of_threads() {
     assert_eq!(stderr(&one), stderr(&two));
     assert!(stderr(&one).contains("dropped: near an earlier one"), "{}", stderr(&one));
     let rows = stdout(&one);
-    let line = |row: &str| row.rsplit(',').next().unwrap().parse::<u64>().unwrap();
-    let lines: Vec<u64> = rows.lines().skip(1).map(line).collect();
-    assert!(lines.len() > 1000 && lines.is_sorted() && lines[0] == 1);
+    let numbers = rows.lines().skip(1).map(|row| row.rsplit(',').next().unwrap().parse().unwrap());
+    let numbers: Vec<u64> = numbers.collect();
+    assert!(numbers.len() > 1000 && numbers.is_sorted() && numbers[0] == 1);
 }
 
 #[test]
