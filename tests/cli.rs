@@ -766,9 +766,17 @@ fn seeds_on_several_devices_at_a_time_give_the_runs_they_give_one_by_one() {
     assert!(weights == one_by_one, "other weights");
     assert_eq!(table.replace("together", "one-by-one"), expected);
     assert!(said.contains("── seed 3"), "{said}");
-    let unknown = valuenet(["train", &config, "-o", "x", "--seeds", "1,2", "--devices", "cpu,tpu"]);
+    let other = folder.path().join("other").display().to_string();
+    let unknown = valuenet(["train", &config, "-o", &other, "--seeds", "1,2", "--devices", "cpu,tpu"]);
     assert_fails(&unknown, 2, &["\"tpu\" is no device"]);
+    assert!(!Path::new(&other).exists(), "nothing was begun");
     assert_fails(&valuenet(["train", &config, "--devices", "cpu,cpu"]), 2, &["--seeds"]);
+}
+
+#[test]
+#[cfg(not(feature = "serve"))]
+fn a_build_without_the_service_names_its_feature() {
+    assert_fails(&valuenet(["serve", "runs/x", "--port", "0"]), 2, &["has no service", "--features serve"]);
 }
 
 #[test]

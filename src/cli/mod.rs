@@ -21,6 +21,9 @@ mod reproduce;
 mod reward;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(not(feature = "serve"))]
+#[path = "not_built.rs"]
+mod serve;
 mod split;
 mod train;
 mod train_data;
@@ -78,7 +81,6 @@ enum Command {
     /// What dialogues are worth for the personas of those who speak (the paper's Algorithm 1).
     Reward(reward::Args),
     /// Serve a model over HTTP: vectors and rewards for other programs.
-    #[cfg(feature = "serve")]
     Serve(serve::Args),
     /// The value profile of a speaker: mean vector with intervals, groups, what stands out.
     Profile(profile::Args),
@@ -109,7 +111,6 @@ impl Cli {
             Command::Report(args) => report::run(&args, &console),
             Command::Infer(args) => infer::run(&args, &console),
             Command::Reward(args) => reward::run(&args, &console),
-            #[cfg(feature = "serve")]
             Command::Serve(args) => serve::run(&args, &console),
             Command::Profile(args) => profile::run(&args, &console),
             Command::Circle(args) => profile::circle(&args, &console),

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use anyhow::Context;
 use valuenet::data::Split;
+use valuenet::nn::device;
 use valuenet::report::Format;
 use valuenet::run::{self, Saved};
 
@@ -57,6 +58,9 @@ fn train_seeds(args: &Args, folder: &Path, console: &Console) -> anyhow::Result<
             }
         }
         return Ok(true);
+    }
+    for device in &args.devices {
+        device::open(device)?; // before the first of them has begun
     }
     // Several bars would write over each other, so each run only says when it begins and how it ends.
     let waiting = Mutex::new(args.seeds.iter().copied());
