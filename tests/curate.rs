@@ -80,9 +80,13 @@ fn irregular_and_inflected_forms_have_the_stem_of_their_word() {
             assert_eq!(stems.of(word), stems.of(form), "{word} {form}");
         }
     }
-    for (one, other) in
-        [("authority", "author"), ("custom", "customer"), ("wellness", "well"), ("law", "lawn")]
-    {
+    for (one, other) in [
+        ("authority", "author"),
+        ("custom", "customer"),
+        ("compassion", "compass"),
+        ("wellness", "well"),
+        ("law", "lawn"),
+    ] {
         assert_ne!(stems.of(one), stems.of(other), "{one} {other}");
     }
 }
@@ -263,8 +267,7 @@ fn rows_and_summary_are_written_as_a_user_reads_them() {
         [(RowFormat::Csv, false, false), (RowFormat::Csv, true, true), (RowFormat::Jsonl, false, false)]
     {
         let mut curation = Curation::new(&keywords, settings());
-        let mut writer =
-            CuratedWriter::new(format, Detail { file, all_keywords }, &keywords, Vec::new()).unwrap();
+        let mut writer = CuratedWriter::new(format, Detail { file, all_keywords }, &keywords, Vec::new());
         let path = Path::new("train.csv");
         curation.file(path, SAMPLE.as_bytes(), &mut |found, _| writer.write(path, found)).unwrap();
         shown += &String::from_utf8(writer.finish().unwrap()).unwrap();
@@ -348,8 +351,8 @@ proptest! {
         let forth = texts(&format!("{one}\n{other}"), Some(similarity));
         let back = texts(&format!("{other}\n{one}"), Some(similarity));
         prop_assert_eq!(forth.len(), back.len());
-        prop_assert_eq!(&forth[0], &one);
-        prop_assert_eq!(&back[0], &other);
+        prop_assert_eq!(forth[0].as_str(), one.trim());
+        prop_assert_eq!(back[0].as_str(), other.trim());
         prop_assert_eq!(texts(&format!("{one}\n{one}"), Some(similarity)).len(), 1);
     }
 

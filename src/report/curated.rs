@@ -35,6 +35,7 @@ pub struct CuratedWriter<'a, W: Write> {
     detail: Detail,
     keywords: &'a Keywords,
     out: W,
+    begun: bool,
 }
 
 /// A row; its fields are the columns.
@@ -50,16 +51,19 @@ struct Line<'a> {
 }
 
 impl<'a, W: Write> CuratedWriter<'a, W> {
-    /// A writer in the given format.
-    ///
-    /// # Errors
-    /// If the header cannot be written.
-    pub fn new(format: RowFormat, detail: Detail, keywords: &'a Keywords, mut out: W) -> Result<Self> {
-        if format == RowFormat::Csv {
-            let file = if detail.file { ",file" } else { "" };
-            writeln!(out, "scenario,value,keyword,source,line{file}").map_err(refused)?;
+    /// A writer in the given format; it writes nothing yet.
+    pub fn new(format: RowFormat, detail: Detail, keywords: &'a Keywords, out: W) -> Self {
+        Self { format, detail, keywords, out, begun: false }
+    }
+
+    /// Writes a header, once: what fails before the first rows leaves nothing behind.
+    fn begin(&mut self) -> Result<()> {
+        if self.format == RowFormat::Csv && !self.begun {
+            let file = if self.detail.file { ",file" } else { "" };
+            writeln!(self.out, "scenario,value,keyword,source,line{file}").map_err(refused)?;
         }
-        Ok(Self { format, detail, keywords, out })
+        self.begun = true;
+        Ok(())
     }
 
     /// Writes some scenarios of a file.
@@ -67,6 +71,7 @@ impl<'a, W: Write> CuratedWriter<'a, W> {
     /// # Errors
     /// If they cannot be written; the source is the operating system's error.
     pub fn write(&mut self, file: &Path, found: &[Found]) -> Result<()> {
+        self.begin()?;
         let failed = |error: csv::Error| Error::failure("cannot write CSV").because(error);
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         for found in found {
@@ -105,6 +110,7 @@ impl<'a, W: Write> CuratedWriter<'a, W> {
     /// # Errors
     /// If it cannot be written.
     pub fn finish(mut self) -> Result<W> {
+        self.begin()?;
         self.out.flush().map_err(refused)?;
         Ok(self.out)
     }

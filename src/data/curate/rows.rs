@@ -147,8 +147,10 @@ const JSON_HELP: &str = "each line is a JSON object; --column names the key that
 
 /// The scenario in a JSON object, or what is wrong with it; none if it is null.
 fn object(line: &str, key: Option<&str>) -> Result<Option<(String, Option<Value>)>, String> {
-    let object: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(line).map_err(|error| format!("not a JSON object: {error}"))?;
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
+        let what = error.to_string();
+        format!("not a JSON object: {}", what.split(" at line").next().unwrap_or_default())
+    })?;
     let found = match key {
         Some(key) => object.get(key),
         None => USUAL.iter().find_map(|key| object.get(*key)),
