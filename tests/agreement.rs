@@ -170,7 +170,7 @@ fn intervals_hold_the_figures_and_workers_who_agree_least_come_first() {
     let item = |number: usize| {
         let right = Label::ALL[number % 3];
         let guess = Label::ALL[number * number % 7 % 3];
-        let odd = if number % 5 == 0 { guess } else { right };
+        let odd = if number.is_multiple_of(5) { guess } else { right };
         Rated {
             value: Value::ALL[number % 2],
             text: number,
