@@ -280,7 +280,7 @@ fn annotate(folder: &Path) {
     let says = |label: Label| ["no", "unrelated", "yes"][label.index()];
     for (number, sample) in samples(240).iter().enumerate() {
         let second = Value::ALL[(sample.value.index() + 3) % Value::COUNT];
-        let values = [Some(sample.value), (number % 4 == 0).then_some(second)];
+        let values = [Some(sample.value), number.is_multiple_of(4).then_some(second)];
         for value in values.into_iter().flatten() {
             for worker in 0..6 {
                 let answer = match (worker, number % 8) {
