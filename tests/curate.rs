@@ -204,7 +204,8 @@ fn every_shape_of_file_gives_the_same_scenarios() {
 
 #[test]
 fn a_bad_record_is_named_by_file_and_line() {
-    let table: [(&str, Vec<u8>, &str); 10] = [
+    let table: [(&str, Vec<u8>, &str); 11] = [
+        ("a.csv", "id,text\n1,a family, mine\n".into(), "a.csv:2: 3 cells, but the header has 2"),
         ("a.txt", b"a family\ncaf\xe9\n".into(), "a.txt:2: the byte 0xe9 is not UTF-8"),
         ("a.csv", b"id,text\n1,caf\xe9\n".into(), "a.csv:2: the byte 0xe9 is not UTF-8"),
         (
@@ -212,7 +213,7 @@ fn a_bad_record_is_named_by_file_and_line() {
             "id,body\n1,x\n".into(),
             "a.csv:1: there is no column \"scenario\" or \"situation\" or \"text\"",
         ),
-        ("a.csv", "id,text\n1,x\n2\n".into(), "a.csv:3: the row has 1 cells and none for column text"),
+        ("a.csv", "id,text\n1,x\n2\n".into(), "a.csv:3: 1 cells, but the header has 2"),
         ("a.csv", "id,text\n1,x\n2,\"y\n3,z\n".into(), "a.csv:3: a quote is opened here and never closed"),
         ("a.csv", "id,text\n1,\"x\" y\n".into(), "a.csv:2: text after the closing quote"),
         ("a.jsonl", "{\"text\": \"x\"}\n{\"text\"\n".into(), "a.jsonl:2: not a JSON object"),

@@ -217,10 +217,11 @@ fn records(
     for record in reader(delimiter, &block.bytes).into_byte_records() {
         let record = record.map_err(|error| Error::data(path, error.to_string()))?;
         let line = before + lines.line_of(&record);
-        let cell = record.get(text).ok_or_else(|| {
-            let what = format!("the row has {} cells and none for column {}", record.len(), names[text]);
-            Error::row(path, line, what).help(format!("the header has {} columns", names.len()))
-        })?;
+        if record.len() != names.len() {
+            let what = format!("{} cells, but the header has {}", record.len(), names.len());
+            return Err(Error::row(path, line, what).help("a cell with a delimiter in it stands in quotes"));
+        }
+        let cell = &record[text];
         let scenario = std::str::from_utf8(cell).map_err(|error| not_utf8(path, line, cell, error))?;
         let own = value.and_then(|place| std::str::from_utf8(record.get(place)?).ok());
         let own = own.and_then(|name| name.trim_matches(['[', ']', ' ']).parse().ok());
