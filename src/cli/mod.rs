@@ -104,7 +104,8 @@ impl Cli {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()?;
         // On a thread of the pool, so that handing out work wakes only the others.
         pool.install(|| match self.command {
-            Command::Train(args) => train::run(&args, &console),
+            Command::Train(args) if args.seeds.is_empty() => train::run(&args, &console),
+            Command::Train(args) => train_seeds::run(&args, &console),
             Command::Eval(args) => eval::run(&args, &console),
             Command::Reproduce(args) => reproduce::run(&args, &console),
             Command::Compare(args) => compare::run(&args),

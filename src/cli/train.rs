@@ -25,7 +25,6 @@ use super::output::{Console, write_result};
 use super::progress::Download;
 use super::provenance::{describe, now};
 use super::train_data::Data;
-use super::train_seeds;
 use super::train_session::{Outcome, Place, Session};
 
 #[derive(clap::Args, Clone, Default)]
@@ -95,10 +94,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    match args.seeds.is_empty() {
-        true => Ok(train(args, console)?.exit_code()),
-        false => train_seeds::run(args, console),
-    }
+    Ok(train(args, console)?.exit_code())
 }
 
 /// Trains as the arguments say.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use super::records::{Records, text};
+use super::record::Records;
+use super::records::text;
 use super::table::Sample;
 use crate::error::{Error, Result};
 use crate::value::{Label, Value};

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use super::records::{Record, Records, text};
+use super::record::{Record, Records};
+use super::records::text;
 use super::table::{Columns, NO_ROWS, Sample};
 use crate::error::{Error, Result};
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use csv::ByteRecord;
 use serde_json::{Map, Value as Json};
 
-use super::records::{Record, Records};
+use super::record::{Record, Records};
 use crate::error::{Error, Result};
 
 /// A line's number, and its object or what is wrong with it.

@@ -14,6 +14,7 @@ mod lines;
 mod parquet;
 pub mod partition;
 pub mod quoting;
+mod record;
 mod records;
 pub mod splits;
 pub mod stats;

@@ -14,7 +14,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
-use super::records::{Record, Records};
+use super::record::{Record, Records};
 use crate::error::{Error, Result};
 
 const HELP: &str = "files without compression or with Snappy are read, as pandas and datasets write them";

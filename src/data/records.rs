@@ -5,6 +5,7 @@ use std::path::Path;
 use csv::ByteRecord;
 
 use super::lines::Lines;
+use super::record::{Record, Records};
 use super::{jsonl, parquet, quoting};
 use crate::error::{Error, Result};
 
@@ -29,24 +30,6 @@ impl FileKind {
             _ => FileKind::Csv,
         }
     }
-}
-
-/// The rows of a file.
-#[derive(Debug, Default)]
-pub(super) struct Records {
-    /// The columns' names as they are written, without blanks around them.
-    pub names: Vec<String>,
-    /// The rows in order.
-    pub rows: Vec<Record>,
-}
-
-/// A row.
-#[derive(Debug)]
-pub(super) struct Record {
-    /// The line it begins on, or its number in a Parquet file, counted from 1.
-    pub line: u64,
-    /// A cell for each column, or what is wrong with the row.
-    pub cells: Result<ByteRecord, String>,
 }
 
 impl Records {

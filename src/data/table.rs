@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
 
-use super::records::{Records, text};
+use super::record::Records;
+use super::records::text;
 use crate::error::{Error, Result};
 use crate::value::{Label, Value};
 

@@ -5,7 +5,8 @@
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{cpu, gpu};
+use super::cpu;
+use super::gpu::{copies, machine};
 
 /// The gradient of an input.
 #[derive(Debug)]
@@ -72,7 +73,7 @@ impl Sum {
     pub fn dense(&self, shape: &Shape) -> Result<Tensor> {
         match self {
             Sum::Dense(tensor) => Ok(tensor.clone()),
-            Sum::Rows(ids, rows) if gpu::holds(rows) => gpu::scatter(shape, ids, rows),
+            Sum::Rows(ids, rows) if machine::holds(rows) => copies::scatter(shape, ids, rows),
             Sum::Rows(ids, rows) => {
                 let zeros = Tensor::zeros(shape, rows.dtype(), rows.device())?;
                 zeros.index_add(&Tensor::new(ids.as_slice(), rows.device())?, rows, 0)
@@ -109,7 +110,7 @@ pub fn unique_rows(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
 /// `a + b`, in the memory of `a` where that is possible.
 pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor> {
     const BLOCK: usize = 1 << 14;
-    if gpu::holds(&a) || !(cpu::holds(&a) && cpu::holds(b)) {
+    if machine::holds(&a) || !(cpu::holds(&a) && cpu::holds(b)) {
         return a + b;
     }
     let b = cpu::values(b)?;

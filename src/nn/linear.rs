@@ -8,9 +8,9 @@ use candle_core::{DType, Result, Tensor};
 use super::activation::Activation;
 use super::cpu::{self, Matrix, Rhs, product};
 use super::dropout::Dropout;
-use super::gpu::linear::Stacked;
-use super::gpu::{self, Fused};
+use super::gpu::{self, Fused, Stacked};
 use super::gradients::Gradient;
+use super::laid_out::LaidOut;
 use super::noise::Mask;
 use super::params::{Init, Scope};
 use super::precision::Precision;
@@ -99,15 +99,6 @@ pub struct Joined {
     pub precision: Precision,
     /// The weights as the kernel reads them, if they are at hand.
     pub laid_out: Option<LaidOut>,
-}
-
-/// The weights of layers as products read them.
-#[derive(Debug, Clone)]
-pub enum LaidOut {
-    /// For the CPU.
-    Cpu(Arc<Rhs>),
-    /// For a GPU.
-    Gpu(Stacked),
 }
 
 /// What follows a linear layer.

@@ -15,6 +15,7 @@ pub mod embedding;
 pub mod gated;
 pub mod gpu;
 pub mod gradients;
+pub mod laid_out;
 pub mod layer_norm;
 pub mod linear;
 pub mod losses;

@@ -12,7 +12,7 @@ use candle_core::{DType, Result, Shape, Tensor, Var};
 use super::cpu;
 use super::gpu::{self, Fused, Fusion, Pass, Uploads};
 use super::gradients::{Gradient, Gradients, Sum, add};
-use super::linear::LaidOut;
+use super::laid_out::LaidOut;
 use super::noise::{Mask, Noise};
 use super::precision::Precision;
 

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::machine::address;
-use super::{Arg, fresh, launch};
+use super::machine::{address, fresh, launch};
+use super::work::Arg;
 
 /// The numbers of a tensor that one warp has, as in `kernels/optimiser.cu`.
 const CHUNK: usize = 8192;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::{Arg, Fused, Fusion, Pass, fresh, launch, mask_args, suffix};
+use super::machine::{fresh, launch};
+use super::work::{Arg, mask_args, suffix};
+use super::{Fused, Fusion, Pass};
 use crate::nn::attention::{Attention, Offsets, Visible};
 use crate::nn::gradients::Sum;
 use crate::nn::noise::CHUNK;

@@ -15,7 +15,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice, DeviceId};
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor};
 
-use super::machine::{BLOCK, Factor, Product};
+use super::work::{BLOCK, Factor, Product};
 
 mod kernels {
     include!(concat!(env!("OUT_DIR"), "/kernels.rs"));

@@ -2,7 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Fused, Fusion, Pass, by_fours, fresh, launch, mask_args, suffix};
+use super::machine::{fresh, launch};
+use super::work::{by_fours, mask_args, suffix};
+use super::{Fused, Fusion, Pass};
 use crate::nn::activation::Activation;
 use crate::nn::dropout::Dropout;
 use crate::nn::gated::Gated;

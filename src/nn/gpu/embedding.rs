@@ -1,8 +1,10 @@
 //! Embedding tables on a GPU: a thread for each number of a row.
 
-use candle_core::{DType, Result, Shape, Tensor};
+use candle_core::{DType, Result, Tensor};
 
-use super::{Arg, Fused, Fusion, Pass, dtype, fresh, launch};
+use super::machine::{fresh, launch};
+use super::work::{Arg, dtype};
+use super::{Fused, Fusion, Pass};
 use crate::nn::embedding::Lookup;
 use crate::nn::gradients::{Sum, unique_rows};
 
@@ -70,17 +72,4 @@ fn grouped(group_of: &[u32], groups: usize) -> (Vec<u32>, Vec<u32>) {
         |group: usize| order.partition_point(|&item| (group_of[item as usize] as usize) < group) as u32;
     let starts = (0..=groups).map(start).collect();
     (order, starts)
-}
-
-/// A table of this shape that is zero but for `rows` at `ids`.
-///
-/// # Errors
-/// If the GPU fails.
-pub fn scatter(shape: &Shape, ids: &[u32], rows: &Tensor) -> Result<Tensor> {
-    let table = Tensor::zeros(shape, rows.dtype(), rows.device())?;
-    let (count, width) = rows.dims2()?;
-    let places = Tensor::new(ids, rows.device())?;
-    let args = [(&table).into(), rows.into(), (&places).into(), count.into(), width.into()];
-    launch("scatter", super::suffix(rows.dtype())?, count * width, &args)?;
-    Ok(table)
 }

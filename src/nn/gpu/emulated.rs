@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, DType, Device, Result, Shape, Storage, Tensor};
 
-use super::machine::{BLOCK, Factor, Product};
+use super::work::{BLOCK, Factor, Product};
 use crate::nn::cpu::{Matrix, MatrixMut, multiply as multiply_matrices};
 
 unsafe extern "C" {

@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::{Fused, Fusion, Pass, ROWS_A_THREAD, fresh, launch, suffix, sum_partials};
+use super::machine::{fresh, launch};
+use super::work::suffix;
+use super::{Fused, Fusion, Pass, ROWS_A_THREAD, sum_partials};
 use crate::nn::gradients::Sum;
 use crate::nn::layer_norm::Normalise;
 

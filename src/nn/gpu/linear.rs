@@ -2,66 +2,26 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::copies::Stacked;
 use super::elementwise::{activate_backward, drop};
-use super::{
-    Arg, Factor, Fused, Fusion, Pass, by_fours, column_sums, dtype, fresh, launch, mask_args, product, suffix,
-};
+use super::machine::{fresh, launch, product};
+use super::work::{Factor, by_fours, dtype, mask_args, suffix};
+use super::{Fused, Fusion, Pass, column_sums};
 use crate::nn::gradients::Sum;
-use crate::nn::linear::{Joined, LaidOut, Then};
-use crate::nn::precision::Precision;
-
-/// The weights of layers below each other, (out₁ + out₂ + …, in), as products read them, and their biases.
-#[derive(Debug, Clone)]
-pub struct Stacked {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Stacked {
-    /// Stacks weights, (out, in) each, and biases.
-    ///
-    /// # Errors
-    /// If the GPU fails.
-    pub fn new(weights: &[&Tensor], biases: &[&Tensor], precision: Precision) -> Result<Self> {
-        Ok(Self { weight: stack(weights, dtype(precision))?, bias: stack(biases, DType::F32)? })
-    }
-}
-
-/// Tensors below each other.
-fn stack(parts: &[&Tensor], dtype: DType) -> Result<Tensor> {
-    if let [single] = parts {
-        return single.to_dtype(dtype);
-    }
-    let rows: usize = parts.iter().map(|part| part.dims()[0]).sum();
-    let shape = [&[rows], &parts[0].dims()[1..]].concat();
-    let whole = fresh(shape, dtype, parts[0].device())?;
-    let mut start = 0;
-    for four in parts.chunks(4) {
-        let counts: Vec<usize> = four.iter().map(|part| part.elem_count()).collect();
-        let mut args = vec![Arg::At(&whole, start)];
-        for place in 0..4 {
-            args.push(four.get(place).map_or(Arg::NULL, |part| (*part).into()));
-            args.push(counts.get(place).copied().unwrap_or(0).into());
-        }
-        let count = counts.iter().sum();
-        launch("stack", suffix(dtype)?, by_fours(count), &args)?;
-        start += count;
-    }
-    Ok(whole)
-}
+use crate::nn::laid_out::LaidOut;
+use crate::nn::linear::{Joined, Then};
 
 impl Fused for Joined {
     fn forward(&self, pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
         let (x, layers, residual) = self.parts(inputs)?;
         let factors = dtype(self.precision);
-        let stacked = match &self.laid_out {
+        let Stacked { weight, bias } = match &self.laid_out {
             Some(LaidOut::Gpu(stacked)) => stacked.clone(),
             _ => {
                 let part = |first: usize| layers.iter().skip(first).step_by(2).collect::<Vec<_>>();
                 Stacked::new(&part(0), &part(1), self.precision)?
             }
         };
-        let Stacked { weight, bias } = stacked;
         let of_result = if matches!(self.then, Then::Widen) { DType::F32 } else { factors };
         let x = x.to_dtype(factors)?;
         let z = product(Factor::plain(&x), Factor::transposed(&weight), of_result)?; // (rows, out)

@@ -6,90 +6,7 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use super::cuda;
 #[cfg(feature = "cuda-emulation")]
 use super::emulated;
-
-/// The threads of a block: four warps.
-#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
-pub(super) const BLOCK: usize = 128;
-
-/// What a kernel is given.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Arg<'a> {
-    /// The address of a contiguous tensor's number `.1`.
-    At(&'a Tensor, usize),
-    /// A number, or an address, in the lowest bits.
-    Bits(u64),
-}
-
-impl Arg<'_> {
-    /// The address of nothing.
-    pub(super) const NULL: Self = Self::Bits(0);
-
-    fn value(&self) -> Result<u64> {
-        match self {
-            Self::At(tensor, place) => Ok(address(tensor)? + (place * tensor.dtype().size_in_bytes()) as u64),
-            Self::Bits(bits) => Ok(*bits),
-        }
-    }
-}
-
-impl<'a> From<&'a Tensor> for Arg<'a> {
-    fn from(tensor: &'a Tensor) -> Self {
-        Self::At(tensor, 0)
-    }
-}
-
-impl From<usize> for Arg<'_> {
-    fn from(number: usize) -> Self {
-        Self::Bits(number as u64)
-    }
-}
-
-impl From<u32> for Arg<'_> {
-    fn from(number: u32) -> Self {
-        Self::Bits(number.into())
-    }
-}
-
-impl From<f32> for Arg<'_> {
-    fn from(number: f32) -> Self {
-        Self::Bits(number.to_bits().into())
-    }
-}
-
-/// A factor of a product: a contiguous matrix, or that matrix transposed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Factor<'a> {
-    pub(super) matrix: &'a Tensor,
-    pub(super) is_transposed: bool,
-}
-
-impl<'a> Factor<'a> {
-    /// The matrix as it is.
-    pub(super) fn plain(matrix: &'a Tensor) -> Self {
-        Self { matrix, is_transposed: false }
-    }
-
-    /// The matrix transposed.
-    pub(super) fn transposed(matrix: &'a Tensor) -> Self {
-        Self { matrix, is_transposed: true }
-    }
-
-    fn dims(self) -> Result<(usize, usize)> {
-        let (rows, columns) = self.matrix.dims2()?;
-        Ok(if self.is_transposed { (columns, rows) } else { (rows, columns) })
-    }
-}
-
-/// `to = a b`, of which all sizes are known to fit: (m, k) and (k, n) to (m, n).
-#[derive(Debug)]
-pub(super) struct Product<'a> {
-    pub(super) a: Factor<'a>,
-    pub(super) b: Factor<'a>,
-    pub(super) to: &'a Tensor,
-    pub(super) m: usize,
-    pub(super) n: usize,
-    pub(super) k: usize,
-}
+use super::work::{Arg, BLOCK, Factor, Product};
 
 /// Whether the kernels can work on this tensor.
 pub fn holds(tensor: &Tensor) -> bool {
@@ -118,14 +35,23 @@ pub(super) fn launch(name: &'static str, types: &'static str, threads: usize, ar
         Arg::At(tensor, _) => Some(tensor.device()),
         Arg::Bits(_) => None,
     });
-    let values = args.iter().map(Arg::value).collect::<Result<Vec<u64>>>()?;
+    let blocks = threads.div_ceil(BLOCK);
+    let values = args.iter().map(value).collect::<Result<Vec<u64>>>()?;
     match device {
         _ if threads == 0 => Ok(()),
         #[cfg(feature = "cuda")]
-        Some(Device::Cuda(device)) => cuda::launch(device, (name, types), threads.div_ceil(BLOCK), &values),
+        Some(Device::Cuda(device)) => cuda::launch(device, (name, types), blocks, &values),
         #[cfg(feature = "cuda-emulation")]
-        Some(Device::Cpu) => emulated::launch(&format!("{name}_{types}"), threads.div_ceil(BLOCK), values),
-        _ => candle_core::bail!("nothing here runs the kernel {name}_{types} on {values:?}"),
+        Some(Device::Cpu) => emulated::launch(&format!("{name}_{types}"), blocks, values),
+        _ => candle_core::bail!("nothing here runs {blocks} blocks of {name}_{types} on {values:?}"),
+    }
+}
+
+/// An argument as the lowest bits of a number.
+fn value(arg: &Arg) -> Result<u64> {
+    match arg {
+        Arg::At(tensor, place) => Ok(address(tensor)? + (place * tensor.dtype().size_in_bytes()) as u64),
+        Arg::Bits(bits) => Ok(*bits),
     }
 }
 

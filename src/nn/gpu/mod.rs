@@ -6,6 +6,7 @@
 
 pub mod adamw;
 mod attention;
+pub(super) mod copies;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod elementwise;
@@ -13,21 +14,23 @@ mod embedding;
 #[cfg(feature = "cuda-emulation")]
 mod emulated;
 mod layer_norm;
-pub mod linear;
-mod machine;
+mod linear;
+pub(super) mod machine;
 mod rotary;
+mod work;
 
 use candle_core::{DType, Result, Tensor};
 
+pub use copies::{Stacked, scatter};
 #[cfg(feature = "cuda")]
 pub use cuda::open;
-pub use embedding::{TABLES, scatter};
+pub use embedding::TABLES;
 pub use machine::holds;
 
 use super::gradients::Sum;
-use super::noise::Mask;
 use super::precision::Precision;
-use machine::{Arg, Factor, fresh, launch, product};
+use machine::{fresh, launch};
+use work::suffix;
 
 /// The GPU form of an [`super::tape::Op`]. All tensors are contiguous, f32 or bfloat16, and on one GPU.
 pub trait Fused {
@@ -72,34 +75,6 @@ pub struct Fusion {
 }
 
 pub use attention::Uploads;
-
-/// The type of activations.
-fn dtype(precision: Precision) -> DType {
-    match precision {
-        Precision::F32 => DType::F32,
-        Precision::Bf16 => DType::BF16,
-    }
-}
-
-/// The end of a kernel's name for tensors of this type.
-fn suffix(dtype: DType) -> Result<&'static str> {
-    match dtype {
-        DType::F32 => Ok("f32"),
-        DType::BF16 => Ok("bf16"),
-        other => candle_core::bail!("the GPU kernels take f32 and bf16, not {other:?}"),
-    }
-}
-
-/// How a mask stands among a kernel's arguments.
-fn mask_args(mask: Option<&Mask>) -> [Arg<'static>; 7] {
-    let ([k0, k1, s0, s1, s2], dropped, scale) = mask.map_or(([0; 5], 0, 1.0), Mask::words);
-    [k0.into(), k1.into(), s0.into(), s1.into(), s2.into(), dropped.into(), scale.into()]
-}
-
-/// The threads of a kernel that has four numbers a thread.
-fn by_fours(numbers: usize) -> usize {
-    numbers.div_ceil(4)
-}
 
 /// Rows of which one thread adds up a column.
 const ROWS_A_THREAD: usize = 32;

@@ -2,7 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::{Arg, Fused, Fusion, Pass, fresh, launch, suffix};
+use super::machine::{fresh, launch};
+use super::work::{Arg, suffix};
+use super::{Fused, Fusion, Pass};
 use crate::nn::gradients::Sum;
 use crate::nn::rotary::Rotary;
 
