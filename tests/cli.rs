@@ -288,6 +288,9 @@ fn vectors_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn resume_refuses_what_has_changed_and_names_it() {
     let trained = Trained::new();
+    let same_data = format!("data.dir={:?}", trained.path("./data"));
+    let elsewhere = trained.train(&["--resume", "--set", &same_data]);
+    assert!(elsewhere.status.success(), "{}", stderr(&elsewhere));
     let changed = trained.train(&["--resume", "--set", "train.learning_rate=0.5"]);
     assert_fails(&changed, 2, &["train.learning_rate was 0.001 and is 0.5"]);
     assert_fails(&trained.train(&["--resume", "--limit", "9"]), 2, &["--limit was none and is 9"]);

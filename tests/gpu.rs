@@ -54,13 +54,13 @@ fn assert_close(
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU, or the feature cuda-emulation")]
+#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn the_device_has_gpu_kernels() {
     assert!(gpu::holds(&Tensor::zeros(1, DType::F32, device()).unwrap()));
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU, or the feature cuda-emulation")]
+#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn attention_over_more_keys_than_a_warp_has_lanes_is_right() {
     for (heads, width, lengths) in [(1, 64, [70, 33]), (2, 33, [40, 3]), (1, 256, [35, 1]), (3, 4, [64, 32])]
     {
@@ -127,7 +127,7 @@ fn check_bfloat16<O: Op>(make: impl Fn() -> O, inputs: &[Tensor], rounded: usize
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU, or the feature cuda-emulation")]
+#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn operations_on_bfloat16_lose_no_more_than_its_precision() {
     let lengths = [40, 3];
     check_bfloat16(|| attention(2, &lengths, &lengths, Some(mask(5, 0.2))), &[random(&[43, 48], 0)], 1);
@@ -149,7 +149,7 @@ fn operations_on_bfloat16_lose_no_more_than_its_precision() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU, or the feature cuda-emulation")]
+#[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn every_family_in_bfloat16_stays_close_to_f32() {
     for golden in Golden::regressions() {
         let network = golden.valued(Range::ScaledSigmoid);

@@ -11,6 +11,7 @@ mod damage;
 mod data;
 mod disk;
 mod golden;
+#[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
 mod gpu;
 mod hub;
 mod infer;
