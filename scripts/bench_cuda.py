@@ -1,11 +1,9 @@
 """Measures valuenet on a GPU beside PyTorch on the same GPU, in turns; see bench_cuda.sh."""
 import argparse
 import json
-import os
 import pathlib
 import random
 import subprocess
-import sys
 import tempfile
 
 import bench_peers
@@ -97,7 +95,6 @@ def main():
     ours_on = "cuda:0" if args.device == "cuda" else args.device
     engine = "cuda" if args.device == "cuda" else "torch"
     size = {"vocabulary_size": 30000, "hidden_size": 768, "layers": args.layers, "heads": 12, "intermediate_size": 3072}
-    run([bench_peers.VALUENET, "env"])
     print(subprocess.run([bench_peers.VALUENET, "env"], capture_output=True, text=True).stdout)
     rates = ceilings(args.device)
     if rates:
@@ -146,5 +143,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(__file__))
     main()
