@@ -2,10 +2,7 @@
 
 pub mod queue;
 
-use std::io::BufRead;
-use std::path::{Path, PathBuf};
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::Predictor;
 use crate::value::ScoredText;
 
@@ -57,57 +54,4 @@ fn score(model: &dyn Predictor, texts: Vec<String>) -> Result<Vec<ScoredText>> {
         rows.push(ScoredText { text, profile });
     }
     Ok(rows)
-}
-
-/// The lines of a text file, without their ends.
-pub fn lines(path: &Path, reader: impl BufRead) -> impl Iterator<Item = Result<String>> {
-    let path = PathBuf::from(path);
-    reader.split(b'\n').zip(1..).map(move |(line, number)| {
-        let mut line = line.map_err(|error| Error::io(&path, "read", error))?;
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        if number == 1 && line.starts_with(&[0xef, 0xbb, 0xbf]) {
-            line.drain(..3);
-        }
-        String::from_utf8(line).map_err(|error| {
-            let byte = error.as_bytes()[error.utf8_error().valid_up_to()];
-            Error::row(&path, number, format!("the byte 0x{byte:02x} is not UTF-8"))
-                .help("is the file Latin-1? save it as UTF-8")
-        })
-    })
-}
-
-/// The cells of one column of a CSV file with a header.
-///
-/// # Errors
-/// If the header cannot be read, or has no such column.
-pub fn column(
-    path: &Path,
-    mut reader: impl BufRead,
-    name: &str,
-) -> Result<impl Iterator<Item = Result<String>>> {
-    let path = PathBuf::from(path);
-    // The CSV reader's lines are one short where they end in CRLF.
-    let first = reader.fill_buf().map_err(|error| Error::io(&path, "read", error))?;
-    let end = first.iter().position(|&byte| byte == b'\n').unwrap_or(0);
-    let short = u64::from(end > 0 && first[end - 1] == b'\r');
-    let mut records = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
-    let header = records.headers().map_err(|error| Error::data(&path, error.to_string()))?.clone();
-    let place = header.iter().position(|cell| cell.trim() == name).ok_or_else(|| {
-        let found = header.iter().collect::<Vec<_>>().join(", ");
-        Error::row(&path, 1, format!("there is no column \"{name}\" (columns: {found})"))
-    })?;
-    let name = name.to_string();
-    Ok(records.into_byte_records().map(move |record| {
-        let record = record.map_err(|error| Error::data(&path, error.to_string()))?;
-        let line = record.position().map_or(0, csv::Position::line) + short;
-        let cell = record.get(place).ok_or_else(|| {
-            Error::row(&path, line, format!("the row has {} cells and none for column {name}", record.len()))
-        })?;
-        let text = std::str::from_utf8(cell);
-        text.map(String::from).map_err(|_| {
-            Error::row(&path, line, format!("column {name} is not UTF-8")).help("save the file as UTF-8")
-        })
-    }))
 }

@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::path::Path;
 
 use candle_core::Tensor;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use valuenet::data::texts::{column, lines};
 use valuenet::error::{Error, Kind, Result};
-use valuenet::infer::{CHUNK, column, lines, stream};
+use valuenet::infer::{CHUNK, stream};
 use valuenet::model::Predictor;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
 use valuenet::value::{ScoredText, Value};
@@ -94,11 +97,107 @@ fn a_column_is_found_by_its_name() {
     assert_eq!(first, "1");
     let missing = column(Path::new("t"), text.as_bytes(), "body").err().unwrap().to_string();
     assert!(missing.contains("there is no column \"body\" (columns: "), "{missing}");
-    let short = column(Path::new("t"), "a,b\nx\n".as_bytes(), "b").unwrap().next().unwrap().unwrap_err();
-    assert!(short.to_string().starts_with("t:2: the row has 1 cells"), "{short}");
-    let short =
-        column(Path::new("t"), "a,b\r\n1,2\r\nx\r\n".as_bytes(), "b").unwrap().nth(1).unwrap().unwrap_err();
-    assert!(short.to_string().starts_with("t:3: the row has 1 cells"), "{short}");
+}
+
+/// The cells of the column `text`, and the error that ends them.
+fn cells(table: &[u8]) -> (Vec<String>, Option<Error>) {
+    let mut read = Vec::new();
+    let cells = match column(Path::new("t"), table, "text") {
+        Ok(cells) => cells,
+        Err(error) => return (read, Some(error)),
+    };
+    for cell in cells {
+        match cell {
+            Ok(cell) => read.push(cell),
+            Err(error) => return (read, Some(error)),
+        }
+    }
+    (read, None)
+}
+
+#[test]
+fn a_row_that_would_swallow_or_shift_texts_is_an_error_with_its_line() {
+    let table = [
+        ("text\nfine\n\"open\nand\nso on\n", 1, "t:3: a quote is opened here and never closed"),
+        ("id,text\n1,a\n2,b,c\n", 1, "t:3: 3 cells, but the header has 2"),
+        ("id,text\r\n1,a\r\n2\r\n", 1, "t:3: 1 cells, but the header has 2"),
+        ("id,text\n1,\"a\nb\" c\n", 0, "t:3: text after the closing quote of a cell"),
+        ("\u{feff}\"text\" x\na\n", 0, "t:1: text after the closing quote of a cell"),
+        ("text,Text\na,b\n", 0, "t:1: two columns are named \"text\""),
+        ("id,body\n1,a\n", 0, "t:1: there is no column \"text\" (columns: id, body)"),
+        ("", 0, "t: the file is empty"),
+    ];
+    for (bytes, before, message) in table {
+        let (read, error) = cells(bytes.as_bytes());
+        let error = error.unwrap_or_else(|| panic!("{bytes:?} passes"));
+        assert!(error.to_string().starts_with(message), "{bytes:?}: {error}");
+        assert_eq!((read.len(), error.kind()), (before, Kind::Data), "{bytes:?}");
+    }
+    let (_, latin) = cells(b"text\ncaf\xe9\n");
+    assert!(latin.unwrap().to_string().starts_with("t:2: the byte 0xe9 in column text is not UTF-8"));
+    let (_, utf16) = cells(b"\xff\xfet\0");
+    assert_eq!(utf16.unwrap().to_string(), "t: the file is UTF-16");
+}
+
+#[test]
+fn a_quote_that_is_never_closed_ends_the_reading_before_it_fills_the_memory() {
+    struct Endless(u64);
+    impl std::io::Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0 += buffer.len() as u64;
+            assert!(self.0 < 64 << 20, "64 MiB were read");
+            buffer.fill(b'\n');
+            Ok(buffer.len())
+        }
+    }
+    let table = std::io::Read::chain("text\nfine\n\"open".as_bytes(), Endless(0));
+    let mut cells = column(Path::new("t"), table, "text").unwrap();
+    assert_eq!(cells.next().unwrap().unwrap(), "fine");
+    let error = cells.next().unwrap().unwrap_err().to_string();
+    assert!(error.starts_with("t:3: a quote is opened here and never closed"), "{error}");
+}
+
+proptest! {
+    /// However the bytes arrive, and whatever line ends and quotes the cells have.
+    #[test]
+    fn what_a_csv_writer_wrote_is_read_as_it_was(
+        rows in vec(("[a-z,\"\r\n é]{0,6}", "[a-z,\"\r\n é]{0,6}"), 0..20), crlf: bool, pieces in 1..5usize,
+    ) {
+        struct Pieces<'a>(&'a [u8], usize);
+        impl std::io::Read for Pieces<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                let count = self.1.min(buffer.len());
+                std::io::Read::read(&mut self.0, &mut buffer[..count])
+            }
+        }
+        let end = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+        let mut writer = csv::WriterBuilder::new().terminator(end).from_writer(Vec::new());
+        writer.write_record(["id", "text"]).unwrap();
+        for (id, text) in &rows {
+            writer.write_record([id, text]).unwrap();
+        }
+        let bytes = writer.into_inner().unwrap();
+        let read = column(Path::new("t"), Pieces(&bytes, pieces), "text").unwrap();
+        let read: Vec<String> = read.map(Result::unwrap).collect();
+        prop_assert_eq!(read, rows.into_iter().map(|(_, text)| text).collect::<Vec<_>>());
+    }
+
+    /// Rows are never lost: bytes of any kind give as many rows or errors as a CSV reader finds records.
+    #[test]
+    fn no_row_is_passed_over(text in "[a,\"\r\n ]{0,40}") {
+        let table = format!("text,b\n{text}");
+        let reader = csv::ReaderBuilder::new().flexible(true).from_reader(table.as_bytes());
+        let records: Vec<csv::ByteRecord> = reader.into_byte_records().map(Result::unwrap).collect();
+        let (read, error) = cells(table.as_bytes());
+        match error {
+            None => prop_assert_eq!(read.len(), records.len()),
+            Some(error) => {
+                let line: usize = error.to_string()["t:".len()..].split(':').next().unwrap().parse().unwrap();
+                prop_assert!(read.len() < records.len(), "{}", error);
+                prop_assert!((2..=table.lines().count()).contains(&line), "{}", error);
+            }
+        }
+    }
 }
 
 /// Two texts, the second blank, in a format.

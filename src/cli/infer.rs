@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use valuenet::data::texts;
 use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::infer;
@@ -52,12 +53,12 @@ pub struct Texts {
 type Source<'a> = Box<dyn Iterator<Item = valuenet::error::Result<String>> + 'a>;
 
 /// The texts, one by one.
-pub fn read_texts(texts: &Texts) -> anyhow::Result<Source<'_>> {
-    let file = &texts.file;
+pub fn read_texts(from: &Texts) -> anyhow::Result<Source<'_>> {
+    let file = &from.file;
     let reader = open(file)?;
-    Ok(match &texts.column {
-        Some(name) => Box::new(infer::column(file, reader, name)?),
-        None => Box::new(infer::lines(file, reader)),
+    Ok(match &from.column {
+        Some(name) => Box::new(texts::column(file, reader, name)?),
+        None => Box::new(texts::lines(file, reader)),
     })
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use valuenet::data::dialogue::{self, Dialogue};
+use valuenet::data::texts;
 use valuenet::error::Error;
 use valuenet::eval::Bootstrap;
 use valuenet::infer;
@@ -161,7 +162,7 @@ fn read(args: &Args) -> anyhow::Result<Vec<Dialogue>> {
 }
 
 fn lines(path: &Path) -> Result<impl Iterator<Item = Result<String, Error>>, Error> {
-    Ok(infer::lines(path, open(path)?))
+    Ok(texts::lines(path, open(path)?))
 }
 
 /// The vectors of all different texts, each of which is scored once.

@@ -2,23 +2,10 @@
 //! rest of the file one cell.
 
 /// A fault: its line, counted from 1, and what it is.
-pub type Fault = (u64, &'static str);
+pub(super) type Fault = (u64, &'static str);
 
 /// What is said of a quote that is opened and never closed.
 pub(super) const OPEN: &str = "a quote is opened here and never closed, so the rest of the file is one cell";
-
-/// The faults of a CSV text, in order.
-pub fn faults(text: &[u8]) -> Vec<Fault> {
-    faults_between(text, b',')
-}
-
-/// The faults of a text whose cells are parted by `delimiter`, in order.
-pub(super) fn faults_between(text: &[u8], delimiter: u8) -> Vec<Fault> {
-    let mut quotes = Quotes::new(delimiter);
-    let mut faults: Vec<Fault> = text.iter().filter_map(|&byte| quotes.step(byte)).collect();
-    faults.extend(quotes.open_since().map(|line| (line, OPEN)));
-    faults
-}
 
 /// Where a reader stands among cells and quotes.
 #[derive(Debug, Clone)]
@@ -38,9 +25,14 @@ enum At {
 }
 
 impl Quotes {
-    /// The start of a text whose cells are parted by `delimiter`.
-    pub(super) fn new(delimiter: u8) -> Self {
-        Self { delimiter, at: At::CellStart, line: 1, opened: 1 }
+    /// The start of a text whose cells are parted by `delimiter`, and whose first line has this number.
+    pub(super) fn new(delimiter: u8, first_line: u64) -> Self {
+        Self { delimiter, at: At::CellStart, line: first_line, opened: first_line }
+    }
+
+    /// The line of the next byte.
+    pub(super) fn line(&self) -> u64 {
+        self.line
     }
 
     /// Passes a byte, which may be a fault.

@@ -1,12 +1,14 @@
 //! Files of named cells: CSV with a header, JSON Lines, and Parquet. What the cells mean, others know.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use csv::ByteRecord;
 
-use super::lines::Lines;
-use super::record::{Record, Records};
-use super::{jsonl, parquet, quoting};
+use super::delimited::{Delimited, without_mark};
+use super::record::Records;
+use super::{jsonl, parquet};
 use crate::error::{Error, Result};
 
 /// How a file keeps its rows.
@@ -42,46 +44,22 @@ impl Records {
         if kind == FileKind::Parquet {
             return parquet::read(path);
         }
-        let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(Error::data(path, "the file is UTF-16").help("save it as UTF-8"));
-        }
-        let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(&bytes);
+        let refused = |error| Error::io(path, "read", error);
+        let mut bytes = Vec::new();
+        without_mark(path, File::open(path).map_err(refused)?)?.read_to_end(&mut bytes).map_err(refused)?;
         if bytes.is_empty() {
             return Err(Error::data(path, "the file is empty").help(help));
         }
         match kind {
-            FileKind::Jsonl => Ok(jsonl::parse(bytes)),
-            _ => Self::of_csv(path, bytes, help),
+            FileKind::Jsonl => Ok(jsonl::parse(&bytes)),
+            _ => Self::of_csv(path, &bytes, help),
         }
     }
 
     fn of_csv(path: &Path, bytes: &[u8], help: &str) -> Result<Self> {
-        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-        let mut records = reader.into_byte_records();
-        let Some(header) = records.next() else {
-            return Err(Error::data(path, "the file is empty").help(help));
-        };
-        let header = header.map_err(|error| Error::data(path, error.to_string()))?;
-        let names: Vec<String> =
-            header.iter().map(|name| String::from_utf8_lossy(name).trim().into()).collect();
-        let faults = quoting::faults(bytes);
-        let mut lines = Lines::of(bytes);
-        let mut rows = Vec::new();
-        for record in records {
-            let record = record.map_err(|error| Error::data(path, error.to_string()))?;
-            let line = lines.line_of(&record);
-            let last_line = line + record.iter().flatten().filter(|&&byte| byte == b'\n').count() as u64;
-            let fault = faults.iter().find(|(at, _)| (line..=last_line).contains(at));
-            let cells = match fault {
-                Some((_, what)) => Err(what.to_string()),
-                None if record.len() != names.len() => {
-                    Err(format!("{} cells, but the header has {}", record.len(), names.len()))
-                }
-                None => Ok(record),
-            };
-            rows.push(Record { line, cells });
-        }
+        let mut records = Delimited::of(path, bytes, b',', 1);
+        let names = records.header(help)?;
+        let rows = records.collect::<Result<_>>()?;
         Ok(Self { names, rows })
     }
 

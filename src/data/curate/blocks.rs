@@ -3,11 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::data::delimited::LONGEST;
 use crate::data::quoting::{self, Quotes};
 use crate::error::{Error, Result};
-
-/// No record is longer than this; what is longer is a quote that was never closed, or no text.
-const LONGEST: usize = 16 << 20; // bytes
 
 /// Some records, whole ones.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ pub(super) struct Blocks<R> {
 impl<R: Read> Blocks<R> {
     /// Blocks of about `size` bytes; cells are parted by `delimiter`, or a record is a line if there is none.
     pub(super) fn new(path: &Path, reader: R, size: usize, delimiter: Option<u8>) -> Self {
-        let quotes = delimiter.map(Quotes::new);
+        let quotes = delimiter.map(|delimiter| Quotes::new(delimiter, 1));
         Self { path: path.into(), reader, size: size.max(1), quotes, line: 1, rest: Vec::new(), done: false }
     }
 

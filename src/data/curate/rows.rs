@@ -4,11 +4,9 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use csv::ByteRecord;
-
 use super::blocks::Block;
-use crate::data::lines::Lines;
-use crate::data::quoting;
+use crate::data::delimited::{Delimited, QUOTES};
+use crate::data::record::Record;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -168,18 +166,11 @@ fn object(line: &str, key: Option<&str>) -> Result<Option<(String, Option<Value>
     }
 }
 
-fn reader(delimiter: u8, bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes)
-}
-
 /// Reads the header, and takes it from the block.
 fn cells(path: &Path, delimiter: u8, column: Option<&str>, first: &mut Block) -> Result<Kind> {
-    let mut reader = reader(delimiter, &first.bytes);
-    let mut header = ByteRecord::new();
-    reader.read_byte_record(&mut header).map_err(|error| Error::data(path, error.to_string()))?;
-    let end = reader.position().byte() as usize;
-    let names: Vec<String> =
-        header.iter().map(|name| String::from_utf8_lossy(name).trim().to_string()).collect();
+    let mut records = Delimited::of(path, first.bytes.as_slice(), delimiter, first.first_line);
+    let names = records.header("the first line names the columns")?;
+    let end = records.position();
     let place = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
     let text = match column {
         Some(column) => place(column),
@@ -206,21 +197,11 @@ fn records(
     text: usize,
     value: Option<usize>,
 ) -> Result<Vec<Row>> {
-    let before = block.first_line - 1;
-    if let Some((line, what)) = quoting::faults_between(&block.bytes, delimiter).first() {
-        return Err(
-            Error::row(path, before + line, *what).help("cells with quotes inside are quoted as in RFC 4180")
-        );
-    }
-    let mut lines = Lines::of(&block.bytes);
+    let records = Delimited::of(path, block.bytes.as_slice(), delimiter, block.first_line);
     let mut rows = Vec::new();
-    for record in reader(delimiter, &block.bytes).into_byte_records() {
-        let record = record.map_err(|error| Error::data(path, error.to_string()))?;
-        let line = before + lines.line_of(&record);
-        if record.len() != names.len() {
-            let what = format!("{} cells, but the header has {}", record.len(), names.len());
-            return Err(Error::row(path, line, what).help("a cell with a delimiter in it stands in quotes"));
-        }
+    for record in records.of_width(names.len()) {
+        let Record { line, cells } = record?;
+        let record = cells.map_err(|what| Error::row(path, line, what).help(QUOTES))?;
         let cell = &record[text];
         let scenario = std::str::from_utf8(cell).map_err(|error| not_utf8(path, line, cell, error))?;
         let own = value.and_then(|place| std::str::from_utf8(record.get(place)?).ok());
