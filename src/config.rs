@@ -164,6 +164,7 @@ impl Config {
     fn validate(&self) -> Result<()> {
         let (model, train) = (&self.model, &self.train);
         let positive = |number: f64| number > 0.0 && number.is_finite();
+        let not_negative = |number: f64| number >= 0.0 && number.is_finite();
         let below_one = |number: f64| (0.0..1.0).contains(&number);
         let scratch = &model.scratch;
         let rules = [
@@ -181,11 +182,11 @@ impl Config {
             (train.accumulate >= 1, "train.accumulate", "a number of 1 or more"),
             (positive(train.learning_rate), "train.learning_rate", "a number above 0"),
             ((0.0..=1.0).contains(&train.warmup), "train.warmup", "a share from 0 to 1"),
-            (train.weight_decay >= 0.0, "train.weight_decay", "a number of 0 or more"),
+            (not_negative(train.weight_decay), "train.weight_decay", "a number of 0 or more"),
             (below_one(train.beta1), "train.beta1", "a number from 0 to below 1"),
             (below_one(train.beta2), "train.beta2", "a number from 0 to below 1"),
             (positive(train.epsilon), "train.epsilon", "a number above 0"),
-            (train.clip >= 0.0, "train.clip", "a number of 0 (off) or more"),
+            (not_negative(train.clip), "train.clip", "a number of 0 (off) or more"),
             (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
         ];
         match rules.into_iter().find(|(holds, _, _)| !holds) {

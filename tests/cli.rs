@@ -302,6 +302,28 @@ fn resume_refuses_what_has_changed_and_names_it() {
 }
 
 #[test]
+fn a_setting_with_all_its_digits_is_still_the_same_on_resume() {
+    let trained = Trained::new();
+    let precise = ["--set", "train.weight_decay=0.36082474226804123", "--overwrite"];
+    assert!(trained.train(&precise).status.success());
+    let resumed = trained.train(&["--set", "train.weight_decay=0.36082474226804123", "--resume"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+}
+
+#[test]
+fn infer_refuses_a_table_whose_rows_are_not_what_its_header_says() {
+    let trained = Trained::new();
+    let run = trained.path("run");
+    let table = write(trained.folder.path(), "t.csv", "id,body\n1,\"helping a friend\n2,hurting Ann\n");
+    let table = table.display().to_string();
+    for verb in ["infer", "profile", "circle"] {
+        let refused = valuenet([verb, &run, &table, "--column", "body"]);
+        assert_fails(&refused, 3, &["t.csv:2: a quote is opened here and never closed", "help: "]);
+    }
+    assert_fails(&valuenet(["infer", &run, &table, "--column", "text"]), 3, &["(columns: id, body)"]);
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let folder = folder();
     let data = dataset(folder.path());

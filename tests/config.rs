@@ -57,6 +57,8 @@ fn a_value_that_cannot_be_meant_is_named_by_its_key() {
         ("model.max_length=3", "model.max_length"),
         ("train.seed=-1", "train.seed"),
         ("train.beta1=1.0", "train.beta1"),
+        ("train.weight_decay=inf", "train.weight_decay: a number of 0 or more was expected"),
+        ("train.clip=inf", "train.clip"),
     ];
     for (set, expected) in table {
         let error = read("", &[set]).unwrap_err().to_string();
