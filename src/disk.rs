@@ -3,7 +3,12 @@
 //! Whatever is written goes to a temporary name first and takes its own name only when it is complete, so a kill or a
 //! full disk leaves what was there before.
 
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
@@ -27,7 +32,7 @@ pub fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
 
 /// Whether there is something at `path` that is no file and no folder, such as /dev/stdout: it can be written to, but
 /// never replaced.
-pub fn is_device(path: &Path) -> bool {
+fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
 
@@ -36,21 +41,118 @@ pub fn is_device(path: &Path) -> bool {
 /// # Errors
 /// If the file cannot be written; what was there before is still there.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    if is_device(path) {
-        return std::fs::write(path, bytes).map_err(|error| Error::io(path, "write", error));
+    let mut file = NewFile::create(path)?;
+    file.write_all(bytes).map_err(|error| Error::io(path, "write", error))?;
+    file.keep()
+}
+
+/// A file that is being written. It has a name that nobody can guess beside its place until [`NewFile::keep`] gives it its own;
+/// if that never comes, what stood in its place still does.
+#[derive(Debug)]
+pub struct NewFile {
+    place: PathBuf,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// To be renamed.
+    Beside(NamedTempFile),
+    /// Something like /dev/stdout, which is written to as it is.
+    Device(File),
+}
+
+impl NewFile {
+    /// Begins a file that will stand at `place`.
+    ///
+    /// # Errors
+    /// If nothing can be written there.
+    pub fn create(place: &Path) -> Result<Self> {
+        let begin = || {
+            if is_device(place) {
+                return Ok(Target::Device(File::options().write(true).open(place)?));
+            }
+            if place.is_dir() {
+                return Err(std::io::ErrorKind::IsADirectory.into());
+            }
+            let mut name = Name::of(place);
+            Ok(Target::Beside(name.builder(0o666).tempfile_in(folder_of(place))?))
+        };
+        let target = begin().map_err(|error| Error::io(place, "write", error))?;
+        Ok(Self { place: place.into(), target })
     }
-    let partial = with_suffix(path, ".partial");
-    let write = || {
-        use std::io::Write;
-        let mut file = std::fs::File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)
-    };
-    write().map_err(|error| {
-        let _ = std::fs::remove_file(&partial);
-        Error::io(path, "write", error)
-    })
+
+    /// Gives the file its name, once its bytes are safe on disk.
+    ///
+    /// # Errors
+    /// If it cannot be written; what was there before is still there.
+    pub fn keep(self) -> Result<()> {
+        let keep = || match self.target {
+            Target::Device(mut device) => device.flush(),
+            Target::Beside(file) => {
+                file.as_file().sync_all()?;
+                file.persist(&self.place)?;
+                sync_folder(folder_of(&self.place))
+            }
+        };
+        keep().map_err(|error| Error::io(&self.place, "write", error))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match &mut self.target {
+            Target::Beside(file) => file.write(bytes),
+            Target::Device(device) => device.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match &mut self.target {
+            Target::Beside(file) => file.flush(),
+            Target::Device(device) => device.flush(),
+        }
+    }
+}
+
+/// How the temporary name of a file or a folder begins; it ends with letters by chance and [`LEFT`].
+struct Name(OsString);
+
+/// The end of a temporary name.
+const LEFT: &str = ".partial";
+
+impl Name {
+    fn of(place: &Path) -> Self {
+        let mut name = OsString::from(".");
+        name.push(place.file_name().unwrap_or_default());
+        name.push(".");
+        Self(name)
+    }
+
+    /// Makes it with the permissions that the process's umask leaves of these.
+    fn builder(&mut self, permissions: u32) -> tempfile::Builder<'_, 'static> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&self.0).suffix(LEFT);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(permissions));
+        #[cfg(not(unix))]
+        let _ = permissions;
+        builder
+    }
+}
+
+/// The folder that a place is in.
+fn folder_of(place: &Path) -> &Path {
+    place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a rename in a folder last through a loss of power, where a folder can be synced.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = folder;
+    Ok(())
 }
 
 /// Makes a folder's contents what `fill` writes into an empty one, whole or not at all.
@@ -58,13 +160,30 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// If the folder cannot be written, or `fill` fails; what was there before is still there.
 pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let partial = with_suffix(path, ".partial");
     let refused = |error| Error::io(path, "write", error);
-    remove_folder(&partial).map_err(refused)?;
-    std::fs::create_dir_all(&partial).map_err(refused)?;
-    let swapped = fill(&partial).and_then(|()| replace(&partial, path).map_err(refused));
-    let _ = remove_folder(&partial);
-    swapped
+    std::fs::create_dir_all(folder_of(path)).map_err(refused)?;
+    let mut name = Name::of(path);
+    let partial = name.builder(0o777).tempdir_in(folder_of(path)).map_err(refused)?;
+    fill(partial.path())?;
+    replace(partial.path(), path).and_then(|()| sync_folder(folder_of(path))).map_err(refused)
+}
+
+/// Removes from a folder, which no other process writes to, what a killed one was writing there.
+///
+/// # Errors
+/// If something cannot be removed.
+pub fn clear_leavings(folder: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') && name.ends_with(LEFT) {
+            let removed = if path.is_dir() { remove_folder(&path) } else { std::fs::remove_file(&path) };
+            removed.map_err(|error| Error::io(&path, "remove", error))?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder that [`write_folder`] wrote last, mended if the process was killed between two renames.

@@ -70,6 +70,7 @@ impl Run {
                 .help("--overwrite begins anew (the old directory is kept under another name)"));
         }
         let lock = Self::lock(path)?;
+        disk::clear_leavings(&path.join(CHECKPOINTS))?;
         Ok(Self { path: path.into(), _lock: lock })
     }
 
@@ -140,9 +141,10 @@ impl Run {
 const CONFIG: &str = "config.toml";
 const INFO: &str = "run.json";
 const METRICS: &str = "metrics.jsonl";
+const CHECKPOINTS: &str = "checkpoints";
 
 fn folder(run: &Path, checkpoint: Checkpoint) -> PathBuf {
-    run.join("checkpoints").join(match checkpoint {
+    run.join(CHECKPOINTS).join(match checkpoint {
         Checkpoint::Best => "best",
         Checkpoint::Last => "last",
     })

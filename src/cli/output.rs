@@ -1,12 +1,10 @@
 //! Results to stdout or a file, remarks to stderr.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
-use valuenet::disk;
-use valuenet::error::Error;
+use valuenet::disk::{self, NewFile};
 
 /// What is said on stderr beside errors.
 #[derive(Debug, Clone, Copy)]
@@ -62,15 +60,7 @@ pub fn write_rows(
     let Some(path) = file else {
         return write(&mut std::io::stdout().lock());
     };
-    if disk::is_device(path) {
-        let mut device =
-            File::options().write(true).open(path).map_err(|error| Error::io(path, "write", error))?;
-        return write(&mut device);
-    }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file =
-        tempfile::NamedTempFile::new_in(folder).map_err(|error| Error::io(path, "write", error))?;
+    let mut file = NewFile::create(path)?;
     write(&mut file).with_context(|| format!("{} was not written", path.display()))?;
-    file.persist(path).map_err(|error| Error::io(path, "write", error.error))?;
-    Ok(())
+    Ok(file.keep()?)
 }
