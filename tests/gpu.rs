@@ -106,8 +106,9 @@ fn in_bfloat16(
     let loss = tape.apply(Weighted { weights }, &[&result]).unwrap();
     let mut gradients = Gradients::default();
     tape.backward(&loss, &mut gradients).unwrap();
-    let gradient =
-        |index: usize| values(&gradients.get(index).unwrap().dense(params.var(index).shape()).unwrap());
+    let gradient = |index: usize| {
+        values(&gradients.get(params.id(index)).unwrap().dense(params.var(index).shape()).unwrap())
+    };
     (values(result.tensor()), (0..params.len()).map(gradient).collect())
 }
 
@@ -163,7 +164,7 @@ fn every_family_in_bfloat16_stays_close_to_f32() {
             let loss = squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
             let mut gradients = Gradients::default();
             tape.backward(&loss, &mut gradients).unwrap();
-            let numbers = gradients.iter().map(|(index, sum)| {
+            let numbers = gradients.of(network.params()).map(|(index, sum)| {
                 let dense = sum.dense(network.params().var(index).shape()).unwrap();
                 assert_eq!(dense.dtype(), DType::F32, "{}: gradient {index}", golden.name);
                 values(&dense)

@@ -1,8 +1,11 @@
 //! Every operation against finite differences, and its kernels on the device that is tested against its portable form in
 //! double precision.
 
+use std::collections::HashMap;
+
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
+use valuenet::nn::adamw::AdamW;
 use valuenet::nn::attention::{Attention, Buckets, Offsets, Relative, Visible};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
@@ -17,6 +20,7 @@ use valuenet::nn::precision::Precision;
 use valuenet::nn::rotary::Rotary;
 use valuenet::nn::tape::{Node, Op, Tape};
 use valuenet::seed::{Purpose, Stream};
+use valuenet::train::TrainSettings;
 
 use crate::support::device;
 
@@ -97,8 +101,9 @@ pub fn on_tape(op: impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, V
     let loss = tape.apply(Weighted { weights }, &[&result]).unwrap();
     let mut gradients = Gradients::default();
     tape.backward(&loss, &mut gradients).unwrap();
-    let gradient =
-        |index: usize| values(&gradients.get(index).unwrap().dense(params.var(index).shape()).unwrap());
+    let gradient = |index: usize| {
+        values(&gradients.get(params.id(index)).unwrap().dense(params.var(index).shape()).unwrap())
+    };
     (values(result.tensor()), (0..params.len()).map(gradient).collect())
 }
 
@@ -457,6 +462,58 @@ fn gradients_of_several_passes_add_up() {
         let loss = tape.apply(Weighted { weights }, &[&rows]).unwrap();
         tape.backward(&loss, &mut gradients).unwrap();
     }
-    let sum = gradients.get(0).unwrap().dense(params.var(0).shape()).unwrap();
+    let sum = gradients.get(params.id(0)).unwrap().dense(params.var(0).shape()).unwrap();
     assert_eq!(sum.to_vec2::<f32>().unwrap().concat(), [1., 1., 1., 1., 0., 0., 0., 0., 3., 3., 0., 0.]);
+}
+
+/// `a * b`, number by number.
+#[derive(Debug)]
+struct Product;
+
+impl Op for Product {
+    fn portable(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
+        &inputs[0] * &inputs[1]
+    }
+}
+
+#[test]
+fn two_networks_on_one_tape_keep_their_gradients_apart() {
+    let (first, second) = (random(&[3, 4], 1), random(&[3, 4], 2));
+    let ((a, a_nodes), (b, b_nodes)) = (parameters(&[first.clone()]), parameters(&[second.clone()]));
+    let tape = Tape::training(None);
+    let product = tape.apply(Product, &[&a_nodes[0], &b_nodes[0]]).unwrap();
+    let weights = Tensor::ones((3, 4), DType::F32, device()).unwrap();
+    let loss = tape.apply(Weighted { weights }, &[&product]).unwrap();
+    let mut gradients = Gradients::default();
+    tape.backward(&loss, &mut gradients).unwrap();
+    let gradient = |params: &Params| -> Vec<Vec<f64>> {
+        gradients.of(params).map(|(_, sum)| values(sum.tensor())).collect()
+    };
+    let rounded = |tensor: &Tensor| vec![values(&tensor.to_dtype(DType::F32).unwrap())];
+    assert_eq!(gradient(&a), rounded(&second));
+    assert_eq!(gradient(&b), rounded(&first));
+}
+
+#[test]
+fn what_is_frozen_gets_no_gradient_and_does_not_move() {
+    let tensors = HashMap::from(["w", "f"].map(|name| (name.to_string(), random(&[2, 2], 3))));
+    let loader = Loader::new(tensors, 0, 0.0, device());
+    let scope = loader.stored("");
+    let trained = scope.param("w", (2, 2), Init::Zeros).unwrap();
+    let frozen = scope.frozen().param("f", (2, 2), Init::Zeros).unwrap();
+    let (params, _) = loader.finish();
+    let before: Vec<Vec<f64>> = params.iter().map(|(_, var)| values(var)).collect();
+    let mut optimiser = AdamW::new(&params, TrainSettings::default().adamw()).unwrap();
+    let tape = Tape::training(None);
+    let product = tape.apply(Product, &[&trained, &frozen]).unwrap();
+    let weights = Tensor::ones((2, 2), DType::F32, device()).unwrap();
+    let loss = tape.apply(Weighted { weights }, &[&product]).unwrap();
+    let mut gradients = Gradients::default();
+    tape.backward(&loss, &mut gradients).unwrap();
+    assert!(gradients.get(params.id(1)).is_none());
+    optimiser.step(&params, &gradients, 0.1, 1.0).unwrap();
+    let after: Vec<Vec<f64>> = params.iter().map(|(_, var)| values(var)).collect();
+    assert!(before[0] != after[0] && before[1] == after[1]);
+    let names: Vec<String> = optimiser.state(&params).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["mean.w", "square.w"]);
 }

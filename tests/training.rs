@@ -270,7 +270,14 @@ fn accumulated_batches_weigh_each_sample_alike() {
         (0..task.params().len())
             .flat_map(|index| {
                 let shape = task.params().var(index).shape();
-                sum.get(index).unwrap().dense(shape).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+                sum.get(task.params().id(index))
+                    .unwrap()
+                    .dense(shape)
+                    .unwrap()
+                    .flatten_all()
+                    .unwrap()
+                    .to_vec1::<f32>()
+                    .unwrap()
             })
             .collect::<Vec<f32>>()
     };

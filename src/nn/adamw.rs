@@ -1,6 +1,6 @@
 //! AdamW (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019), as `torch.optim.AdamW`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use candle_core::{DType, Result, Tensor, Var};
 use rayon::prelude::*;
@@ -29,7 +29,8 @@ pub struct AdamWSettings {
 pub struct AdamW {
     settings: AdamWSettings,
     steps: u64,
-    moments: Vec<Moments>,
+    /// Those of the parameters that are trained, by their numbers.
+    moments: BTreeMap<usize, Moments>,
 }
 
 #[derive(Debug)]
@@ -63,9 +64,12 @@ impl AdamW {
     /// If there is no memory for its state.
     pub fn new(params: &Params, settings: AdamWSettings) -> Result<Self> {
         let zeros = |var: &Var| Var::zeros(var.shape(), DType::F32, var.device());
-        let moments = params
-            .iter()
-            .map(|(_, var)| Ok(Moments { mean: zeros(var)?, square: zeros(var)?, idle_rows: None }))
+        let moments = (0..params.len())
+            .filter(|&index| !params.is_frozen(index))
+            .map(|index| {
+                let var = params.var(index);
+                Ok((index, Moments { mean: zeros(var)?, square: zeros(var)?, idle_rows: None }))
+            })
             .collect::<Result<_>>()?;
         Ok(Self { settings, steps: 0, moments })
     }
@@ -85,17 +89,19 @@ impl AdamW {
         if params.iter().all(|(_, var)| gpu::holds(var)) {
             return self.step_on_gpu(params, gradients, learning_rate, max_norm);
         }
-        let norm = clip::global_norm(gradients)?;
+        let norm = clip::global_norm(gradients, params)?;
         if !norm.is_finite() {
             return Ok(norm);
         }
         self.steps += 1;
         let scale = if max_norm > 0.0 { clip::factor(norm, max_norm) } else { 1.0 };
         let factors = self.factors(learning_rate, scale);
-        for (index, gradient) in gradients.iter() {
+        for (index, gradient) in gradients.of(params) {
             let var = params.var(index);
             let keep = if decays(var) { factors.keep } else { 1.0 };
-            self.moments[index].update(var, gradient, Factors { keep, ..factors })?;
+            if let Some(moments) = self.moments.get_mut(&index) {
+                moments.update(var, gradient, Factors { keep, ..factors })?;
+            }
         }
         Ok(norm)
     }
@@ -110,13 +116,13 @@ impl AdamW {
     ) -> Result<f64> {
         self.steps += 1;
         let moved = |(index, gradient): (usize, &Sum)| {
-            let (var, moments) = (params.var(index), &self.moments[index]);
+            let (var, moments) = (params.var(index), &self.moments[&index]);
             let gradient = gradient.dense(var.shape())?.to_dtype(DType::F32)?.contiguous()?;
             let (parameter, mean, square) =
                 (var.as_tensor(), moments.mean.as_tensor(), moments.square.as_tensor());
             Ok(Moved { parameter, mean, square, gradient, decays: decays(var) })
         };
-        let all = gradients.iter().map(moved).collect::<Result<Vec<_>>>()?;
+        let all = gradients.of(params).map(moved).collect::<Result<Vec<_>>>()?;
         let Factors { beta1, beta2, epsilon, keep, rate, square_correction, .. } =
             self.factors(learning_rate, 1.0);
         let max_norm = max_norm as f32;
@@ -145,10 +151,10 @@ impl AdamW {
 
     /// The state under the names `mean.<parameter>` and `square.<parameter>`.
     pub fn state(&self, params: &Params) -> Vec<(String, Tensor)> {
-        params
+        self.moments
             .iter()
-            .zip(&self.moments)
-            .flat_map(|((name, _), moments)| {
+            .flat_map(|(&index, moments)| {
+                let name = params.name(index);
                 [
                     (format!("mean.{name}"), moments.mean.as_detached_tensor()),
                     (format!("square.{name}"), moments.square.as_detached_tensor()),
@@ -162,7 +168,8 @@ impl AdamW {
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn restore(&mut self, params: &Params, state: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
-        for ((name, _), moments) in params.iter().zip(&mut self.moments) {
+        for (&index, moments) in &mut self.moments {
+            let name = params.name(index);
             moments.idle_rows = None;
             for (part, var) in [("mean", &moments.mean), ("square", &moments.square)] {
                 match state.get(&format!("{part}.{name}")) {

@@ -5,13 +5,14 @@ use rayon::prelude::*;
 
 use super::cpu;
 use super::gradients::Gradients;
+use super::params::Params;
 
-/// The L2 norm of all gradients together, as `torch.nn.utils.clip_grad_norm_` measures it.
+/// The L2 norm of all gradients of a network together, as `torch.nn.utils.clip_grad_norm_` measures it.
 ///
 /// # Errors
 /// If candle cannot read a gradient.
-pub fn global_norm(gradients: &Gradients) -> Result<f64> {
-    let squares = gradients.iter().map(|(_, gradient)| sum_of_squares(gradient.tensor()));
+pub fn global_norm(gradients: &Gradients, params: &Params) -> Result<f64> {
+    let squares = gradients.of(params).map(|(_, gradient)| sum_of_squares(gradient.tensor()));
     Ok(squares.sum::<Result<f64>>()?.sqrt())
 }
 

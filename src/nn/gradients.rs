@@ -2,11 +2,14 @@
 //!
 //! The gradient of an embedding table stays sparse: a batch uses some hundreds of its many thousand rows.
 
+use std::collections::HashMap;
+
 use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::cpu;
 use super::gpu::{copies, machine};
+use super::params::{ParamId, Params};
 
 /// The gradient of an input.
 #[derive(Debug)]
@@ -19,10 +22,10 @@ pub enum Gradient {
     Rows(Vec<u32>, Vec<f32>),
 }
 
-/// The gradients of all parameters, by their numbers. They add up over backward passes until they are taken.
+/// The gradients of parameters, of one network or several. They add up over backward passes until they are taken.
 #[derive(Debug, Default)]
 pub struct Gradients {
-    slots: Vec<Option<Sum>>,
+    sums: HashMap<ParamId, Sum>,
 }
 
 /// A gradient that has been added up.
@@ -35,25 +38,22 @@ pub enum Sum {
 }
 
 impl Gradients {
-    /// The gradient of parameter `index`, if a backward pass reached it.
-    pub fn get(&self, index: usize) -> Option<&Sum> {
-        self.slots.get(index)?.as_ref()
+    /// The gradient of a parameter, if a backward pass reached it.
+    pub fn get(&self, id: ParamId) -> Option<&Sum> {
+        self.sums.get(&id)
     }
 
-    /// All gradients in the parameters' order.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &Sum)> {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| Some((index, slot.as_ref()?)))
+    /// The gradients of a network in the order of its parameters, each with its parameter's number.
+    pub fn of(&self, params: &Params) -> impl Iterator<Item = (usize, &Sum)> {
+        (0..params.len()).filter_map(|index| Some((index, self.get(params.id(index))?)))
     }
 
-    pub(super) fn add(&mut self, index: usize, gradient: Sum) -> Result<()> {
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
-        }
-        let sum = match self.slots[index].take() {
+    pub(super) fn add(&mut self, id: ParamId, gradient: Sum) -> Result<()> {
+        let sum = match self.sums.remove(&id) {
             None => gradient,
             Some(before) => before.plus(gradient)?,
         };
-        self.slots[index] = Some(sum);
+        self.sums.insert(id, sum);
         Ok(())
     }
 }

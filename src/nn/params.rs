@@ -2,17 +2,32 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 
 use super::tape::Node;
 use crate::seed::{Purpose, Stream, name_index};
 
+/// The identity of a parameter. No two have the same in a process, so that two networks can stand on one tape; those of one
+/// network ascend in the order in which it was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParamId(u64);
+
+impl ParamId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// All parameters of a network in the order in which it was built, each under the name it has in a checkpoint.
 #[derive(Debug, Clone, Default)]
 pub struct Params {
     names: Vec<String>,
     vars: Vec<Var>,
+    ids: Vec<ParamId>,
+    frozen: Vec<bool>,
 }
 
 impl Params {
@@ -31,7 +46,22 @@ impl Params {
         self.vars.is_empty()
     }
 
-    /// The parameter with this number, the number under which [`super::tape::Gradients`] has its gradient.
+    /// The identity of the parameter with this number, under which [`super::gradients::Gradients`] has its gradient.
+    pub fn id(&self, index: usize) -> ParamId {
+        self.ids[index]
+    }
+
+    /// Whether the parameter with this number stays as it is: no gradient comes back to it.
+    pub fn is_frozen(&self, index: usize) -> bool {
+        self.frozen[index]
+    }
+
+    /// The name of the parameter with this number.
+    pub fn name(&self, index: usize) -> &str {
+        &self.names[index]
+    }
+
+    /// The parameter with this number.
     pub fn var(&self, index: usize) -> &Var {
         &self.vars[index]
     }
@@ -85,12 +115,12 @@ impl Loader {
 
     /// The scope of all names that begin with `prefix`, whose parameters must stand in the checkpoint.
     pub fn stored(&self, prefix: &str) -> Scope<'_> {
-        Scope { loader: self, prefix: prefix.into(), may_be_fresh: false }
+        Scope { loader: self, prefix: prefix.into(), may_be_fresh: false, is_frozen: false }
     }
 
     /// The scope of all names that begin with `prefix`, whose parameters may be missing from the checkpoint.
     pub fn fresh(&self, prefix: &str) -> Scope<'_> {
-        Scope { loader: self, prefix: prefix.into(), may_be_fresh: true }
+        Scope { loader: self, prefix: prefix.into(), may_be_fresh: true, is_frozen: false }
     }
 
     /// What has been built: the parameters, and the names of those that no checkpoint brought.
@@ -118,6 +148,7 @@ pub struct Scope<'a> {
     loader: &'a Loader,
     prefix: String,
     may_be_fresh: bool,
+    is_frozen: bool,
 }
 
 impl Scope<'_> {
@@ -128,6 +159,11 @@ impl Scope<'_> {
             prefix => format!("{prefix}.{name}"),
         };
         Self { prefix, ..*self }
+    }
+
+    /// The same scope with parameters that are not trained.
+    pub fn frozen(&self) -> Self {
+        Self { prefix: self.prefix.clone(), is_frozen: true, ..*self }
     }
 
     /// A tensor of zeros that is no parameter.
@@ -161,8 +197,11 @@ impl Scope<'_> {
         };
         let var = Var::from_tensor(&tensor)?;
         let mut params = self.loader.params.borrow_mut();
-        let node = Node::parameter(&var, params.len());
+        let id = ParamId::next();
         params.names.push(name);
+        params.ids.push(id);
+        params.frozen.push(self.is_frozen);
+        let node = if self.is_frozen { Node::frozen(&var, id) } else { Node::parameter(&var, id) };
         params.vars.push(var);
         Ok(node)
     }

@@ -14,6 +14,7 @@ use super::gpu::{self, Fused, Fusion, Pass, Uploads};
 use super::gradients::{Gradient, Gradients, Sum, add};
 use super::laid_out::LaidOut;
 use super::noise::{Mask, Noise};
+use super::params::ParamId;
 use super::precision::Precision;
 
 /// A tensor in a computation, with the knowledge of where it came from.
@@ -26,8 +27,16 @@ pub struct Node {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Constant,
-    Parameter(usize),
+    Frozen(ParamId),
+    Parameter(ParamId),
     Step(usize),
+}
+
+impl Source {
+    /// Whether a gradient can come back to it.
+    fn is_trained(self) -> bool {
+        matches!(self, Source::Parameter(_) | Source::Step(_))
+    }
 }
 
 impl Node {
@@ -36,9 +45,14 @@ impl Node {
         Self { tensor: tensor.detach(), source: Source::Constant }
     }
 
-    /// The parameter number `index`; its gradient is found under that number.
-    pub(super) fn parameter(tensor: &Tensor, index: usize) -> Self {
-        Self { tensor: tensor.detach(), source: Source::Parameter(index) }
+    /// A parameter; its gradient is found under its identity.
+    pub(super) fn parameter(tensor: &Tensor, id: ParamId) -> Self {
+        Self { tensor: tensor.detach(), source: Source::Parameter(id) }
+    }
+
+    /// A parameter that is not trained, and gets no gradient.
+    pub(super) fn frozen(tensor: &Tensor, id: ParamId) -> Self {
+        Self { tensor: tensor.detach(), source: Source::Frozen(id) }
     }
 
     /// The tensor itself.
@@ -145,8 +159,8 @@ pub struct Tape {
     noise: Option<Noise>,
     masks: Cell<u64>,
     precision: Precision,
-    /// Parameters that are read again and again, laid out once; by the numbers of the weights.
-    laid_out: RefCell<HashMap<Vec<usize>, LaidOut>>,
+    /// Parameters that are read again and again, laid out once; by the identities of the weights.
+    laid_out: RefCell<HashMap<Vec<ParamId>, LaidOut>>,
     uploads: Uploads,
 }
 
@@ -185,18 +199,22 @@ impl Tape {
         weights: impl Iterator<Item = &'a Node>,
         lay_out: impl FnOnce() -> Result<LaidOut>,
     ) -> Result<Option<LaidOut>> {
-        let number = |node: &Node| match node.source {
-            Source::Parameter(index) if cpu::holds(&node.tensor) || gpu::holds(&node.tensor) => Some(index),
+        let identity = |node: &Node| match node.source {
+            Source::Parameter(id) | Source::Frozen(id)
+                if cpu::holds(&node.tensor) || gpu::holds(&node.tensor) =>
+            {
+                Some(id)
+            }
             _ => None,
         };
-        let (None, Some(numbers)) = (&self.steps, weights.map(number).collect::<Option<Vec<_>>>()) else {
+        let (None, Some(ids)) = (&self.steps, weights.map(identity).collect::<Option<Vec<_>>>()) else {
             return Ok(None);
         };
-        if let Some(known) = self.laid_out.borrow().get(&numbers) {
+        if let Some(known) = self.laid_out.borrow().get(&ids) {
             return Ok(Some(known.clone()));
         }
         let made = lay_out()?;
-        self.laid_out.borrow_mut().insert(numbers, made.clone());
+        self.laid_out.borrow_mut().insert(ids, made.clone());
         Ok(Some(made))
     }
 
@@ -216,7 +234,7 @@ impl Tape {
             .iter()
             .map(|node| Ok(Node { tensor: node.tensor.contiguous()?, source: node.source }))
             .collect::<Result<Vec<_>>>()?;
-        let recorded = self.steps.is_some() && inputs.iter().any(|node| node.source != Source::Constant);
+        let recorded = self.steps.is_some() && inputs.iter().any(|node| node.source.is_trained());
         let all = |holds: fn(&Tensor) -> bool| inputs.iter().all(|node| holds(&node.tensor));
         let (result, kept) = match (op.fused(), op.kernel()) {
             (Some(fused), _) if all(gpu::holds) => {
@@ -262,8 +280,8 @@ impl Tape {
             };
             for (input, gradient) in step.inputs.iter().zip(step.undo(gradient)?) {
                 match (input.source, gradient) {
-                    (Source::Constant, _) | (_, None) => {}
-                    (Source::Parameter(index), Some(gradient)) => gradients.add(index, gradient)?,
+                    (Source::Constant | Source::Frozen(_), _) | (_, None) => {}
+                    (Source::Parameter(id), Some(gradient)) => gradients.add(id, gradient)?,
                     (Source::Step(number), Some(gradient)) => {
                         let gradient = gradient.dense(input.tensor.shape())?;
                         pending[number] = Some(match pending[number].take() {
@@ -281,7 +299,7 @@ impl Tape {
 impl Step {
     /// The gradients of the inputs from that of the result.
     fn undo(&self, gradient: Tensor) -> Result<Vec<Option<Sum>>> {
-        let wanted: Vec<bool> = self.inputs.iter().map(|node| node.source != Source::Constant).collect();
+        let wanted: Vec<bool> = self.inputs.iter().map(|node| node.source.is_trained()).collect();
         match (self.op.fused(), self.op.kernel(), &self.kept) {
             (Some(fused), _, Kept::Fused(kept)) => {
                 fused.backward(&tensors(&self.inputs), kept, &gradient.contiguous()?, &wanted)
