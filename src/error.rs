@@ -125,14 +125,20 @@ impl Error {
         self
     }
 
+    /// The same fault as the cause of a wider one, such as a run that has stopped.
+    pub fn within(self, what: impl Into<String>) -> Self {
+        Self::new(self.kind, Place::Nowhere, what).because(self)
+    }
+
     /// The kind of fault, and with it the exit code.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What the user can do about it, if we know.
+    /// What the user can do about it, or about its cause, if we know.
     pub fn advice(&self) -> Option<&str> {
-        self.help.as_deref()
+        let of_cause = || self.source.as_ref()?.downcast_ref::<Error>()?.advice();
+        self.help.as_deref().or_else(of_cause)
     }
 }
 

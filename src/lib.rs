@@ -11,6 +11,7 @@
 //! * [`text`], [`nn`]: prompts to token ids; operations with a backward pass, parameters, an optimiser.
 //! * [`model`], [`infer`]: networks and their folders; a stream of texts to a stream of value vectors.
 //! * [`train`], [`config`], [`run`]: one loop for every task; its configuration; its directory.
+//! * [`recipe`]: what the program's verbs mean, without a terminal.
 //!
 //! The library never prints, exits, or reads the environment: it returns values and calls what it is given.
 
@@ -26,6 +27,7 @@ pub mod hub;
 pub mod infer;
 pub mod model;
 pub mod nn;
+pub mod recipe;
 pub mod report;
 pub mod reward;
 pub mod run;

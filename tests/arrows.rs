@@ -21,7 +21,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("report", &["data", "error", "eval", "reward", "value"]),
     ("config", &["error", "model", "text", "train"]),
     ("run", &["config", "data", "disk", "error", "train"]),
+    (
+        "recipe",
+        &[
+            "candle", "config", "data", "disk", "error", "eval", "hub", "model", "nn", "report", "run",
+            "train",
+        ],
+    ),
 ];
+
+/// What several verbs of the command line share; every other file there is a verb, which no other verb uses.
+const SHARED_BY_VERBS: [&str; 6] = ["error", "model", "output", "progress", "site", "texts"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -68,6 +78,22 @@ fn no_room_uses_another_that_it_may_not() {
         let (_, allowed) = allowed.unwrap_or_else(|| panic!("{room} has no place among the arrows"));
         for other in used(&std::fs::read_to_string(&path).unwrap()) {
             assert!(other == room || allowed.contains(&other.as_str()), "{} uses {other}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_verb_of_the_command_line_uses_another() {
+    for path in sources(Path::new("src/cli")) {
+        let below = path.strip_prefix("src/cli").unwrap();
+        if below == Path::new("mod.rs") || below.components().count() > 1 {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for used in text.lines().filter_map(|line| line.strip_prefix("use super::")) {
+            let used = used.split([':', ';', '{']).next().unwrap();
+            let is_type = used.is_empty() || used.starts_with(char::is_uppercase);
+            assert!(is_type || SHARED_BY_VERBS.contains(&used), "{} uses {used}", path.display());
         }
     }
 }

@@ -54,7 +54,7 @@ fn an_evaluation_in_every_format() {
         bootstrap: Some(bootstrap),
         reliability: reliability(&rows),
         thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
-        evaluation: &evaluation,
+        evaluation,
     };
     for (name, format) in FORMATS {
         insta::assert_snapshot!(format!("evaluation_{name}"), report.render(format).unwrap());
@@ -139,7 +139,7 @@ fn tables_fit_into_eighty_columns() {
         bootstrap,
         reliability: reliability(&rows),
         thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
-        evaluation: &evaluation,
+        evaluation,
     };
     for line in report.render(Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
@@ -255,7 +255,7 @@ fn a_page_needs_nothing_else_and_shows_text_as_text() {
         misses,
     };
     let reports = [(1, evaluation.clone()), (2, evaluation)];
-    let seeds = Seeds { folder: "runs/<b>".into(), split: "test".into(), reports: &reports };
+    let seeds = Seeds { folder: "runs/<b>".into(), split: "test".into(), reports: reports.into() };
     let page = html::page(std::slice::from_ref(&run), &[seeds]);
     assert!(page.contains("runs/&lt;b&gt; · mean ± sd over seeds 1, 2"));
     assert!(page.contains("mean predicted utility"));
@@ -289,7 +289,7 @@ fn seeds_are_averaged_with_their_deviation() {
         Evaluation::of(&moved.collect::<Vec<_>>(), None).unwrap()
     };
     let reports = [(1, report(0.0)), (2, report(0.2)), (3, report(0.1))];
-    let seeds = Seeds { folder: "runs/mine".into(), split: "test".into(), reports: &reports };
+    let seeds = Seeds { folder: "runs/mine".into(), split: "test".into(), reports: reports.into() };
     for (name, format) in FORMATS {
         insta::assert_snapshot!(format!("seeds_{name}"), seeds.render(format).unwrap());
     }

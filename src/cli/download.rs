@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use valuenet::hub;
 
-use super::hub_settings;
 use super::output::{Console, write_result};
 use super::progress::Download;
+use super::site::hub_settings;
 
 #[derive(clap::Args)]
 pub struct Args {

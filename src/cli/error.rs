@@ -13,12 +13,12 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(is_broken_pipe) {
         return ExitCode::SUCCESS;
     }
-    show(error);
+    show(error.as_ref());
     ExitCode::from(known(error).map_or(1, |error| error.kind().exit_code()))
 }
 
 /// Shows an error that the program goes on after.
-pub fn show(error: &anyhow::Error) {
+pub fn show(error: &(dyn std::error::Error + 'static)) {
     let mut stderr = std::io::stderr().lock();
     let coloured = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let label = |text: &str, code: &str| match coloured {
@@ -26,10 +26,11 @@ pub fn show(error: &anyhow::Error) {
         false => text.to_string(),
     };
     let _ = writeln!(stderr, "{} {error}", label("error:", "31"));
-    for cause in error.chain().skip(1) {
+    let causes = || std::iter::successors(Some(error), |error| error.source());
+    for cause in causes().skip(1) {
         let _ = writeln!(stderr, "  caused by: {cause}");
     }
-    if let Some(advice) = known(error).and_then(Error::advice) {
+    if let Some(advice) = causes().find_map(|cause| cause.downcast_ref::<Error>()).and_then(Error::advice) {
         let _ = writeln!(stderr, "{} {advice}", label("help:", "36"));
     }
 }

@@ -1,14 +1,11 @@
 //! `valuenet infer`: texts in, value vectors out.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use valuenet::data::texts;
 use valuenet::disk;
-use valuenet::error::Error;
 use valuenet::infer;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Line};
@@ -16,6 +13,7 @@ use valuenet::report::radar::{self, Line};
 use super::model::ModelArgs;
 use super::output::{Console, write_rows};
 use super::progress::Scoring;
+use super::texts::{Texts, read_texts};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,38 +34,6 @@ pub struct Args {
     /// Draw the first texts' vectors, eight at most, to this SVG file too.
     #[arg(long, value_name = "FILE")]
     radar: Option<PathBuf>,
-}
-
-/// Where texts come from.
-#[derive(clap::Args)]
-pub struct Texts {
-    /// A file with one text a line; `-` for stdin.
-    #[arg(default_value = "-")]
-    pub file: PathBuf,
-
-    /// The file is CSV with a header, and the texts are in this column.
-    #[arg(long, value_name = "NAME")]
-    column: Option<String>,
-}
-
-type Source<'a> = Box<dyn Iterator<Item = valuenet::error::Result<String>> + 'a>;
-
-/// The texts, one by one.
-pub fn read_texts(from: &Texts) -> anyhow::Result<Source<'_>> {
-    let file = &from.file;
-    let reader = open(file)?;
-    Ok(match &from.column {
-        Some(name) => Box::new(texts::column(file, reader, name)?),
-        None => Box::new(texts::lines(file, reader)),
-    })
-}
-
-/// A file to read from, or stdin for `-`.
-pub fn open(file: &Path) -> Result<Box<dyn BufRead>, Error> {
-    Ok(match file.as_os_str() == "-" {
-        true => Box::new(BufReader::new(std::io::stdin())),
-        false => Box::new(BufReader::new(File::open(file).map_err(|error| Error::io(file, "read", error))?)),
-    })
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -15,7 +15,6 @@ mod model;
 mod output;
 mod profile;
 mod progress;
-mod provenance;
 mod report;
 mod reproduce;
 mod reward;
@@ -24,17 +23,14 @@ mod serve;
 #[cfg(not(feature = "serve"))]
 #[path = "not_built.rs"]
 mod serve;
+mod site;
 mod split;
+mod texts;
 mod train;
-mod train_data;
-mod train_log;
-mod train_seeds;
-mod train_session;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use valuenet::hub::HubSettings;
 use valuenet::report::Format;
 
 use output::Console;
@@ -104,8 +100,7 @@ impl Cli {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()?;
         // On a thread of the pool, so that handing out work wakes only the others.
         pool.install(|| match self.command {
-            Command::Train(args) if args.seeds.is_empty() => train::run(&args, &console),
-            Command::Train(args) => train_seeds::run(&args, &console),
+            Command::Train(args) => train::run(&args, &console),
             Command::Eval(args) => eval::run(&args, &console),
             Command::Reproduce(args) => reproduce::run(&args, &console),
             Command::Compare(args) => compare::run(&args),
@@ -142,9 +137,4 @@ impl From<TableFormat> for Format {
             TableFormat::Latex => Format::Latex,
         }
     }
-}
-
-/// Where the hub is, as the environment says.
-fn hub_settings() -> HubSettings {
-    HubSettings::from_lookup(|name| std::env::var(name).ok())
 }

@@ -1,14 +1,13 @@
 //! Which trained model is meant, and on what and how it computes: for every verb that uses one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use candle_core::Device;
 use clap::ValueEnum;
-use valuenet::error::Error;
+use valuenet::error::Result;
 use valuenet::model::Model;
 use valuenet::nn::device;
 use valuenet::nn::precision::Precision;
-use valuenet::run::Saved;
+use valuenet::recipe::open_model;
 use valuenet::train::Checkpoint;
 
 #[derive(clap::Args)]
@@ -31,35 +30,10 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Opens the model.
-    pub fn open(&self) -> anyhow::Result<Model> {
-        self.open_at(&self.run)
-    }
-
-    /// Opens another run's model in the same way.
-    pub fn open_at(&self, run: &Path) -> anyhow::Result<Model> {
+    pub fn open(&self) -> Result<Model> {
         let device = device::open(&self.device)?.device;
-        open(run, self.checkpoint, &device, self.dtype.into())
+        open_model(&self.run, self.checkpoint.into(), &device, self.dtype.into())
     }
-}
-
-/// The model of a run, or of a model folder.
-pub fn open(
-    run: &Path,
-    checkpoint: CheckpointName,
-    device: &Device,
-    precision: Precision,
-) -> anyhow::Result<Model> {
-    let of_run = |saved: Saved| {
-        saved.checkpoint(checkpoint.into()).ok_or_else(|| {
-            Error::file(run, "this run has no such checkpoint yet")
-                .help("it appears with the first evaluation")
-        })
-    };
-    let folder = match Saved::is_run(run) {
-        true => of_run(Saved::open(run)?)?,
-        false => run.to_path_buf(),
-    };
-    Ok(Model::open(&folder, device, precision)?)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

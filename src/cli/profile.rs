@@ -13,10 +13,10 @@ use valuenet::report::speaker;
 use valuenet::value::Profile;
 
 use super::TableFormat;
-use super::infer::{Texts, read_texts};
 use super::model::ModelArgs;
 use super::output::{Console, write_result};
 use super::progress::Scoring;
+use super::texts::{Texts, read_texts};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -24,7 +24,6 @@ fn bar(console: &Console, length: Option<u64>, template: &str) -> ProgressBar {
 pub struct Training {
     bar: ProgressBar,
     console: Console,
-    rate: Rate,
     losses: Vec<f64>,
     evaluated: String,
 }
@@ -47,52 +46,18 @@ fn sparkline(numbers: &[f64]) -> String {
     means.iter().map(block).collect()
 }
 
-/// Samples a second of training alone, since the last row.
-struct Rate {
-    since: Instant,
-    busy: Duration,
-    samples: usize,
-    shown: f64,
-}
-
-impl Rate {
-    fn new() -> Self {
-        Self { since: Instant::now(), busy: Duration::ZERO, samples: 0, shown: 0.0 }
-    }
-
-    fn count(&mut self, samples: usize) {
-        self.busy += self.since.elapsed();
-        self.since = Instant::now();
-        self.samples += samples;
-        if self.busy > Duration::from_secs(1) || self.shown == 0.0 {
-            self.shown = self.per_second();
-        }
-    }
-
-    fn per_second(&self) -> f64 {
-        self.samples as f64 / self.busy.as_secs_f64()
-    }
-
-    fn next_row(&mut self) -> f64 {
-        self.shown = self.per_second();
-        (self.busy, self.samples) = (Duration::ZERO, 0);
-        self.shown
-    }
-}
-
 impl Training {
     /// A training of `total` steps of which some are `done`.
     pub fn new(console: &Console, total: u64, done: u64) -> Self {
         let bar = bar(console, Some(total), "{bar:20.cyan} {pos}/{len}  {msg}  ETA {eta}\n{prefix}");
         bar.set_position(done);
         bar.reset_eta();
-        Self { bar, console: *console, rate: Rate::new(), losses: Vec::new(), evaluated: String::new() }
+        Self { bar, console: *console, losses: Vec::new(), evaluated: String::new() }
     }
 
-    /// Moves on by a step.
-    pub fn step(&mut self, done: &StepDone) {
-        self.rate.count(done.samples);
-        self.bar.set_message(format!("loss {:.3}  {:.0} samples/s", done.loss, self.rate.shown));
+    /// Moves on by a step, at so many samples a second.
+    pub fn step(&mut self, done: &StepDone, samples_per_second: f64) {
+        self.bar.set_message(format!("loss {:.3}  {samples_per_second:.0} samples/s", done.loss));
         self.bar.set_position(done.step);
         self.losses.push(done.loss);
         if !self.bar.is_hidden() {
@@ -103,16 +68,6 @@ impl Training {
     /// Shows the scores of an evaluation from now on.
     pub fn evaluated(&mut self, scores: &str) {
         self.evaluated = scores.trim().into();
-    }
-
-    /// Leaves the time since the last step, which was no training, out of the rate.
-    pub fn rest(&mut self) {
-        self.rate.since = Instant::now();
-    }
-
-    /// Samples a second of training since the row before.
-    pub fn samples_per_second(&mut self) -> f64 {
-        self.rate.next_row()
     }
 
     /// Shows a row, above the bar if there is one.

@@ -15,10 +15,10 @@ use valuenet::report::rewards::{self, Comparison, Settings};
 use valuenet::reward::{Difference, Form, GAMMA, Reward, strangers};
 use valuenet::value::Profile;
 
-use super::infer::open;
 use super::model::ModelArgs;
 use super::output::{Console, write_result};
 use super::progress::Scoring;
+use super::texts::open;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -11,7 +11,7 @@ use crate::eval::{Bootstrap, Figure};
 
 /// A comparison with what was compared.
 #[derive(Debug, Serialize)]
-pub struct Report<'a> {
+pub struct Report {
     /// The first model.
     pub a: String,
     /// The second one.
@@ -22,14 +22,14 @@ pub struct Report<'a> {
     pub bootstrap: Bootstrap,
     /// The numbers.
     #[serde(flatten)]
-    pub comparison: &'a Comparison,
+    pub comparison: Comparison,
 }
 
 /// What tables show: its name there, and the figure.
 const SHOWN: [(&str, Figure); 3] =
     [("accuracy", Figure::Accuracy), ("macro F1", Figure::MacroF1), ("MSE", Figure::Mse)];
 
-impl Report<'_> {
+impl Report {
     /// The comparison in one of the formats.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use crate::value::Label;
 
 /// An evaluation with what it was made of.
 #[derive(Debug, Serialize)]
-pub struct Report<'a> {
+pub struct Report {
     /// The model's folder.
     pub model: String,
     /// The data file.
@@ -32,10 +32,10 @@ pub struct Report<'a> {
     pub thresholds: Option<Thresholded>,
     /// The numbers.
     #[serde(flatten)]
-    pub evaluation: &'a Evaluation,
+    pub evaluation: Evaluation,
 }
 
-impl Report<'_> {
+impl Report {
     /// The report in one of the formats.
     ///
     /// # Errors

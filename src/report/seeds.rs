@@ -8,13 +8,13 @@ use crate::eval::{Evaluation, Mean, Slice};
 
 /// The reports of one recipe under several seeds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seeds<'a> {
+pub struct Seeds {
     /// The folder of the runs.
     pub folder: String,
     /// The split.
     pub split: String,
     /// Each seed with its report; all are of the same rows.
-    pub reports: &'a [(u64, Evaluation)],
+    pub reports: Vec<(u64, Evaluation)>,
 }
 
 type Column = (&'static str, &'static str, fn(&Slice) -> Option<f64>);
@@ -33,7 +33,7 @@ const COLUMNS: [Column; 7] = [
 /// How many of them a table has room for.
 const SHOWN: usize = 4;
 
-impl Seeds<'_> {
+impl Seeds {
     /// The means in one of the formats.
     ///
     /// # Errors

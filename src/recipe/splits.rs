@@ -1,22 +1,22 @@
 //! The splits that a training reads.
 
-use valuenet::config::Config;
-use valuenet::data::{Sample, Split, Table};
-use valuenet::error::Result;
-use valuenet::run::Source;
+use crate::config::Config;
+use crate::data::{Sample, Split, Table};
+use crate::error::Result;
+use crate::run::Source;
 
 /// The splits of the dataset, as far as they are taken.
-pub struct Data {
-    pub train: Table,
-    pub eval: Table,
-    pub test: Option<Table>,
+pub(super) struct Splits {
+    pub(super) train: Table,
+    pub(super) eval: Table,
+    pub(super) test: Option<Table>,
     /// Where they came from.
-    pub sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
 }
 
-impl Data {
+impl Splits {
     /// Reads the splits; there need not be a test split.
-    pub fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
+    pub(super) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
         let read = |split: Split| -> Result<Table> {
             let mut table = split.read(&config.data.dir)?;
             table.rows.truncate(limit.unwrap_or(usize::MAX));
@@ -30,7 +30,7 @@ impl Data {
     }
 
     /// The samples of the train or the eval split.
-    pub fn samples(&self, split: Split) -> Vec<Sample> {
+    pub(super) fn samples(&self, split: Split) -> Vec<Sample> {
         let table = if split == Split::Train { &self.train } else { &self.eval };
         table.rows.iter().map(|row| row.sample.clone()).collect()
     }

@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use valuenet::config::Config;
-use valuenet::model;
-use valuenet::nn::device::Chosen;
-use valuenet::run::{Git, Info, Model, Source};
+use crate::config::Config;
+use crate::model;
+use crate::nn::device::Chosen;
+use crate::run::{Git, Info, Model, Source};
 
 /// Describes a run that is about to begin.
 pub fn describe(
@@ -14,10 +14,11 @@ pub fn describe(
     device: &Chosen,
     limit: Option<usize>,
     model: &model::Model,
+    git: Option<&Git>,
 ) -> Info {
     Info {
         version: env!("CARGO_PKG_VERSION").into(),
-        git: git(),
+        git: git.cloned(),
         started: now(),
         resumed: Vec::new(),
         finished: None,
@@ -36,13 +37,4 @@ pub fn describe(
 /// The time in UTC.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
-/// The repository that the program was started in, if it is one.
-fn git() -> Option<Git> {
-    let ask = |arguments: &[&str]| {
-        let output = std::process::Command::new("git").args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
-    };
-    Some(Git { commit: ask(&["rev-parse", "HEAD"])?, dirty: !ask(&["status", "--porcelain"])?.is_empty() })
 }

@@ -1,0 +1,315 @@
+//! A trained model's scores on a split or a file, kept in its run.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+
+use super::models::open_model;
+use super::{News, Observer, seed_reports};
+use crate::data::{Split, Table};
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::eval::calibration::{Thresholded, reliability};
+use crate::eval::{Bootstrap, Evaluation, Scored};
+use crate::model::Predictor;
+use crate::nn::device;
+use crate::nn::precision::Precision;
+use crate::report::Format;
+use crate::report::card::{Making, card};
+use crate::report::evaluation::Report;
+use crate::report::predictions;
+use crate::report::seeds::Seeds;
+use crate::run::{self, Saved, Source};
+use crate::train::Checkpoint;
+use crate::train::value::predict;
+
+/// What is to be judged, and by which rows.
+#[derive(Debug, Clone)]
+pub struct JudgeRequest {
+    /// A run directory, a folder of runs under several seeds, or a model folder.
+    pub folder: PathBuf,
+    /// Which of a run's checkpoints.
+    pub checkpoint: Checkpoint,
+    /// The name of the device.
+    pub device: String,
+    /// In which precision it predicts.
+    pub precision: Precision,
+    /// The rows.
+    pub rows: Judged,
+    /// How many bootstrap replicates the intervals are made of, 0 for none; if absent, 2,000 for the test split and none
+    /// otherwise.
+    pub bootstrap: Option<u32>,
+    /// Whether classes are also cut at thresholds fitted on the run's eval split.
+    pub thresholds: bool,
+}
+
+/// Rows that a model is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// A split of the run's own data.
+    Split(Split),
+    /// A file.
+    File(PathBuf),
+}
+
+/// What comes of it.
+#[derive(Debug)]
+pub enum Judgement {
+    /// The report on a model.
+    One(Box<Report>),
+    /// The reports on one recipe under several seeds.
+    Seeds(Seeds),
+}
+
+impl Judgement {
+    /// The report in one of the formats; of several seeds the mean.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn render(&self, format: Format) -> Result<String> {
+        match self {
+            Self::One(report) => report.render(format),
+            Self::Seeds(reports) => reports.render(format),
+        }
+    }
+}
+
+/// Judges what the request names, and keeps reports and predictions in the runs.
+///
+/// # Errors
+/// If data or model cannot be read, the model fails, or a run cannot be written.
+pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Judgement> {
+    let folder = &request.folder;
+    let (seeds, split) = match &request.rows {
+        Judged::Split(split) if !Saved::is_run(folder) => (run::seeds(folder), split.name()),
+        _ => (Vec::new(), ""),
+    };
+    if seeds.is_empty() {
+        return request.judge(folder, observer).map(Box::new).map(Judgement::One);
+    }
+    for (seed, path) in seeds {
+        observer.tell(News::Note(&format!("── seed {seed}")));
+        request.judge(&path, observer)?;
+    }
+    seed_reports(folder, &report_name(split, request.checkpoint)).map(Judgement::Seeds)
+}
+
+impl JudgeRequest {
+    /// Judges one model.
+    fn judge(&self, folder: &Path, observer: &dyn Observer) -> Result<Report> {
+        let saved = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()?;
+        let table = match (&self.rows, &saved) {
+            (Judged::File(path), _) => Table::read_strict(path)?,
+            (Judged::Split(split), Some(saved)) => saved_split(saved, *split, observer)?,
+            (Judged::Split(_), None) => {
+                let what = format!("{} is a model without data of its own", folder.display());
+                return Err(Error::usage(what).help("name a file with --data, or a run directory"));
+            }
+        };
+        let name = match &self.rows {
+            // Never the name of a split: its report in the run is about the run's own data.
+            Judged::File(path) => format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy()),
+            Judged::Split(split) => split.name().into(),
+        };
+        let device = device::open(&self.device)?.device;
+        let model = open_model(folder, self.checkpoint, &device, self.precision)?;
+        let job = Job {
+            model: model.predictor(),
+            folder,
+            saved: saved.as_ref(),
+            table: &table,
+            name: &name,
+            checkpoint: self.checkpoint,
+            bootstrap: self.bootstrap.unwrap_or(replicates_for(&name)),
+            thresholds: self.thresholds,
+            observer,
+        };
+        job.judge()
+    }
+}
+
+/// Judges a run's best checkpoint on its test split, and keeps the report in the run.
+pub(super) fn judge_test(
+    folder: &Path,
+    test: &Table,
+    device: &Device,
+    precision: Precision,
+    observer: &dyn Observer,
+) -> Result<Report> {
+    let saved = Saved::open(folder)?;
+    let model = open_model(folder, Checkpoint::Best, device, precision)?;
+    let name = Split::Test.name();
+    let job = Job {
+        model: model.predictor(),
+        folder,
+        saved: Some(&saved),
+        table: test,
+        name,
+        checkpoint: Checkpoint::Best,
+        bootstrap: replicates_for(name),
+        thresholds: false,
+        observer,
+    };
+    job.judge()
+}
+
+/// The name under which a run keeps the report on a split or a file.
+fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
+    match checkpoint {
+        Checkpoint::Best => judged.into(),
+        Checkpoint::Last => format!("{judged}.last"),
+    }
+}
+
+/// The report of this name that a run keeps.
+pub(super) fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
+    let path = saved.report(name);
+    if !path.is_file() {
+        return Err(Error::file(&path, "this run has no such report").help("`valuenet eval` makes it"));
+    }
+    serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
+        Error::file(&path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
+    })
+}
+
+/// A split of the data that a run was made with.
+fn saved_split(saved: &Saved, split: Split, observer: &dyn Observer) -> Result<Table> {
+    let source = saved.info.data.iter().find(|source| source.split == split.name());
+    let source = source.ok_or_else(|| {
+        Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
+    })?;
+    if !source.path.is_file() {
+        let what = "the run's data is no longer there";
+        return Err(Error::data(&source.path, what).help("put it back, or name a file with --data"));
+    }
+    let mut table = Table::read_strict(&source.path)?;
+    table.rows.truncate(source.rows);
+    if Source::of(split, &table)?.sha256 != source.sha256 {
+        let path = source.path.display();
+        observer.tell(News::Note(&format!("warning: {path} is not the file that the run was made with")));
+    }
+    Ok(table)
+}
+
+/// How many bootstrap replicates a split's report has unless told otherwise.
+fn replicates_for(split: &str) -> u32 {
+    if split == Split::Test.name() { 2000 } else { 0 }
+}
+
+/// One evaluation: a model, and the rows it is judged by.
+struct Job<'a> {
+    model: &'a dyn Predictor,
+    folder: &'a Path,
+    saved: Option<&'a Saved>,
+    table: &'a Table,
+    name: &'a str,
+    checkpoint: Checkpoint,
+    /// How many bootstrap replicates its intervals are made of, if any.
+    bootstrap: u32,
+    /// Whether classes are cut at fitted thresholds too.
+    thresholds: bool,
+    observer: &'a dyn Observer,
+}
+
+impl Job<'_> {
+    /// Judges the model, keeps the report and the predictions in the run, and returns the report.
+    fn judge(&self) -> Result<Report> {
+        let train_texts = self.train_texts();
+        let samples: Vec<_> = self.table.rows.iter().map(|row| row.sample.clone()).collect();
+        let seen = |text: &str| train_texts.as_ref().map(|texts| texts.contains(text));
+        let scored = predict(self.model, &samples, seen)?;
+        let mut evaluation = Evaluation::of(&scored, self.model.train_labels())?;
+        let bootstrap = (self.bootstrap > 0).then_some(Bootstrap { replicates: self.bootstrap, seed: 1 });
+        if let Some(bootstrap) = bootstrap {
+            evaluation = evaluation.with_intervals(&scored, bootstrap);
+        }
+        let report = Report {
+            model: self.folder.display().to_string(),
+            data: self.table.path.display().to_string(),
+            split: self.name.into(),
+            dtype: self.model.dtype(),
+            class_rule: self.model.rule(),
+            bootstrap,
+            reliability: reliability(&scored),
+            thresholds: self.fitted(&scored)?,
+            evaluation,
+        };
+        if let Some(saved) = self.saved {
+            self.keep(saved, &report, &scored)?;
+        }
+        Ok(report)
+    }
+
+    /// The texts of the run's train split, if it is still there.
+    fn train_texts(&self) -> Option<HashSet<String>> {
+        match saved_split(self.saved?, Split::Train, self.observer) {
+            Ok(train) => Some(train.rows.into_iter().map(|row| row.sample.scenario).collect()),
+            Err(error) => {
+                let warning = format!("warning: no slice of unseen texts: {error}");
+                self.observer.tell(News::Note(&warning));
+                None
+            }
+        }
+    }
+
+    /// Writes report, predictions and model card into the run.
+    fn keep(&self, saved: &Saved, report: &Report, scored: &[Scored]) -> Result<()> {
+        let name = report_name(self.name, self.checkpoint);
+        let path = saved.report(&name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
+        }
+        disk::write_file(&path, report.render(Format::Json)?.as_bytes())?;
+        disk::write_file(&saved.predictions(&name), self.predictions(scored)?.as_bytes())?;
+        self.observer.tell(News::Detail(&format!("written to {}", path.display())));
+        if name == Split::Test.name() {
+            self.write_card(saved, &report.evaluation)?;
+        }
+        Ok(())
+    }
+
+    /// The model card of the best checkpoint.
+    fn write_card(&self, saved: &Saved, evaluation: &Evaluation) -> Result<()> {
+        let Some(folder) = saved.checkpoint(Checkpoint::Best) else { return Ok(()) };
+        let (info, train) = (&saved.info, &saved.info.config.train);
+        let settings = [
+            ("epochs", train.epochs.to_string()),
+            ("batch size", train.batch_size.to_string()),
+            ("learning rate", format!("{:e}", train.learning_rate)),
+            ("seed", train.seed.to_string()),
+            ("dtype", info.dtype.clone()),
+        ];
+        let making = Making {
+            base: info.model.base.clone(),
+            parameters: info.model.parameters,
+            class_rule: self.model.rule().into(),
+            settings: settings.map(|(name, value)| (name.to_string(), value)).into(),
+            data: info.data.iter().map(|source| (source.split.clone(), source.rows)).collect(),
+        };
+        disk::write_file(&folder.join("README.md"), card(&making, evaluation).as_bytes())
+    }
+
+    /// The rows judged by thresholds fitted on the run's eval split, if that is asked for.
+    fn fitted(&self, scored: &[Scored]) -> Result<Option<Thresholded>> {
+        if !self.thresholds {
+            return Ok(None);
+        }
+        if self.name == Split::Eval.name() {
+            return Err(Error::usage(
+                "--thresholds are fitted on the eval split, and cannot be judged by it",
+            ));
+        }
+        let needed = "--thresholds needs a run, whose eval split they are fitted on";
+        let saved = self.saved.ok_or_else(|| Error::usage(needed))?;
+        let eval: Vec<_> =
+            saved_split(saved, Split::Eval, self.observer)?.rows.into_iter().map(|row| row.sample).collect();
+        let eval = predict(self.model, &eval, |_| None)?;
+        Ok(Some(Thresholded::of(&eval, scored, self.model.train_labels())?))
+    }
+
+    fn predictions(&self, scored: &[Scored]) -> Result<String> {
+        let rows = self.table.rows.iter().zip(scored);
+        predictions::write(rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)))
+    }
+}

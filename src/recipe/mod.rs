@@ -1,0 +1,93 @@
+//! What the program's verbs mean: train, judge, reproduce. Plain requests in, values out, files in a run's directory; whoever asks is
+//! told what happens through an [`Observer`], and prints it or not.
+//!
+//! This room puts the others to use. It knows no command line and no terminal.
+
+mod gather;
+mod judge;
+mod log;
+mod models;
+mod provenance;
+pub mod reproduce;
+mod seeds;
+mod session;
+mod splits;
+mod train;
+
+pub use gather::{Gathered, compare, gather};
+pub use judge::{JudgeRequest, Judged, Judgement, judge};
+pub use models::open_model;
+pub use seeds::{seed_reports, train_seeds};
+pub use train::{Begin, Outcome, TrainRequest, train};
+
+use crate::error::Error;
+use crate::hub::{HubSettings, Transfer};
+use crate::run::Git;
+use crate::train::StepDone;
+
+/// What is to be known of the world outside.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// Where models that are not on this machine come from.
+    pub hub: &'a HubSettings,
+    /// The repository that the work is done in, which a run remembers.
+    pub git: Option<&'a Git>,
+    /// Who is told what happens.
+    pub observer: &'a dyn Observer,
+}
+
+impl Site<'_> {
+    fn note(&self, text: &str) {
+        self.observer.tell(News::Note(text));
+    }
+}
+
+/// Is told what happens, and may ask for an end.
+pub trait Observer: Sync {
+    /// Something happened.
+    fn tell(&self, news: News<'_>);
+
+    /// Whether a training is to save its state after the current step, and stop.
+    fn asks_to_stop(&self) -> bool {
+        false
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A remark.
+    Note(&'a str),
+    /// A remark that few want to know.
+    Detail(&'a str),
+    /// A file of a model is on its way.
+    Transfer(Transfer<'a>),
+    /// A training of so many steps begins, or goes on after some of them.
+    Begun {
+        /// The number of all its steps.
+        total: u64,
+        /// How many were done before.
+        done: u64,
+    },
+    /// A training has done a step; it does so many samples a second.
+    Step(StepDone, f64),
+    /// A row of a training's log.
+    Row(&'a str),
+    /// The scores of a training's last evaluation.
+    Scores(&'a str),
+    /// A training has ended.
+    Ended,
+    /// Something failed, and the work goes on with the next.
+    Failed(&'a Error),
+}
+
+/// Says nothing of one of several trainings at a time, whose progress would be mixed up.
+struct Silent<'a>(&'a dyn Observer);
+
+impl Observer for Silent<'_> {
+    fn tell(&self, _news: News<'_>) {}
+
+    fn asks_to_stop(&self) -> bool {
+        self.0.asks_to_stop()
+    }
+}

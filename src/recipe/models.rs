@@ -1,0 +1,34 @@
+//! From a run, or a folder, to its model.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::nn::precision::Precision;
+use crate::run::Saved;
+use crate::train::Checkpoint;
+
+/// The model of a run's checkpoint, or of a model folder, which predicts in this precision if it can.
+///
+/// # Errors
+/// If there is none, or it is damaged.
+pub fn open_model(
+    run: &Path,
+    checkpoint: Checkpoint,
+    device: &Device,
+    precision: Precision,
+) -> Result<Model> {
+    let of_run = |saved: Saved| {
+        saved.checkpoint(checkpoint).ok_or_else(|| {
+            Error::file(run, "this run has no such checkpoint yet")
+                .help("it appears with the first evaluation")
+        })
+    };
+    let folder = match Saved::is_run(run) {
+        true => of_run(Saved::open(run)?)?,
+        false => run.to_path_buf(),
+    };
+    Model::open(&folder, device, precision)
+}
