@@ -14,6 +14,7 @@ use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
 use crate::text::tokenizer::SHORTEST;
 use crate::train::TrainSettings;
+use crate::train::value::SCORES;
 
 /// Everything that a training run is told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -189,9 +190,15 @@ impl Config {
             (not_negative(train.clip), "train.clip", "a number of 0 (off) or more"),
             (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
         ];
-        match rules.into_iter().find(|(holds, _, _)| !holds) {
-            Some((_, key, wanted)) => Err(Error::key(key, format!("{wanted} was expected"))),
-            None => Ok(()),
+        if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
+            return Err(Error::key(key, format!("{wanted} was expected")));
+        }
+        match SCORES.contains(&train.select.as_str()) {
+            true => Ok(()),
+            false => {
+                let what = format!("unknown score `{}`, expected `{}`", train.select, SCORES.join("`, `"));
+                Err(described(&what, |what| Error::key("train.select", what)))
+            }
         }
     }
 }

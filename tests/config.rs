@@ -40,6 +40,9 @@ fn an_unknown_key_is_refused_with_the_nearest_one() {
     let error = read("", &["train.epoch=3"]).unwrap_err();
     assert!(error.to_string().starts_with("train.epoch: unknown field `epoch`"), "{error}");
     assert_eq!(error.advice(), Some("did you mean \"epochs\"?"));
+    let error = read("", &["train.select=acuracy"]).unwrap_err();
+    assert!(error.to_string().starts_with("train.select: unknown score `acuracy`"), "{error}");
+    assert_eq!(error.advice(), Some("did you mean \"accuracy\"?"));
     let error = read("[model]\nactivation = \"scaled-sigmiod\"\n", &[]).unwrap_err();
     assert_eq!(error.advice(), Some("did you mean \"scaled-sigmoid\"?"));
 }

@@ -4,8 +4,8 @@ use proptest::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
 use proptest::prelude::*;
 use valuenet::config::Config;
 use valuenet::disk::{read_json, write_json};
-use valuenet::train::State;
-use valuenet::train::policy::{Action, Best, History, Metric, after_evaluation};
+use valuenet::train::policy::{Action, Best, History, after_evaluation};
+use valuenet::train::{Score, State};
 
 use crate::support::{folder, write};
 
@@ -21,7 +21,8 @@ fn a_score_that_ties_with_the_best_before_a_resume_is_no_better_after_it() {
     let score = 35.0 / 97.0;
     let history = History { best: Some(Best { step: 2, score }), since_best: 1 };
     let mut resumed = read_back(&State { history, ..State::default() }).history;
-    assert_eq!(after_evaluation(Metric::Accuracy, 0, &mut resumed, 6, score), [Action::SaveLast]);
+    let again = Score::higher_is_better("accuracy", score);
+    assert_eq!(after_evaluation(0, &mut resumed, 6, again), [Action::SaveLast]);
     assert_eq!(resumed.best.unwrap().step, 2);
 }
 

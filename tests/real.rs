@@ -142,10 +142,10 @@ fn minilm_learns_from_a_tenth_of_the_real_data() {
     let after = task.evaluate().unwrap();
     assert_eq!(seen, 50);
     assert!(
-        after[0].1 < 0.55 && after[0].1 < before[0].1,
+        after[0].value < 0.55 && after[0].value < before[0].value,
         "mse {} before, {} after",
-        before[0].1,
-        after[0].1
+        before[0].value,
+        after[0].value
     );
 }
 

@@ -80,10 +80,11 @@ impl<'a> Log<'a> {
     /// The scores on the eval split.
     pub(super) fn evaluated(&mut self, row: &EvalRow) -> Result<()> {
         self.metric(&Row::Eval { row })?;
-        let tags: Vec<String> = row.scores.iter().map(|(name, _)| format!("eval/{name}")).collect();
-        let scores = tags.iter().zip(&row.scores).map(|(tag, (_, score))| (tag.as_str(), *score));
+        let tags: Vec<String> = row.scores.iter().map(|score| format!("eval/{}", score.name)).collect();
+        let scores = tags.iter().zip(&row.scores).map(|(tag, score)| (tag.as_str(), score.value));
         self.scalars(row.step, &scores.collect::<Vec<_>>())?;
-        let scores: String = row.scores.iter().map(|(name, score)| format!("  {name} {score:.3}")).collect();
+        let scores: String =
+            row.scores.iter().map(|score| format!("  {} {:.3}", score.name, score.value)).collect();
         self.observer.tell(News::Scores(scores.trim()));
         let best = if row.best.is_some_and(|best| best.step == row.step) { "  best" } else { "" };
         self.row(&format!("eval   step {:>5}  epoch {:>5.2}{scores}{best}", row.step, row.epoch))

@@ -4,11 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::policy::Best;
+use super::policy::{Best, Score};
 use crate::error::Result;
-
-/// The scores of an evaluation by name, in the order in which they are shown.
-pub type Scores = Vec<(&'static str, f64)>;
 
 /// Something that happened.
 pub enum Event<'a> {
@@ -75,15 +72,15 @@ pub struct EvalRow {
     pub step: u64,
     /// The same in epochs.
     pub epoch: f64,
-    /// The scores by name.
+    /// The scores, in the order in which they are shown.
     #[serde(serialize_with = "as_map")]
-    pub scores: Scores,
+    pub scores: Vec<Score>,
     /// The best evaluation up to this one.
     pub best: Option<Best>,
     /// The seconds that training has taken, evaluations included.
     pub seconds: f64,
 }
 
-fn as_map<S: serde::Serializer>(scores: &Scores, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_map(scores.iter().copied())
+fn as_map<S: serde::Serializer>(scores: &[Score], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(scores.iter().map(|score| (score.name, score.value)))
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::event::Scores;
+use super::policy::Score;
 use super::settings::TrainSettings;
-use super::task::Task;
+use super::task::{Pass, Task};
 use crate::error::{Error, Result};
 use crate::model::files::write_tensors;
 use crate::nn::adamw::AdamW;
@@ -27,7 +27,7 @@ pub trait Learner {
     ///
     /// # Errors
     /// If the model fails.
-    fn evaluate(&self) -> Result<Scores>;
+    fn evaluate(&self) -> Result<Vec<Score>>;
 
     /// Writes the model into an empty folder.
     ///
@@ -51,8 +51,10 @@ pub trait Learner {
 /// What one optimiser step gave.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Done {
-    /// The mean loss of its samples.
+    /// The mean loss, by weight.
     pub loss: f64,
+    /// What its samples weigh together, in the task's unit.
+    pub weight: u64,
     /// The norm of the gradients before clipping, if it was measured.
     pub gradient_norm: Option<f64>,
     /// The number of its samples.
@@ -84,25 +86,27 @@ impl<T: Task> Learner for Descent<'_, T> {
         self.task.lengths()
     }
 
-    /// Each sample weighs alike, whatever batch it is in.
+    /// A unit of the task weighs alike, whatever batch it is in.
     fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
-        let settings = self.settings;
-        let samples: usize = batches.iter().map(Vec::len).sum();
+        let TrainSettings { seed, accumulate, dtype, clip, .. } = *self.settings;
+        let weight: u64 = batches.iter().map(|batch| self.task.weight(batch)).sum();
+        let scale = 1.0 / weight as f64;
         let (mut gradients, mut losses) = (Gradients::default(), Vec::new());
-        for (pass, batch) in (number * settings.accumulate as u64..).zip(batches) {
-            let tape = Tape::training(Some(Noise::new(settings.seed, pass))).with_precision(settings.dtype);
-            let loss = self.task.loss(&tape, batch, 1.0 / samples as f64)?;
+        for (number, batch) in (number * accumulate as u64..).zip(batches) {
+            let tape = Tape::training(Some(Noise::new(seed, number))).with_precision(dtype);
+            let loss = self.task.loss(&Pass { tape: &tape, scale, number, seed }, batch)?;
             tape.backward(&loss, &mut gradients)?;
             losses.push(loss);
         }
-        let norm = self.optimiser.step(self.task.params(), &gradients, learning_rate, settings.clip)?;
+        let norm = self.optimiser.step(self.task.params(), &gradients, learning_rate, clip)?;
         // Losses are read last: a GPU is waited for once.
         let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
         let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;
-        Ok(Done { loss, gradient_norm: Some(norm), samples })
+        let samples = batches.iter().map(Vec::len).sum();
+        Ok(Done { loss, weight, gradient_norm: Some(norm), samples })
     }
 
-    fn evaluate(&self) -> Result<Scores> {
+    fn evaluate(&self) -> Result<Vec<Score>> {
         self.task.evaluate()
     }
 

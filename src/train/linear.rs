@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::event::Scores;
 use super::learner::{Done, Learner};
+use super::policy::Score;
 use super::value::scores;
 use crate::data::Sample;
 use crate::error::Result;
@@ -40,10 +40,10 @@ impl Learner for LinearTask {
             let (features, label) = &self.prompts[sample];
             sum += f64::from(self.model.learn(features, *label, learning_rate as f32));
         }
-        Ok(Done { loss: sum / samples as f64, gradient_norm: None, samples })
+        Ok(Done { loss: sum / samples as f64, weight: samples as u64, gradient_norm: None, samples })
     }
 
-    fn evaluate(&self) -> Result<Scores> {
+    fn evaluate(&self) -> Result<Vec<Score>> {
         scores(&self.model, &self.eval)
     }
 

@@ -10,17 +10,17 @@ mod state;
 mod task;
 pub mod value;
 
-pub use event::{Answer, Checkpoint, EvalRow, Event, LossRow, Scores, StepDone};
+pub use event::{Answer, Checkpoint, EvalRow, Event, LossRow, StepDone};
 pub use learner::{Descent, Done, Learner};
 pub use plan::Plan;
-pub use policy::Stop;
+pub use policy::{Better, Score, Stop};
 pub use settings::TrainSettings;
 pub use state::State;
-pub use task::Task;
+pub use task::{Pass, Task};
 
 use std::time::Instant;
 
-use policy::{Action, Metric, after_evaluation};
+use policy::{Action, after_evaluation};
 
 use crate::error::{Error, Result};
 
@@ -48,8 +48,8 @@ pub fn fit(
         let done = learner.step(state.step, plan.batches(state.step), rate)?;
         state.step += 1;
         refuse_divergence(state.step, &done)?;
-        state.loss_sum += done.loss * done.samples as f64;
-        state.loss_items += done.samples as u64;
+        state.loss_sum += done.loss * done.weight as f64;
+        state.loss_items += done.weight;
         state.seconds = seconds_before + begun.elapsed().as_secs_f64();
         let epoch = state.step as f64 / plan.steps_per_epoch() as f64;
         let answer =
@@ -66,9 +66,8 @@ pub fn fit(
         let mut actions = Vec::new();
         if plan.evaluates_after(state.step) {
             let scores = learner.evaluate()?;
-            let score = score_of(settings.select, &scores)?;
-            actions =
-                after_evaluation(settings.select, settings.patience, &mut state.history, state.step, score);
+            let score = selected(&settings.select, &scores)?;
+            actions = after_evaluation(settings.patience, &mut state.history, state.step, score);
             state.seconds = seconds_before + begun.elapsed().as_secs_f64();
             let (step, best, seconds) = (state.step, state.history.best, state.seconds);
             tell(Event::Evaluated(EvalRow { step, epoch, scores, best, seconds }))?;
@@ -104,12 +103,7 @@ fn refuse_divergence(step: u64, done: &Done) -> Result<()> {
 }
 
 /// The score that checkpoints are compared by.
-fn score_of(metric: Metric, scores: &Scores) -> Result<f64> {
-    let wanted = match metric {
-        Metric::Mse => "mse",
-        Metric::MacroF1 => "macro_f1",
-        Metric::Accuracy => "accuracy",
-    };
-    let found = scores.iter().find(|(name, _)| *name == wanted).map(|(_, score)| *score);
-    found.ok_or_else(|| Error::key("train.select", format!("this task has no score {wanted}")))
+fn selected(name: &str, scores: &[Score]) -> Result<Score> {
+    let found = scores.iter().find(|score| score.is_called(name)).copied();
+    found.ok_or_else(|| Error::key("train.select", format!("this task has no score {name}")))
 }

@@ -2,26 +2,49 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A score on the eval split by which checkpoints are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Metric {
-    /// Mean squared error: the lower the better.
-    Mse,
-    /// Mean F1 of the three classes.
-    MacroF1,
-    /// Share of rows in the right class.
-    Accuracy,
+/// A figure of an evaluation on held-out data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// What it is called, in words with `_` between.
+    pub name: &'static str,
+    /// The figure.
+    pub value: f64,
+    /// Which figures are better.
+    pub better: Better,
 }
 
-impl Metric {
-    /// Whether `score` is better than `other`. Equal scores are not, so the earliest checkpoint wins.
-    pub fn better(self, score: f64, other: f64) -> bool {
-        match self {
-            Metric::Mse => score < other,
-            Metric::MacroF1 | Metric::Accuracy => score > other,
+impl Score {
+    /// An error or a loss.
+    pub fn lower_is_better(name: &'static str, value: f64) -> Self {
+        Self { name, value, better: Better::Lower }
+    }
+
+    /// A share or a gain.
+    pub fn higher_is_better(name: &'static str, value: f64) -> Self {
+        Self { name, value, better: Better::Higher }
+    }
+
+    /// Whether it is the one that `train.select` calls so, with `-` between words.
+    pub fn is_called(&self, selected: &str) -> bool {
+        self.name == selected.replace('-', "_")
+    }
+
+    /// Whether it is better than `other`. Equal ones are not, so the earliest checkpoint wins.
+    pub fn is_better_than(&self, other: f64) -> bool {
+        match self.better {
+            Better::Lower => self.value < other,
+            Better::Higher => self.value > other,
         }
     }
+}
+
+/// Which figures are better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// The lower ones.
+    Lower,
+    /// The higher ones.
+    Higher,
 }
 
 /// The best evaluation so far.
@@ -66,16 +89,10 @@ pub enum Stop {
 }
 
 /// Decides what an evaluation after `step` steps means. The history is the one that comes with it.
-pub fn after_evaluation(
-    metric: Metric,
-    patience: u64,
-    history: &mut History,
-    step: u64,
-    score: f64,
-) -> Vec<Action> {
+pub fn after_evaluation(patience: u64, history: &mut History, step: u64, score: Score) -> Vec<Action> {
     let mut actions = Vec::new();
-    if history.best.is_none_or(|best| metric.better(score, best.score)) {
-        *history = History { best: Some(Best { step, score }), since_best: 0 };
+    if history.best.is_none_or(|best| score.is_better_than(best.score)) {
+        *history = History { best: Some(Best { step, score: score.value }), since_best: 0 };
         actions.push(Action::SaveBest);
     } else {
         history.since_best += 1;
@@ -97,29 +114,29 @@ mod tests {
         const STOP: Action = Action::Stop(Stop::Patience);
         /// A score, and what it leads to.
         type Evaluation = (f64, &'static [Action]);
-        let table: [(&str, Metric, u64, &[Evaluation]); 5] = [
-            ("the first is the best", Metric::Mse, 0, &[(9.0, &[SaveBest, SaveLast])]),
+        let table: [(&str, Better, u64, &[Evaluation]); 5] = [
+            ("the first is the best", Better::Lower, 0, &[(9.0, &[SaveBest, SaveLast])]),
             (
                 "lower errors win",
-                Metric::Mse,
+                Better::Lower,
                 0,
                 &[(0.5, &[SaveBest, SaveLast]), (0.4, &[SaveBest, SaveLast])],
             ),
             (
                 "higher accuracies win",
-                Metric::Accuracy,
+                Better::Higher,
                 0,
                 &[(0.5, &[SaveBest, SaveLast]), (0.4, &[SaveLast]), (0.6, &[SaveBest, SaveLast])],
             ),
             (
                 "ties keep the earliest",
-                Metric::MacroF1,
+                Better::Higher,
                 0,
                 &[(0.5, &[SaveBest, SaveLast]), (0.5, &[SaveLast])],
             ),
             (
                 "patience counts from the best",
-                Metric::Mse,
+                Better::Lower,
                 2,
                 &[
                     (0.5, &[SaveBest, SaveLast]),
@@ -130,10 +147,11 @@ mod tests {
                 ],
             ),
         ];
-        for (name, metric, patience, evaluations) in table {
+        for (name, better, patience, evaluations) in table {
             let mut history = History::default();
-            for (step, (score, expected)) in (1..).zip(evaluations) {
-                let actions = after_evaluation(metric, patience, &mut history, step, *score);
+            for (step, (value, expected)) in (1..).zip(evaluations) {
+                let score = Score { name: "score", value: *value, better };
+                let actions = after_evaluation(patience, &mut history, step, score);
                 assert_eq!(&actions, expected, "{name}, evaluation {step}");
             }
         }

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::policy::Metric;
 use crate::nn::adamw::AdamWSettings;
 use crate::nn::precision::Precision;
 use crate::nn::schedule::Schedule;
@@ -42,7 +41,7 @@ pub struct TrainSettings {
     /// Steps between rows of the training loss.
     pub log_every: u64,
     /// The score on the eval split that decides which checkpoint is the best.
-    pub select: Metric,
+    pub select: String,
     /// Evaluations without a better score after which training stops; 0 for never.
     pub patience: u64,
     /// `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -69,7 +68,7 @@ impl Default for TrainSettings {
             seed: 1,
             eval_every: 0,
             log_every: 20,
-            select: Metric::Mse,
+            select: "mse".into(),
             patience: 0,
             device: "auto".into(),
             dtype: Precision::F32,

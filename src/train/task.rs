@@ -2,10 +2,23 @@
 
 use std::path::Path;
 
-use super::event::Scores;
+use super::policy::Score;
 use crate::error::Result;
 use crate::nn::params::Params;
 use crate::nn::tape::{Node, Tape};
+
+/// One pass through the network, of the several that an optimiser step may be made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass<'a> {
+    /// What records it.
+    pub tape: &'a Tape,
+    /// One over the weight of the whole step, so that the losses of its passes add up to a mean.
+    pub scale: f64,
+    /// The number of this pass in the training.
+    pub number: u64,
+    /// The seed of the training. Whatever a task draws by chance is keyed by seed and number.
+    pub seed: u64,
+}
 
 /// Something that [`super::Descent`] can train.
 pub trait Task {
@@ -15,17 +28,22 @@ pub trait Task {
     /// The length of each training sample, in tokens.
     fn lengths(&self) -> Vec<usize>;
 
-    /// `weight` times the sum of the losses of these samples.
+    /// How much these samples weigh in the mean loss of a step, in the task's own unit: their number, or that of their tokens.
+    fn weight(&self, samples: &[usize]) -> u64 {
+        samples.len() as u64
+    }
+
+    /// The sum of the losses of these samples, times the pass's scale.
     ///
     /// # Errors
     /// If the network fails.
-    fn loss(&self, tape: &Tape, samples: &[usize], weight: f64) -> Result<Node>;
+    fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node>;
 
     /// The scores on held-out data.
     ///
     /// # Errors
     /// If the network fails.
-    fn evaluate(&self) -> Result<Scores>;
+    fn evaluate(&self) -> Result<Vec<Score>>;
 
     /// Writes the model into an empty folder.
     ///

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::event::Scores;
-use super::task::Task;
+use super::policy::Score;
+use super::task::{Pass, Task};
 use crate::data::Sample;
 use crate::error::Result;
 use crate::eval::{Evaluation, Scored};
 use crate::model::{Predictor, ValueModel};
 use crate::nn::params::Params;
-use crate::nn::tape::{Node, Tape};
+use crate::nn::tape::Node;
 use crate::text::Packed;
 use crate::value::{Label, LabelCounts, Value};
 
@@ -50,13 +50,13 @@ impl Task for ValueTask {
         self.prompts.iter().map(Vec::len).collect()
     }
 
-    fn loss(&self, tape: &Tape, samples: &[usize], weight: f64) -> Result<Node> {
+    fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node> {
         let batch = Packed::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
         let labels: Vec<Label> = samples.iter().map(|&sample| self.labels[sample]).collect();
-        Ok(self.model.network().loss(tape, &batch, &labels, weight)?)
+        Ok(self.model.network().loss(pass.tape, &batch, &labels, pass.scale)?)
     }
 
-    fn evaluate(&self) -> Result<Scores> {
+    fn evaluate(&self) -> Result<Vec<Score>> {
         scores(&self.model, &self.eval)
     }
 
@@ -65,11 +65,18 @@ impl Task for ValueTask {
     }
 }
 
+/// The scores by which checkpoints of a value model can be compared, as `train.select` calls them.
+pub const SCORES: [&str; 3] = ["mse", "accuracy", "macro-f1"];
+
 /// The scores by which checkpoints of a value model are compared.
-pub(super) fn scores(model: &dyn Predictor, eval: &[Sample]) -> Result<Scores> {
+pub(super) fn scores(model: &dyn Predictor, eval: &[Sample]) -> Result<Vec<Score>> {
     let evaluation = Evaluation::of(&predict(model, eval, |_| None)?, None)?;
     let all = evaluation.all();
-    Ok(vec![("mse", all.mse), ("accuracy", all.accuracy), ("macro_f1", all.macro_f1)])
+    Ok(vec![
+        Score::lower_is_better("mse", all.mse),
+        Score::higher_is_better("accuracy", all.accuracy),
+        Score::higher_is_better("macro_f1", all.macro_f1),
+    ])
 }
 
 /// The model's predictions of samples; `seen` tells whether a text stood in the train split, if that is known.
