@@ -24,6 +24,9 @@ use super::progress::Scoring;
 const MODEL_AND_TEXTS: [&str; 7] = ["run", "checkpoint", "device", "dtype", "file", "persona", "utterances"];
 
 #[derive(clap::Args)]
+#[command(
+    override_usage = "valuenet reward [OPTIONS] <RUN> [FILE]\n       valuenet reward [OPTIONS] --vectors <FILE>"
+)]
 pub struct Args {
     #[command(flatten)]
     model: Option<ModelArgs>,
@@ -81,7 +84,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum RewardFormat {
-    /// A table for each dialogue.
+    /// Two tables for each dialogue: its utterances, its persona.
     Table,
     /// One JSON object a dialogue.
     Jsonl,
