@@ -71,28 +71,27 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 
 /// Algorithm 1 once more, line by line as it is printed, for vectors of length 1 of which none is opposite to all others.
 fn listing(persona: &[Vector], utterances: &[Vector]) -> f64 {
-    let (n, t_max) = (persona.len(), utterances.len());
-    let (mut r, mut m) = (vec![0.0; t_max], vec![0; t_max]);
-    for t in 0..t_max {
-        r[t] = -1.0;
-        for i in 0..n {
-            let v = cosine(&persona[i], &utterances[t]);
-            if v > r[t] {
-                r[t] = v;
-                m[t] = i;
+    let mut found = Vec::new();
+    for x in utterances {
+        let (mut r, mut m) = (-1.0, 0);
+        for (i, p) in persona.iter().enumerate() {
+            if cosine(p, x) > r {
+                r = cosine(p, x);
+                m = i;
             }
         }
+        found.push((r, m));
     }
-    let mut gamma = vec![1.0; n];
-    for t in 0..t_max {
-        gamma[m[t]] += 1.0;
+    let mut gamma = vec![1.0; persona.len()];
+    for (_, m) in &found {
+        gamma[*m] += 1.0;
     }
     let mut sum = 0.0;
-    for t in 0..t_max {
-        let sign = if r[t] == 0.0 { 0.0 } else { r[t].signum() };
-        sum += sign * r[t].abs().powf(sign * gamma[m[t]]);
+    for (r, m) in found {
+        let sign = if r == 0.0 { 0.0 } else { r.signum() };
+        sum += sign * r.abs().powf(sign * gamma[m]);
     }
-    sum / n as f64
+    sum / persona.len() as f64
 }
 
 proptest! {
@@ -370,6 +369,15 @@ fn rewards_are_written_in_three_formats() {
         let text = rewards::rewards(&dialogues, &rewards, settings, format).unwrap();
         insta::assert_snapshot!(format!("rewards_{name}"), text);
     }
+}
+
+#[test]
+fn tables_stay_narrow_where_the_literal_form_has_no_bound() {
+    let dialogues = [dialogue(1, &["I knit."], &["What a day!", "Again!"])];
+    let reward = Reward::of(&[[1.0, 0.0]], &[[-1e-7, 1.0], [-1e-200, 1.0]], Form::Literal);
+    let settings = Settings { form: Form::Literal, center: false };
+    let text = rewards::rewards(&dialogues, &[reward], settings, Format::Table).unwrap();
+    assert!(text.contains("R/N -inf") && text.contains("-1.00e21"), "{text}");
 }
 
 #[test]

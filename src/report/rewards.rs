@@ -181,8 +181,7 @@ fn tables<T: Clone + Into<Json>>(
     reward: &Reward,
     settings: Settings,
 ) -> String {
-    let figures = [reward.total(), reward.per_turn(), reward.mean_r()].map(score);
-    let [total, per_turn, mean_r] = figures;
+    let [total, per_turn, mean_r] = [reward.total(), reward.per_turn(), reward.mean_r()].map(figure);
     let title =
         format!("dialogue {number} ({}): R/N {total}, R/T {per_turn}, mean r {mean_r}", settings.words());
     let short = |sentence: Json| shortened(&text(sentence), TEXT);
@@ -191,9 +190,9 @@ fn tables<T: Clone + Into<Json>>(
         turns.push([
             short(said.utterance),
             said.persona.map_or("-".into(), short),
-            score(said.r),
+            figure(said.r),
             said.gamma.map_or("-".into(), |gamma| gamma.to_string()),
-            score(said.term),
+            figure(said.term),
         ]);
     }
     let mut persona = Table::new("", ["persona sentence", "matched"]);
@@ -302,6 +301,11 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
 }
 
 fn cells(level: Level) -> [String; 2] {
-    let interval = level.interval.map(|ends| format!("{} to {}", score(ends.low), score(ends.high)));
-    [score(level.mean), interval.unwrap_or("-".into())]
+    let interval = level.interval.map(|ends| format!("{} to {}", figure(ends.low), figure(ends.high)));
+    [figure(level.mean), interval.unwrap_or("-".into())]
+}
+
+/// A score, or the power of ten that the literal form comes to.
+fn figure(number: f64) -> String {
+    if number.is_finite() && number.abs() >= 1e5 { format!("{number:.2e}") } else { score(number) }
 }

@@ -23,7 +23,7 @@ pub struct Asked {
     center: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Given {
     persona: Option<Vec<String>>,
