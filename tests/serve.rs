@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
+use crate::reward::worked;
 use crate::support::{folder, program, saved_model, stderr, stdout, valuenet, write};
 
 /// A service with a tiny model, which ends with the test.
@@ -144,24 +145,54 @@ fn scores_are_those_of_infer_byte_for_byte() {
 #[test]
 fn rewards_are_those_of_the_command() {
     let server = Server::start(&[]);
-    let dialogue =
-        json!({"persona": ["helping a friend", "my sister"], "utterances": ["hurting", "a friend"]});
-    let file = write(server.folder.path(), "d.jsonl", dialogue.to_string());
-    let model = server.folder.path().join("model");
-    let arguments = [
-        "reward".as_ref(),
-        model.as_os_str(),
-        file.as_os_str(),
-        "--format=jsonl".as_ref(),
-        "--gamma=0.5".as_ref(),
+    let dialogues = [
+        json!({"persona": ["helping a friend", "my sister"], "utterances": ["hurting", "a friend"]}),
+        json!({"persona": ["painting"], "utterances": ["the old man", "my sister Ann", "painting"]}),
     ];
-    let mut expected: Json = serde_json::from_str(&stdout(&valuenet(arguments))).unwrap();
-    expected.as_object_mut().unwrap().retain(|key, _| key != "dialogue" && key != "line");
-    let mut asked = dialogue;
-    asked["gamma"] = 0.5.into();
-    assert_eq!(server.post("/reward", &asked).json(), expected);
-    asked["literal"] = true.into();
-    assert_eq!(server.post("/reward", &asked).json()["literal"], true);
+    let file = write(server.folder.path(), "d.jsonl", format!("{}\n{}\n", dialogues[0], dialogues[1]));
+    let model = server.folder.path().join("model");
+    let of_command = |more: &[&str]| -> Vec<Json> {
+        let arguments = ["reward".as_ref(), model.as_os_str(), file.as_os_str(), "--format=jsonl".as_ref()];
+        let output = valuenet(arguments.into_iter().chain(more.iter().map(std::ffi::OsStr::new)));
+        let line = |line: &str| {
+            let mut json: Json = serde_json::from_str(line).unwrap();
+            json.as_object_mut().unwrap().retain(|key, _| key != "dialogue" && key != "line");
+            json
+        };
+        stdout(&output).lines().map(line).collect()
+    };
+    let one = of_command(&["--limit=1"]);
+    assert_eq!(server.post("/reward", &dialogues[0]).json(), one[0]);
+    assert_eq!(server.post("/reward", json!({"dialogues": [dialogues[0]]})).json(), json!({"results": one}));
+    let all = json!({"dialogues": dialogues, "literal": true, "center": true});
+    let answer = server.post("/reward", all).json();
+    assert_eq!(answer, json!({"results": of_command(&["--literal", "--center"])}));
+    assert_eq!(
+        (&answer["results"][1]["literal"], &answer["results"][1]["center"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(server.post("/reward", json!({"dialogues": []})).json(), json!({"results": []}));
+}
+
+#[test]
+fn dialogues_worked_by_hand_have_their_rewards_over_http() {
+    let server = Server::start(&["--max-texts", "64"]);
+    let close = |found: &Json, expected: f64| (found["reward"].as_f64().unwrap() - expected).abs() <= 1e-12;
+    let dialogues: Vec<Json> = worked().iter().map(|worked| worked.json()).collect();
+    for is_literal in [false, true] {
+        let all = json!({"dialogues": dialogues, "literal": is_literal});
+        let all = server.post("/reward", all).json();
+        assert_eq!(all["results"].as_array().unwrap().len(), worked().len());
+        for (place, worked) in worked().iter().enumerate() {
+            let expected = if is_literal { worked.literal } else { worked.bounded };
+            let mut one = worked.json();
+            one["literal"] = is_literal.into();
+            let one = server.post("/reward", one).json();
+            assert!(close(&one, expected), "{expected}: {one}");
+            assert_eq!(one, all["results"][place]);
+        }
+    }
+    assert_eq!(server.metric("valuenet_texts_scored_total"), 0.0);
 }
 
 #[test]
@@ -185,7 +216,13 @@ fn what_cannot_be_meant_is_refused_in_words() {
             413,
             "4 texts, and at most 3 are taken at once",
         ),
-        ("/reward", "{\"persona\": [\"a\"]}", 422, "missing field `utterances`"),
+        (
+            "/reward",
+            "{}",
+            422,
+            "either \"persona\" and \"utterances\" are needed, or \"persona_vectors\" and",
+        ),
+        ("/reward", "{\"persona\": [\"a\"]}", 422, "either \"persona\" and \"utterances\" are needed"),
         ("/reward", "{\"persona\": [], \"utterances\": [\"a\"]}", 422, "\"persona\" is empty"),
         (
             "/reward",
@@ -195,9 +232,65 @@ fn what_cannot_be_meant_is_refused_in_words() {
         ),
         (
             "/reward",
-            "{\"persona\": [\"a\"], \"utterances\": [\"b\"], \"gamma\": 2}",
+            "{\"persona\": [\"a\"], \"utterances\": [\"b\"], \"gamma\": 0.9}",
             422,
-            "a number from 0 to 1",
+            "unknown field `gamma`: it is no parameter, but counts how often a persona sentence is matched",
+        ),
+        (
+            "/reward",
+            "{\"persona\": [\"a\"], \"beta\": 1}",
+            422,
+            "unknown field `beta`, expected one of `persona`",
+        ),
+        (
+            "/reward",
+            "{\"dialogues\": [{\"persona\": [\"a\"], \"utterances\": [\"b\"], \"gamma\": 1}]}",
+            422,
+            "unknown field `gamma`: it is no parameter",
+        ),
+        (
+            "/reward",
+            "{\"dialogues\": [], \"persona\": [\"a\"]}",
+            422,
+            "either one dialogue or \"dialogues\" is needed",
+        ),
+        (
+            "/reward",
+            "{\"dialogues\": [{\"persona\": [\"a\"], \"utterances\": [\"b\"]}, {\"persona\": [\"a\"], \"utterances\": []}]}",
+            422,
+            "dialogue 2: \"utterances\" is empty",
+        ),
+        (
+            "/reward",
+            "{\"dialogues\": [{\"persona\": [\"a\"], \"utterances\": [\"b\"]}, {\"persona\": [\"a\"], \"utterances\": [\"b\"]}]}",
+            413,
+            "4 texts, and at most 3 are taken at once",
+        ),
+        (
+            "/reward",
+            "{\"dialogues\": [{\"persona\": [\"a\"], \"utterances\": [\"b\"]}, \
+             {\"persona_vectors\": [[1]], \"utterance_vectors\": [[1]]}]}",
+            422,
+            "the dialogues are all of texts, or all of vectors",
+        ),
+        (
+            "/reward",
+            "{\"persona_vectors\": [[1, 0]], \"utterance_vectors\": [[1, 0], [1]]}",
+            422,
+            "vector 2 of \"utterance_vectors\" has 1 numbers, and those before 2",
+        ),
+        (
+            "/reward",
+            "{\"dialogues\": [{\"persona_vectors\": [[1]], \"utterance_vectors\": [[1]]}, \
+             {\"persona_vectors\": [[]], \"utterance_vectors\": [[1]]}]}",
+            422,
+            "dialogue 2: vector 1 of \"persona_vectors\" is empty",
+        ),
+        (
+            "/reward",
+            "{\"persona_vectors\": [[1]], \"utterance_vectors\": [[1], [1], [1]]}",
+            413,
+            "4 vectors, and at most 3 are taken at once",
         ),
     ];
     for (path, body, status, says) in cases {

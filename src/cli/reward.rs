@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use valuenet::data::dialogue::{self, Dialogue};
+use serde_json::Value as Json;
+use valuenet::data::dialogue::{self, Dialogue, Vector};
 use valuenet::data::texts;
 use valuenet::error::Error;
 use valuenet::eval::Bootstrap;
 use valuenet::infer;
 use valuenet::model::Predictor;
 use valuenet::report::rewards::{self, Comparison, Settings};
-use valuenet::reward::{Difference, Form, GAMMA, Reward, strangers};
+use valuenet::reward::{Center, Form, Reward, strangers};
 use valuenet::value::Profile;
 
 use super::model::ModelArgs;
@@ -20,10 +21,16 @@ use super::output::{Console, write_result};
 use super::progress::Scoring;
 use super::texts::open;
 
+/// What `--vectors` does without.
+const MODEL_AND_TEXTS: [&str; 7] = ["run", "checkpoint", "device", "dtype", "file", "persona", "utterances"];
+
 #[derive(clap::Args)]
+#[command(
+    override_usage = "valuenet reward [OPTIONS] <RUN> [FILE]\n       valuenet reward [OPTIONS] --vectors <FILE>"
+)]
 pub struct Args {
     #[command(flatten)]
-    model: ModelArgs,
+    model: Option<ModelArgs>,
 
     /// Dialogues as JSON lines {"persona": [...], "utterances": [...]}, or in ConvAI2's text format, where "your persona"
     /// is that of the second column; `-` for stdin.
@@ -38,13 +45,22 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "persona")]
     utterances: Option<PathBuf>,
 
-    /// The discount from one utterance to the next, in [0, 1].
-    #[arg(long, default_value_t = GAMMA, value_parser = discount)]
-    gamma: f64,
+    /// Value vectors in place of RUN and texts: JSON lines {"persona_vectors": [[...]], "utterance_vectors": [[...]]}, all
+    /// vectors of one length; `-` for stdin.
+    #[arg(long, value_name = "FILE", conflicts_with_all = MODEL_AND_TEXTS)]
+    vectors: Option<PathBuf>,
 
-    /// The reward of an utterance as the paper prints it: 1/s for a similarity s below 0, which has no bound.
+    /// The sum as the paper's listing has it, which has no bound below 0.
     #[arg(long)]
     literal: bool,
+
+    /// Subtract from all vectors the mean vector of the dialogues' persona sentences, before they are scaled to length 1.
+    #[arg(long)]
+    center: bool,
+
+    /// Subtract the mean vector of this file's persona sentences instead: dialogues, or one sentence a line.
+    #[arg(long, value_name = "FILE")]
+    center_on: Option<PathBuf>,
 
     /// Compare with dialogues that are given another one's persona, as this seed decides.
     #[arg(long, value_name = "SEED")]
@@ -69,7 +85,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum RewardFormat {
-    /// A table for each dialogue.
+    /// Two tables for each dialogue: its utterances, its persona.
     Table,
     /// One JSON object a dialogue.
     Jsonl,
@@ -87,70 +103,95 @@ impl From<RewardFormat> for rewards::Format {
     }
 }
 
-fn discount(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(gamma) if (0.0..=1.0).contains(&gamma) => Ok(gamma),
-        _ => Err("a discount is a number from 0 to 1".into()),
-    }
-}
-
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    let mut dialogues = read(args)?;
-    dialogues.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
-    let model = args.model.open()?;
-    let scored =
-        Scored { vectors: score(model.predictor(), &dialogues, console)?, settings: args.settings() };
-    let own: Vec<Reward> = dialogues.iter().map(|dialogue| scored.reward(dialogue, dialogue)).collect();
-    let text = match args.against_shuffled {
-        None => rewards::rewards(&dialogues, &own, scored.settings, args.format.into())?,
-        Some(seed) => {
-            let personas: Vec<Vec<String>> =
-                dialogues.iter().map(|dialogue| dialogue.persona.clone()).collect();
-            let others = strangers(&personas, seed).ok_or_else(|| {
-                Error::data(&args.file, "there is only one persona, and none to compare it with")
-            })?;
-            let pairs = dialogues.iter().zip(others);
-            let shuffled: Vec<Reward> =
-                pairs.map(|(said, other)| scored.reward(&dialogues[other], said)).collect();
-            let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
-            let difference = |figure: fn(&Reward) -> f64| {
-                let [own, shuffled] =
-                    [&own, &shuffled].map(|rewards| rewards.iter().map(figure).collect::<Vec<f64>>());
-                Difference::of(&own, &shuffled, bootstrap)
-            };
-            let comparison = Comparison {
-                dialogues: dialogues.len(),
-                seed,
-                reward: difference(|reward| reward.total),
-                mean: difference(Reward::mean),
-            };
-            rewards::comparison(&comparison, scored.settings, args.format.into())?
+    let text = match (&args.vectors, &args.model) {
+        (Some(file), _) => {
+            let dialogues = args.limited(dialogue::read_vectors(file, lines(file)?)?);
+            let center_on = args.center_on.as_ref().map(|other| vectors_like(&dialogues, file, other));
+            args.written(file, &dialogues, center_on.transpose()?.as_deref(), Vector::clone)?
         }
+        (None, Some(model)) => {
+            let dialogues = args.limited(read(args)?);
+            let center_on = |file: &PathBuf| dialogue::sentences(file, lines(file)?);
+            let center_on = args.center_on.as_ref().map(center_on).transpose()?;
+            let texts = dialogues.iter().flat_map(Dialogue::all).chain(center_on.iter().flatten());
+            let vectors = score(model.open()?.predictor(), texts, console)?;
+            let vector =
+                |text: &String| vectors.get(text.as_str()).map(|profile| profile.map(f64::from).to_vec());
+            args.written(&args.file, &dialogues, center_on.as_deref(), |text| {
+                vector(text).unwrap_or_default()
+            })?
+        }
+        (None, None) => return Err(Error::usage("a RUN is needed, or --vectors FILE").into()),
     };
     write_result(&text, args.output.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 
-impl Args {
-    fn settings(&self) -> Settings {
-        Settings { gamma: self.gamma, form: if self.literal { Form::Literal } else { Form::Bounded } }
+/// The personas of another file of vectors, which are as long as those of the dialogues.
+fn vectors_like(dialogues: &[Dialogue<Vector>], file: &Path, other: &Path) -> Result<Vec<Vector>, Error> {
+    let read = dialogue::read_vectors(other, lines(other)?)?;
+    let sentences: Vec<Vector> = read.into_iter().flat_map(|dialogue| dialogue.persona).collect();
+    let length = |vectors: Option<&Vector>| vectors.map_or(0, Vec::len);
+    let (own, found) =
+        (length(dialogues.iter().flat_map(|one| &one.persona).next()), length(sentences.first()));
+    if own == found {
+        return Ok(sentences);
     }
+    let what = format!("its vectors have {found} numbers, and those of {} {own}", file.display());
+    Err(Error::data(other, what))
 }
 
-/// The vectors of all texts, and how rewards are made of them.
-struct Scored<'a> {
-    vectors: HashMap<&'a str, Profile>,
-    settings: Settings,
-}
+impl Args {
+    fn limited<T>(&self, mut dialogues: Vec<Dialogue<T>>) -> Vec<Dialogue<T>> {
+        dialogues.truncate(self.limit.map_or(usize::MAX, |limit| limit as usize));
+        dialogues
+    }
 
-impl Scored<'_> {
-    /// The reward of what one speaker says for the persona of another, or the same.
-    fn reward(&self, persona: &Dialogue, said: &Dialogue) -> Reward {
-        let vectors = |texts: &[String]| -> Vec<Profile> {
-            texts.iter().filter_map(|text| self.vectors.get(text.as_str())).copied().collect()
+    /// What is written of the dialogues of a file, whose sentences have the vectors that `vector` gives. The mean to
+    /// subtract is that of `center_on`, if it is named.
+    fn written<T: Clone + Into<Json>>(
+        &self,
+        file: &Path,
+        dialogues: &[Dialogue<T>],
+        center_on: Option<&[T]>,
+        vector: impl Fn(&T) -> Vector,
+    ) -> anyhow::Result<String> {
+        let center = match center_on {
+            Some(sentences) => Center::of(sentences.iter().map(&vector)),
+            None if self.center => {
+                Center::of(dialogues.iter().flat_map(|dialogue| &dialogue.persona).map(&vector))
+            }
+            None => None,
         };
-        let Settings { gamma, form } = self.settings;
-        Reward::of(&vectors(&persona.persona), &vectors(&said.utterances), gamma, form)
+        let settings = Settings {
+            form: if self.literal { Form::Literal } else { Form::Bounded },
+            center: center.is_some(),
+        };
+        let vectors = |sentences: &[T]| -> Vec<Vector> {
+            let centred = |vector: Vector| match &center {
+                Some(center) => center.subtract_from(&vector),
+                None => vector,
+            };
+            sentences.iter().map(|sentence| centred(vector(sentence))).collect()
+        };
+        let reward = |persona: &Dialogue<T>, said: &Dialogue<T>| {
+            Reward::of(&vectors(&persona.persona), &vectors(&said.utterances), settings.form)
+        };
+        let own: Vec<Reward> = dialogues.iter().map(|dialogue| reward(dialogue, dialogue)).collect();
+        let Some(seed) = self.against_shuffled else {
+            return Ok(rewards::rewards(dialogues, &own, settings, self.format.into())?);
+        };
+        let kind = |sentence: &T| sentence.clone().into().to_string();
+        let kinds: Vec<Vec<String>> =
+            dialogues.iter().map(|dialogue| dialogue.persona.iter().map(kind).collect()).collect();
+        let others = strangers(&kinds, seed)
+            .ok_or_else(|| Error::data(file, "there is only one persona, and none to compare it with"))?;
+        let pairs = dialogues.iter().zip(others);
+        let shuffled: Vec<Reward> = pairs.map(|(said, other)| reward(&dialogues[other], said)).collect();
+        let bootstrap = Bootstrap { replicates: self.bootstrap, seed: 1 };
+        let comparison = Comparison::of(&own, &shuffled, seed, bootstrap);
+        Ok(rewards::comparison(&comparison, settings, self.format.into())?)
     }
 }
 
@@ -168,12 +209,12 @@ fn lines(path: &Path) -> Result<impl Iterator<Item = Result<String, Error>>, Err
 /// The vectors of all different texts, each of which is scored once.
 fn score<'a>(
     model: &dyn Predictor,
-    dialogues: &'a [Dialogue],
+    all: impl Iterator<Item = &'a String>,
     console: &Console,
 ) -> anyhow::Result<HashMap<&'a str, Profile>> {
     let mut vectors: HashMap<&str, Profile> = HashMap::new();
     let mut texts: Vec<&str> = Vec::new();
-    for text in dialogues.iter().flat_map(|dialogue| dialogue.persona.iter().chain(&dialogue.utterances)) {
+    for text in all {
         vectors.entry(text).or_insert_with(|| {
             texts.push(text);
             Profile::default()

@@ -5,6 +5,7 @@
 mod body;
 mod connections;
 mod metrics;
+mod reward;
 mod routes;
 
 use std::net::TcpListener;
@@ -44,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "2ms")]
     max_delay: humantime::Duration,
 
-    /// The most texts of one request.
+    /// The most texts of one request, or vectors in their place.
     #[arg(long, value_name = "TEXTS", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..))]
     max_texts: u32,
 

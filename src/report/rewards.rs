@@ -1,19 +1,18 @@
 //! Rewards of dialogues, and their means with the speakers' own personas and with others', as tables, JSON or CSV.
 
-use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::radar::shortened;
 use super::table::{Table, count, csv, score};
 use crate::data::dialogue::Dialogue;
 use crate::error::{Error, Result};
-use crate::eval::Interval;
+use crate::eval::{Bootstrap, Interval};
 use crate::reward::{Difference, Form, Level, Reward};
 
 /// How rewards are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A table for each dialogue.
+    /// Two tables for each dialogue: its utterances, its persona.
     Table,
     /// One object a dialogue, or one for a comparison.
     Jsonl,
@@ -22,62 +21,96 @@ pub enum Format {
 }
 
 /// How the rewards came to be.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// The discount.
-    pub gamma: f64,
-    /// The form of r_t.
+    /// The form of the terms.
     pub form: Form,
+    /// Whether a mean was subtracted from the vectors.
+    pub center: bool,
+}
+
+impl Settings {
+    fn is_literal(self) -> bool {
+        self.form == Form::Literal
+    }
+
+    fn words(self) -> String {
+        let form = if self.is_literal() { "literal" } else { "bounded" };
+        format!("{form}{}", if self.center { ", centred" } else { "" })
+    }
 }
 
 /// The longest text in a table, in letters.
 const TEXT: usize = 44;
 
-#[derive(Serialize)]
-struct Said<'a> {
-    utterance: &'a str,
+/// What is written of an utterance. A sentence is a text, or the vector that stands for it.
+struct Said {
+    utterance: Json,
+    /// The persona sentence that it matches, counted from 1.
     matched: Option<usize>,
-    persona: Option<&'a str>,
-    similarity: f64,
+    persona: Option<Json>,
     r: f64,
+    gamma: Option<usize>,
+    term: f64,
 }
 
-/// The utterances of a dialogue with the persona sentences that they match, which are counted from 1.
-fn said<'a>(
-    persona: &'a [String],
-    utterances: &'a [String],
+fn said<T: Clone + Into<Json>>(
+    persona: &[T],
+    utterances: &[T],
     reward: &Reward,
-) -> impl Iterator<Item = Said<'a>> {
+) -> impl Iterator<Item = Said> {
     utterances.iter().zip(&reward.turns).map(|(utterance, turn)| Said {
-        utterance,
+        utterance: utterance.clone().into(),
         matched: turn.matched.map(|place| place + 1),
-        persona: turn.matched.and_then(|place| persona.get(place)).map(String::as_str),
-        similarity: turn.similarity,
-        r: turn.reward,
+        persona: turn.matched.and_then(|place| persona.get(place)).map(|sentence| sentence.clone().into()),
+        r: turn.r,
+        gamma: turn.gamma,
+        term: turn.term,
     })
 }
 
-/// The reward of one dialogue as JSON.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn json(persona: &[String], utterances: &[String], reward: &Reward, settings: Settings) -> Result<Json> {
-    let turns: Vec<Said> = said(persona, utterances, reward).collect();
-    let turns = serde_json::to_value(turns).map_err(Error::failure_because("cannot write JSON"))?;
-    let mut json = json!({"reward": reward.total, "mean": reward.mean(), "gamma": settings.gamma});
-    if settings.form == Form::Literal {
-        json["literal"] = true.into();
+/// A text as it is, a vector as JSON.
+fn text(sentence: Json) -> String {
+    match sentence {
+        Json::String(text) => text,
+        vector => vector.to_string(),
     }
-    json["turns"] = turns;
-    Ok(json)
+}
+
+/// The reward of one dialogue as JSON. What exceeds a double is null.
+pub fn json<T: Clone + Into<Json>>(
+    persona: &[T],
+    utterances: &[T],
+    reward: &Reward,
+    settings: Settings,
+) -> Json {
+    let turn = |said: Said| {
+        json!({
+            "utterance": said.utterance,
+            "matched": said.matched,
+            "persona": said.persona,
+            "r": said.r,
+            "gamma": said.gamma,
+            "term": said.term,
+        })
+    };
+    json!({
+        "reward": reward.total(),
+        "per_turn": reward.per_turn(),
+        "mean_r": reward.mean_r(),
+        "matches": reward.matches,
+        "literal": settings.is_literal(),
+        "center": settings.center,
+        "turns": said(persona, utterances, reward).map(turn).collect::<Vec<Json>>(),
+    })
 }
 
 /// The rewards of dialogues, utterance by utterance.
 ///
 /// # Errors
 /// If they cannot be written.
-pub fn rewards(
-    dialogues: &[Dialogue],
+pub fn rewards<T: Clone + Into<Json>>(
+    dialogues: &[Dialogue<T>],
     rewards: &[Reward],
     settings: Settings,
     format: Format,
@@ -85,48 +118,88 @@ pub fn rewards(
     let all = || (1usize..).zip(dialogues.iter().zip(rewards));
     match format {
         Format::Table => {
-            let tables = all().map(|(number, (dialogue, reward))| table(number, dialogue, reward).text());
+            let tables = all().map(|(number, (dialogue, reward))| tables(number, dialogue, reward, settings));
             Ok(tables.collect::<Vec<_>>().join("\n"))
         }
-        Format::Jsonl => all()
-            .map(|(number, (dialogue, reward))| {
+        Format::Jsonl => {
+            let lines = all().map(|(number, (dialogue, reward))| {
                 let mut line = json!({"dialogue": number, "line": dialogue.line});
-                let rest = json(&dialogue.persona, &dialogue.utterances, reward, settings)?;
+                let rest = json(&dialogue.persona, &dialogue.utterances, reward, settings);
                 if let (Some(line), Json::Object(rest)) = (line.as_object_mut(), rest) {
                     line.extend(rest);
                 }
-                Ok(line.to_string() + "\n")
-            })
-            .collect(),
+                line.to_string() + "\n"
+            });
+            Ok(lines.collect())
+        }
         Format::Csv => {
             let rows = all().flat_map(|(number, (dialogue, reward))| {
+                let matches: Vec<String> = reward.matches.iter().map(usize::to_string).collect();
                 let turns = said(&dialogue.persona, &dialogue.utterances, reward).zip(1..);
                 turns.map(move |(said, turn)| {
+                    let place =
+                        |place: Option<usize>| place.map(|place| place.to_string()).unwrap_or_default();
                     vec![
                         number.to_string(),
                         turn.to_string(),
-                        said.utterance.into(),
-                        said.matched.map(|place| place.to_string()).unwrap_or_default(),
-                        said.persona.unwrap_or_default().into(),
-                        said.similarity.to_string(),
+                        text(said.utterance),
+                        place(said.matched),
+                        said.persona.map(text).unwrap_or_default(),
                         said.r.to_string(),
-                        reward.total.to_string(),
+                        place(said.gamma),
+                        said.term.to_string(),
+                        reward.total().to_string(),
+                        reward.per_turn().to_string(),
+                        reward.mean_r().to_string(),
+                        matches.join(" "),
                     ]
                 })
             });
-            csv(&["dialogue", "turn", "utterance", "matched", "persona", "similarity", "r", "reward"], rows)
+            let header = [
+                "dialogue",
+                "turn",
+                "utterance",
+                "matched",
+                "persona",
+                "r",
+                "gamma",
+                "term",
+                "reward",
+                "per_turn",
+                "mean_r",
+                "matches",
+            ];
+            csv(&header, rows)
         }
     }
 }
 
-fn table(number: usize, dialogue: &Dialogue, reward: &Reward) -> Table {
-    let title = format!("dialogue {number}: reward {}, mean r {}", score(reward.total), score(reward.mean()));
-    let mut table = Table::new(title, ["utterance", "nearest persona sentence", "r"]).left(1);
+/// A dialogue's utterances, and how often each sentence of its persona is matched.
+fn tables<T: Clone + Into<Json>>(
+    number: usize,
+    dialogue: &Dialogue<T>,
+    reward: &Reward,
+    settings: Settings,
+) -> String {
+    let [total, per_turn, mean_r] = [reward.total(), reward.per_turn(), reward.mean_r()].map(figure);
+    let title =
+        format!("dialogue {number} ({}): R/N {total}, R/T {per_turn}, mean r {mean_r}", settings.words());
+    let short = |sentence: Json| shortened(&text(sentence), TEXT);
+    let mut turns = Table::new(title, ["utterance", "nearest persona sentence", "r", "γ", "term"]).left(1);
     for said in said(&dialogue.persona, &dialogue.utterances, reward) {
-        let persona = said.persona.map_or("-".into(), |text| shortened(text, TEXT));
-        table.push([shortened(said.utterance, TEXT), persona, score(said.r)]);
+        turns.push([
+            short(said.utterance),
+            said.persona.map_or("-".into(), short),
+            figure(said.r),
+            said.gamma.map_or("-".into(), |gamma| gamma.to_string()),
+            figure(said.term),
+        ]);
     }
-    table
+    let mut persona = Table::new("", ["persona sentence", "matched"]);
+    for (sentence, matches) in dialogue.persona.iter().zip(&reward.matches) {
+        persona.push([short(sentence.clone().into()), matches.to_string()]);
+    }
+    turns.text() + &persona.text()
 }
 
 /// Dialogues with their own personas and with others'.
@@ -136,10 +209,31 @@ pub struct Comparison {
     pub dialogues: usize,
     /// What decided whose persona each is given.
     pub seed: u64,
-    /// The discounted sums.
+    /// R/N.
     pub reward: Difference,
+    /// R/T.
+    pub per_turn: Difference,
     /// The means of r_t.
-    pub mean: Difference,
+    pub mean_r: Difference,
+}
+
+impl Comparison {
+    /// Compares what the same dialogues, of which there is at least one, are worth with their own personas and with those
+    /// that `seed` gave them.
+    pub fn of(own: &[Reward], shuffled: &[Reward], seed: u64, bootstrap: Bootstrap) -> Self {
+        let difference = |figure: fn(&Reward) -> f64| {
+            let [own, shuffled] =
+                [own, shuffled].map(|rewards| rewards.iter().map(figure).collect::<Vec<f64>>());
+            Difference::of(&own, &shuffled, bootstrap)
+        };
+        Self {
+            dialogues: own.len(),
+            seed,
+            reward: difference(Reward::total),
+            per_turn: difference(Reward::per_turn),
+            mean_r: difference(Reward::mean_r),
+        }
+    }
 }
 
 /// The comparison.
@@ -147,18 +241,23 @@ pub struct Comparison {
 /// # Errors
 /// If it cannot be written.
 pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -> Result<String> {
-    let figures = [("reward", comparison.reward), ("mean r", comparison.mean)];
+    let figures = [
+        ("R/N", "reward", comparison.reward),
+        ("R/T", "per_turn", comparison.per_turn),
+        ("mean r", "mean_r", comparison.mean_r),
+    ];
     match format {
         Format::Table => {
             let dialogues = count(comparison.dialogues as u64);
             let title = format!(
-                "{dialogues} dialogues with their own persona and another's (γ {}, seed {})",
-                settings.gamma, comparison.seed
+                "{dialogues} dialogues with their own persona and another's ({}, seed {})",
+                settings.words(),
+                comparison.seed
             );
             let header =
                 ["", "own", "95% interval", "shuffled", "95% interval", "difference", "95% interval", "won"];
             let mut table = Table::new(title, header);
-            for (name, figure) in figures {
+            for (name, _, figure) in figures {
                 let levels = [figure.own, figure.shuffled, figure.difference].into_iter().flat_map(cells);
                 let row = std::iter::once(name.to_string()).chain(levels).chain([score(figure.won)]);
                 table.push(row);
@@ -166,28 +265,33 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
             Ok(table.text())
         }
         Format::Jsonl => {
-            let json =
-                |figure| serde_json::to_value(figure).map_err(Error::failure_because("cannot write JSON"));
-            let line = json!({
+            let mut line = json!({
                 "dialogues": comparison.dialogues,
-                "gamma": settings.gamma,
-                "literal": settings.form == Form::Literal,
                 "seed": comparison.seed,
-                "reward": json(comparison.reward)?,
-                "mean": json(comparison.mean)?,
+                "literal": settings.is_literal(),
+                "center": settings.center,
             });
+            for (_, key, figure) in figures {
+                line[key] =
+                    serde_json::to_value(figure).map_err(Error::failure_because("cannot write JSON"))?;
+            }
             Ok(line.to_string() + "\n")
         }
         Format::Csv => {
-            let rows = figures.into_iter().flat_map(|(name, figure)| {
-                let parts =
-                    [("own", figure.own), ("shuffled", figure.shuffled), ("difference", figure.difference)];
+            let rows = figures.into_iter().flat_map(|(_, key, figure)| {
+                let won = Level { mean: figure.won, interval: None };
+                let parts = [
+                    ("own", figure.own),
+                    ("shuffled", figure.shuffled),
+                    ("difference", figure.difference),
+                    ("won", won),
+                ];
                 parts.map(|(persona, level)| {
                     let end = |of: fn(Interval) -> f64| {
                         level.interval.map(|interval| of(interval).to_string()).unwrap_or_default()
                     };
                     let ends = [end(|interval| interval.low), end(|interval| interval.high)];
-                    let cells = [name.to_string(), persona.into(), level.mean.to_string()];
+                    let cells = [key.to_string(), persona.into(), level.mean.to_string()];
                     cells.into_iter().chain(ends).collect()
                 })
             });
@@ -197,6 +301,11 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
 }
 
 fn cells(level: Level) -> [String; 2] {
-    let interval = level.interval.map(|ends| format!("{} to {}", score(ends.low), score(ends.high)));
-    [score(level.mean), interval.unwrap_or("-".into())]
+    let interval = level.interval.map(|ends| format!("{} to {}", figure(ends.low), figure(ends.high)));
+    [figure(level.mean), interval.unwrap_or("-".into())]
+}
+
+/// A score, or the power of ten that the literal form comes to.
+fn figure(number: f64) -> String {
+    if number.is_finite() && number.abs() >= 1e5 { format!("{number:.2e}") } else { score(number) }
 }

@@ -10,19 +10,19 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use valuenet::data::dialogue::{Dialogue, Vector};
 use valuenet::error::Result as Scores;
 use valuenet::infer::queue::{Asker, Queue, Refused};
 use valuenet::report::profiles;
-use valuenet::report::rewards::{self, Settings};
-use valuenet::reward::{Form, GAMMA, Reward};
-use valuenet::value::{Profile, ScoredText};
+use valuenet::value::ScoredText;
 
 use super::Limits;
 use super::body::{Refusal, answer, read};
 use super::metrics::Metrics;
+use super::reward::{Asked, Dialogues, Request as ToReward, rewards, without_gamma};
 
 /// What all requests share.
 pub struct Service {
@@ -112,52 +112,51 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Result<
     Ok(answer(json).into_response())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ToReward {
-    persona: Vec<String>,
-    utterances: Vec<String>,
-    #[serde(default = "gamma")]
-    gamma: f64,
-    #[serde(default)]
-    literal: bool,
-}
-
-fn gamma() -> f64 {
-    GAMMA
-}
-
+/// Each reward is what `valuenet reward --format jsonl` writes, but for the places in a file.
 async fn reward(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let asked: ToReward = read(&head.headers, body, &service.limits).await?;
-    if !(0.0..=1.0).contains(&asked.gamma) {
-        return Err(unfit("\"gamma\" is a number from 0 to 1"));
-    }
-    for (name, texts) in [("persona", &asked.persona), ("utterances", &asked.utterances)] {
-        match texts.iter().position(|text| text.trim().is_empty()) {
-            _ if texts.is_empty() => return Err(unfit(format!("\"{name}\" is empty"))),
-            Some(place) => return Err(unfit(format!("text {} of \"{name}\" is blank", place + 1))),
-            None => {}
+    let asked: Asked = read(&head.headers, body, &service.limits).await.map_err(without_gamma)?;
+    let ToReward { dialogues, settings, is_list } = ToReward::try_from(asked).map_err(unfit)?;
+    let rewards = match dialogues {
+        Dialogues::Texts(dialogues) => {
+            let vectors = service.vectors(&dialogues).await?;
+            rewards(&dialogues, vectors, settings)
         }
-    }
-    let texts = asked.persona.iter().chain(&asked.utterances).cloned().collect();
-    let rows = service.scores(texts).await?;
-    let vectors: Vec<Profile> = rows.into_iter().map(|row| row.profile.unwrap_or_default()).collect();
-    let (persona, utterances) = vectors.split_at(asked.persona.len());
-    let settings =
-        Settings { gamma: asked.gamma, form: if asked.literal { Form::Literal } else { Form::Bounded } };
-    let reward = Reward::of(persona, utterances, settings.gamma, settings.form);
-    let json = rewards::json(&asked.persona, &asked.utterances, &reward, settings).map_err(failed)?;
-    Ok(answer(json.to_string()).into_response())
+        Dialogues::Vectors(dialogues) => {
+            service.check_count(dialogues.iter().flat_map(Dialogue::all).count(), "vectors")?;
+            rewards(&dialogues, dialogues.clone(), settings)
+        }
+    };
+    let one = || rewards.iter().map(Json::to_string).collect();
+    let json = if is_list { json!({"results": rewards}).to_string() } else { one() };
+    Ok(answer(json).into_response())
 }
 
 impl Service {
+    fn check_count(&self, count: usize, what: &str) -> Result<(), Refusal> {
+        if count <= self.limits.texts {
+            return Ok(());
+        }
+        let what = format!("{count} {what}, and at most {} are taken at once", self.limits.texts);
+        Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, what))
+    }
+
+    /// Dialogues with vectors in place of their texts.
+    async fn vectors(&self, dialogues: &[Dialogue]) -> Result<Vec<Dialogue<Vector>>, Refusal> {
+        let rows = self.scores(dialogues.iter().flat_map(Dialogue::all).cloned().collect()).await?;
+        let mut vectors = rows.into_iter().map(|row| row.profile.unwrap_or_default().map(f64::from).to_vec());
+        let mut take = |texts: &[String]| vectors.by_ref().take(texts.len()).collect();
+        let dialogues = dialogues.iter().map(|dialogue| Dialogue {
+            line: dialogue.line,
+            persona: take(&dialogue.persona),
+            utterances: take(&dialogue.utterances),
+        });
+        Ok(dialogues.collect())
+    }
+
     /// The vectors of texts, scored together with others' texts.
     async fn scores(&self, texts: Vec<String>) -> Result<Vec<ScoredText>, Refusal> {
-        if texts.len() > self.limits.texts {
-            let what = format!("{} texts, and at most {} are taken at once", texts.len(), self.limits.texts);
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, what));
-        }
+        self.check_count(texts.len(), "texts")?;
         if texts.is_empty() {
             return Ok(Vec::new());
         }
