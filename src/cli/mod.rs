@@ -25,6 +25,7 @@ mod serve;
 #[path = "not_built.rs"]
 mod serve;
 mod split;
+mod survey;
 mod train;
 mod train_data;
 mod train_log;

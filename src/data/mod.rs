@@ -16,8 +16,10 @@ pub mod partition;
 pub mod quoting;
 mod record;
 mod records;
+mod rows;
 pub mod splits;
 pub mod stats;
+pub mod survey;
 pub mod table;
 pub mod write;
 
