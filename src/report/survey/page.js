@@ -301,7 +301,7 @@
           area.focus();
           area.select();
         } }, "Show them"),
-        el("button", { type: "button", onclick: () => { location.hash = ""; } }, "Another assignment")),
+        el("button", { type: "button", onclick: () => { location.hash = ""; } }, "Next assignment")),
       done, area,
       el("ol", { className: "review" }, assignment.questions.map(([item, scenario], at) =>
         el("li", {}, el("p", {}, scenario),
