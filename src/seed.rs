@@ -19,6 +19,8 @@ pub enum Purpose {
     Bootstrap = 5,
     /// The order in which texts are dealt out to splits; the index is 0.
     Partition = 13,
+    /// The order of a survey's questions and which hidden ones are among them; the index is the value's.
+    Survey = 14,
     /// Which dialogue's persona another dialogue is given.
     Persona = 9,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use valuenet::data::aggregate::{self, Aggregation, aggregate, sift};
-use valuenet::data::annotations::{self, Annotation, Qualification};
+use valuenet::data::annotations::{self, Annotation, Answers, Qualification};
 use valuenet::data::partition::{Partition, Shares, partition};
 use valuenet::data::{Part, Sample, Split, Table};
 use valuenet::error::Kind;
@@ -37,9 +37,13 @@ const ANSWERS: &str = "worker,item,scenario,value,answer\n\
     dan,gold,locking the door at night,SECURITY,yes\n\
     eve,gold,locking the door at night,SECURITY,not sure\n";
 
-fn read(text: &str) -> Vec<Annotation> {
+fn answers(text: &str) -> Answers {
     let folder = folder();
-    annotations::read(&write(folder.path(), "answers.csv", text), None).unwrap()
+    annotations::read(&[write(folder.path(), "answers.csv", text)], None).unwrap()
+}
+
+fn read(text: &str) -> Vec<Annotation> {
+    answers(text).annotations
 }
 
 fn gold() -> Qualification {
@@ -49,8 +53,8 @@ fn gold() -> Qualification {
 }
 
 fn made(text: &str, qualification: &Qualification, agree: usize, neutral: bool) -> Aggregation {
-    let annotations = read(text);
-    aggregate(&annotations, sift(&annotations, qualification, 0.7).unwrap(), agree, neutral)
+    let answers = answers(text);
+    aggregate(&answers, sift(&answers.annotations, qualification, 0.7).unwrap(), agree, neutral)
 }
 
 fn sample(value: Value, scenario: &str, label: Label) -> Sample {
@@ -115,7 +119,7 @@ fn annotations_may_be_json_lines_with_the_texts_in_another_file() {
         {\"worker\": \"b\", \"item\": \"2\", \"value\": \"POWER\", \"answer\": -1}\n";
     let answers = write(folder.path(), "answers.jsonl", rows);
     let items = write(folder.path(), "items.csv", "item,scenario\n1,\"one, two\"\n2,three\n");
-    let read = annotations::read(&answers, Some(&items)).unwrap();
+    let read = annotations::read(&[answers], Some(&items)).unwrap().annotations;
     let told: Vec<_> = read
         .iter()
         .map(|row| (row.worker.as_str(), row.item.as_str(), row.scenario.as_str(), row.answer))
@@ -138,7 +142,7 @@ fn wrong_annotations_are_named_by_file_and_line() {
         ("bob,1,a cat,POWER,yes,1", "a.csv:3: 6 cells, but the header has 5"),
     ] {
         let path = write(folder.path(), "a.csv", format!("{head}{row}\n"));
-        let error = annotations::read(&path, None).unwrap_err();
+        let error = annotations::read(&[path], None).unwrap_err();
         assert!(error.to_string().ends_with(says), "{error}");
         assert!(error.kind() == Kind::Data && error.advice().is_some());
     }
@@ -150,7 +154,7 @@ fn wrong_annotations_are_named_by_file_and_line() {
         ("id,scenario\n1,a cat\n", "items.csv:1: there is no column \"item\""),
     ] {
         let items = write(folder.path(), "items.csv", rows);
-        let error = annotations::read(&answers, Some(&items)).unwrap_err();
+        let error = annotations::read(std::slice::from_ref(&answers), Some(&items)).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
     for (rows, says) in [

@@ -305,7 +305,8 @@ const ANSWERS: &str = "worker,scenario,value,answer\r\n\
 #[test]
 fn scenarios_without_agreement_become_neutral_unless_they_are_known() {
     let folder = folder();
-    let answers = annotations::read(&write(folder.path(), "answers.csv", ANSWERS), None).unwrap();
+    let answers = annotations::read(&[write(folder.path(), "answers.csv", ANSWERS)], None).unwrap();
+    let answers = answers.annotations;
     assert_eq!(answers.len(), 8);
     let (agreed, disputed) = annotations::by_agreement(&answers, 3);
     let cat = Sample { value: Value::Benevolence, scenario: "feeding, the cat".into(), label: Label::Yes };
@@ -333,7 +334,7 @@ fn a_wrong_annotation_is_named_by_its_line() {
         ("d.csv", ANSWERS.replace(",POWER,not sure", ""), "d.csv:9: 2 cells, but the header has 4"),
         ("e.csv", String::new(), "e.csv: the file is empty"),
     ] {
-        let error = annotations::read(&write(folder.path(), name, text), None).unwrap_err();
+        let error = annotations::read(&[write(folder.path(), name, text)], None).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
 }

@@ -24,6 +24,8 @@ mod report;
 mod reward;
 #[cfg(feature = "serve")]
 mod serve;
+mod simulation;
 mod support;
+mod survey;
 mod text;
 mod training;

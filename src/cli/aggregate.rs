@@ -1,10 +1,10 @@
 //! `valuenet data aggregate`: annotations to a dataset.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use valuenet::data::aggregate::{self, Sifted, aggregate, sift};
-use valuenet::data::annotations::{self, Annotation, Qualification};
+use valuenet::data::annotations::{self, Annotation, Answers, Qualification};
 use valuenet::error::Error;
 use valuenet::report;
 
@@ -14,8 +14,10 @@ use super::output::{Console, write_result};
 /// Which annotations are meant.
 #[derive(clap::Args)]
 pub struct Source {
-    /// A CSV or JSON Lines file with the columns worker, value, answer (yes, no, unrelated, not sure), and scenario, item or both.
-    pub annotations: PathBuf,
+    /// Files of answers: CSV or JSON Lines with the columns worker, value, answer (yes, no, unrelated, not sure), and scenario,
+    /// item or both; results of a Mechanical Turk batch; JSON exports of Label Studio.
+    #[arg(required = true)]
+    annotations: Vec<PathBuf>,
 
     /// A file with the scenario of each item, in the columns item and scenario.
     #[arg(long, value_name = "FILE")]
@@ -37,11 +39,21 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 impl Source {
-    pub fn read(&self) -> anyhow::Result<Vec<Annotation>> {
+    pub fn read(&self) -> anyhow::Result<Answers> {
         let read = annotations::read(&self.annotations, self.items.as_deref())?;
-        match read.is_empty() {
-            true => Err(Error::data(&self.annotations, "there are no answers in this file").into()),
+        match read.annotations.is_empty() {
+            true => Err(Error::data(self.name(), "there are no answers in it").into()),
             false => Ok(read),
+        }
+    }
+
+    /// What errors call the files.
+    pub fn name(&self) -> PathBuf {
+        match self.annotations.as_slice() {
+            [first, rest @ ..] if !rest.is_empty() => {
+                Path::new(&format!("{} and {} more", first.display(), rest.len())).into()
+            }
+            files => files.iter().collect(),
         }
     }
 
@@ -77,11 +89,12 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    let annotations = args.source.read()?;
-    let made = aggregate(&annotations, args.source.sift(&annotations)?, args.agree.into(), args.augment);
+    let answers = args.source.read()?;
+    let sifted = args.source.sift(&answers.annotations)?;
+    let made = aggregate(&answers, sifted, args.agree.into(), args.augment);
     if made.samples.is_empty() {
         let what = format!("there is no item on which {} workers agree", args.agree);
-        return Err(Error::data(&args.source.annotations, what).help("ask for fewer with --agree").into());
+        return Err(Error::data(args.source.name(), what).help("ask for fewer with --agree").into());
     }
     let files = aggregate::write(&made.samples, &args.output)?;
     write_result(&report::annotations::aggregation(&made, args.format.into())?, None)?;

@@ -28,12 +28,12 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let annotations = args.source.read()?;
-    let items = by_item(args.source.sift(&annotations)?.kept).items;
+    let answers = args.source.read()?;
+    let items = by_item(args.source.sift(&answers.annotations)?.kept).items;
     let (rated, workers) = rated(&items);
     if rated.iter().all(|item| item.answers.len() < 2) {
         let what = "no item has answers of two workers";
-        return Err(Error::data(&args.source.annotations, what)
+        return Err(Error::data(args.source.name(), what)
             .help("agreement is between workers who answered the same item; \"not sure\" is no answer")
             .into());
     }

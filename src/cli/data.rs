@@ -11,7 +11,7 @@ use valuenet::error::Kind;
 use valuenet::report;
 
 use super::output::{Console, write_result};
-use super::{TableFormat, aggregate, agreement, convert, curate, split};
+use super::{TableFormat, aggregate, agreement, convert, curate, split, survey};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -21,6 +21,8 @@ pub enum Command {
     Check(Args),
     /// Find value-related scenarios in large files by keywords (the paper's Figure 2).
     Curate(curate::Args),
+    /// Make a survey of scenarios for annotators: a page, a Mechanical Turk batch, Label Studio tasks (the paper's Figure 3).
+    Survey(survey::Args),
     /// Leave out some of a value's train rows: the paper's balanced version.
     Balance(BalanceArgs),
     /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented version.
@@ -69,9 +71,9 @@ pub struct AugmentArgs {
     /// A folder with train.csv, eval.csv and test.csv.
     dir: PathBuf,
 
-    /// A CSV or JSON Lines file with the columns worker, value, answer (yes, no, unrelated, not sure), and scenario, item or both.
-    #[arg(long, value_name = "FILE")]
-    annotations: PathBuf,
+    /// A file of answers as `data aggregate` reads it; may be given several times.
+    #[arg(long, value_name = "FILE", required = true)]
+    annotations: Vec<PathBuf>,
 
     /// A file with the scenario of each item, in the columns item and scenario.
     #[arg(long, value_name = "FILE")]
@@ -102,6 +104,7 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
             })
         }
         Command::Curate(args) => curate::run(args, console),
+        Command::Survey(args) => survey::run(args, console),
         Command::Balance(args) => {
             let train = Split::Train.read(&args.dir)?.rows;
             let keeps = if args.keep.is_empty() { &PUBLISHED[..] } else { &args.keep };
@@ -118,7 +121,7 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
 }
 
 fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
-    let answers = read(&args.annotations, args.items.as_deref())?;
+    let answers = read(&args.annotations, args.items.as_deref())?.annotations;
     let (agreed, disputed) = by_agreement(&answers, args.agree.into());
     let (agreed, disputed_count) = (agreed.len(), disputed.len());
     let parts = Part::read_all(&args.dir)?;

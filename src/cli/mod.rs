@@ -25,6 +25,7 @@ mod serve;
 mod serve;
 mod site;
 mod split;
+mod survey;
 mod texts;
 mod train;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::annotations::{Annotation, Qualification, Verdict, by_item};
+use super::annotations::{Annotation, Answers, LeftOut, Qualification, Verdict, by_item};
 use super::convert::file_kind;
 use super::table::Sample;
 use super::write::{refuse_unless_empty, to_csv};
@@ -98,6 +98,9 @@ pub struct Aggregation {
     pub agree: usize,
     /// All answers that were read.
     pub answers: usize,
+    /// What else was in the files.
+    #[serde(flatten)]
+    pub left_out: LeftOut,
     /// How many workers gave them.
     pub workers: usize,
     /// Workers who failed.
@@ -129,11 +132,12 @@ pub struct Aggregation {
 
 /// Makes samples of what is left: items on which `agree` workers or more give the same answer, and, if `neutral`, disputed ones
 /// with the label 0.
-pub fn aggregate(annotations: &[Annotation], sifted: Sifted, agree: usize, neutral: bool) -> Aggregation {
+pub fn aggregate(answers: &Answers, sifted: Sifted, agree: usize, neutral: bool) -> Aggregation {
     let items = by_item(sifted.kept);
     let mut made = Aggregation {
         agree,
-        answers: annotations.len(),
+        answers: answers.annotations.len(),
+        left_out: answers.left_out,
         workers: sifted.workers,
         failed: sifted.failed,
         unasked: sifted.unasked,

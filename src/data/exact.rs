@@ -39,7 +39,7 @@ impl Exact {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let records = Records::read(path, Columns::HELP)?;
         let columns = Columns::find(path, &records)?;
-        let own = [Some(columns.scenario), Some(columns.label), columns.value];
+        let own = [Some(columns.asked.scenario), Some(columns.label), columns.asked.value];
         let mut places: Vec<usize> = (0..records.names.len()).collect();
         places.retain(|place| !own.contains(&Some(*place)));
         let others = places.iter().map(|&place| match records.names[place].as_str() {

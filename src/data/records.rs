@@ -40,7 +40,14 @@ impl Records {
     /// # Errors
     /// If the file cannot be read or is empty.
     pub(super) fn read(path: &Path, help: &str) -> Result<Self> {
-        let kind = FileKind::of(path);
+        Self::read_as(path, FileKind::of(path), help)
+    }
+
+    /// Reads a file of this kind, whatever its name.
+    ///
+    /// # Errors
+    /// As [`Records::read`].
+    pub(super) fn read_as(path: &Path, kind: FileKind, help: &str) -> Result<Self> {
         if kind == FileKind::Parquet {
             return parquet::read(path);
         }

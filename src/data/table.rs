@@ -106,13 +106,18 @@ impl Table {
     }
 }
 
-/// Where a file keeps what.
-pub(super) struct Columns {
+/// Where a file keeps scenarios and their values.
+pub(super) struct Asked {
     pub scenario: usize,
-    pub label: usize,
     pub value: Option<usize>,
     /// The value that the file's name says, as in `BENEVOLENCE.csv`.
     named: Option<Value>,
+}
+
+/// Where a file keeps what.
+pub(super) struct Columns {
+    pub asked: Asked,
+    pub label: usize,
 }
 
 impl Columns {
@@ -120,12 +125,8 @@ impl Columns {
         "ValueNet files have the columns scenario and label, the scenario as \"[VALUE] text\"";
 
     pub(super) fn find(path: &Path, records: &Records) -> Result<Columns> {
-        Ok(Columns {
-            scenario: records.require(path, &["scenario"], Self::HELP)?,
-            label: records.require(path, &["label"], Self::HELP)?,
-            value: records.place("value"),
-            named: path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()),
-        })
+        let asked = Asked::find(path, records, Self::HELP)?;
+        Ok(Columns { asked, label: records.require(path, &["label"], Self::HELP)? })
     }
 
     /// The sample in a record without blanks around its text, or what is wrong with it.
@@ -145,16 +146,31 @@ impl Columns {
             "" => "the label is empty".to_string(),
             other => format!("label \"{other}\" is not -1, 0 or 1"),
         })?;
-        let scenario = text(cells, self.scenario, "scenario")?;
-        let (value, scenario) = self.value_and_text(scenario, |column| text(cells, column, "value"))?;
+        let (value, scenario) = self.asked.value_and_text(cells)?;
+        Ok(Sample { value, scenario: scenario.into(), label })
+    }
+}
+
+impl Asked {
+    pub(super) fn find(path: &Path, records: &Records, help: &str) -> Result<Self> {
+        Ok(Self {
+            scenario: records.require(path, &["scenario"], help)?,
+            value: records.place("value"),
+            named: path.file_stem().and_then(|stem| stem.to_str()?.parse().ok()),
+        })
+    }
+
+    /// The value and the text to the letter, which is not blank; or what is wrong with them. The value comes from its own column, else from the tag before the text, else from the file's name.
+    pub(super) fn value_and_text<'a>(&self, cells: &'a ByteRecord) -> Result<(Value, &'a str), String> {
+        let cell = text(cells, self.scenario, "scenario")?;
+        let (value, scenario) = self.parted(cell, |column| text(cells, column, "value"))?;
         match scenario.trim() {
             "" => Err("the scenario is empty".into()),
-            _ => Ok(Sample { value, scenario: scenario.into(), label }),
+            _ => Ok((value, scenario)),
         }
     }
 
-    /// The value comes from its own column, else from the tag before the text, else from the file's name.
-    fn value_and_text<'a>(
+    fn parted<'a>(
         &self,
         cell: &'a str,
         value_cell: impl Fn(usize) -> Result<&'a str, String>,

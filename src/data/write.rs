@@ -37,6 +37,17 @@ pub(super) fn refuse_unless_empty(to: &Path) -> Result<()> {
     }
 }
 
+/// Writes a new folder of these files, which are named without a folder. It must not exist, or be empty.
+///
+/// # Errors
+/// If it is not empty, or a file cannot be written; then nothing is written.
+pub fn new_folder(to: &Path, files: &[(&str, String)]) -> Result<()> {
+    refuse_unless_empty(to)?;
+    disk::write_folder(to, |folder| {
+        files.iter().try_for_each(|(name, text)| disk::write_file(&folder.join(name), text.as_bytes()))
+    })
+}
+
 /// Writes a dataset folder with this train split and the eval and test splits of the folder `from`, byte for byte. It must not
 /// exist, or be empty.
 ///

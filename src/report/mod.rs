@@ -17,6 +17,7 @@ pub mod rewards;
 pub mod runs;
 pub mod seeds;
 pub mod speaker;
+pub mod survey;
 pub mod table;
 pub mod tensorboard;
 
