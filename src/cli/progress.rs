@@ -185,6 +185,10 @@ impl Download {
                     self.console.note(&format!("downloading {name}, {:.1} MB", size as f64 / 1e6));
                 }
             }
+            Transfer::Resumed(bytes) => {
+                self.bar.set_position(bytes);
+                self.bar.reset_eta();
+            }
             Transfer::Bytes(more) => self.bar.inc(more),
             Transfer::End => self.bar.finish_and_clear(),
         }
