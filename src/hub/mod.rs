@@ -10,12 +10,14 @@ mod client;
 mod redirect;
 mod settings;
 mod store;
+mod transport;
 
 use std::path::{Path, PathBuf};
 
 use claim::{is_commit, quoted, stays_below};
-use client::{Client, Offer, RemoteFile, Trouble};
+use client::{Client, Offer, RemoteFile};
 use store::Store;
+use transport::Trouble;
 
 use crate::error::{Error, Result};
 
@@ -145,7 +147,7 @@ struct Missing {
 fn cached(store: &Store) -> Result<PathBuf, Missing> {
     let folder = store.commit().map(|commit| store.snapshot(&commit));
     let has = |name: &&str| folder.as_ref().is_some_and(|folder| folder.join(name).exists());
-    match (NEEDED.into_iter().find(|names| !names.iter().any(|name| has(name))), &folder) {
+    match (NEEDED.into_iter().find(|names| !names.iter().any(&has)), &folder) {
         (None, Some(folder)) => Ok(folder.clone()),
         (names, _) => {
             Err(Missing { file: names.unwrap_or(NEEDED[0]).join(" or "), looked_in: store.root.clone() })

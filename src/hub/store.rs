@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::claim::{Digest, is_commit};
-use super::client::{Client, RemoteFile, Trouble};
+use super::client::{Client, RemoteFile};
+use super::transport::Trouble;
 use super::{HubSettings, Transfer};
 use crate::error::{Error, Result};
 
@@ -197,7 +198,7 @@ fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
     make_folder(snapshot)?;
     let name = snapshot.join(file.name);
     remove(&name)?;
-    let made = symlink(&Path::new("../../blobs").join(file.digest.as_str()), &name)
+    let made = symlink(Path::new("../../blobs").join(file.digest.as_str()), &name)
         // Not all systems and disks let everybody make links.
         .or_else(|_| std::fs::copy(blobs.join(file.digest.as_str()), &name).map(|_| ()));
     made.map_err(|error| refused(&name, error))

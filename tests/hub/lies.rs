@@ -9,6 +9,9 @@ use valuenet::hub::download;
 use super::server::{Answer, COMMIT, FILES, Manner, Request, Server, etag, git_sha1, honest, sha256};
 use super::world::World;
 
+type List = fn() -> String;
+type Lie = fn(&mut Answer);
+
 /// Paths that a server would like to write, each as it would spell it.
 fn paths(world: &World) -> Vec<String> {
     let victim = world.folder.path().join("victim").display().to_string();
@@ -89,7 +92,7 @@ fn a_list_of_files_that_is_huge_or_none_is_refused() {
     let world = World::new();
     let endless = || format!("{{\"sha\":\"{COMMIT}\",\"siblings\":[],\"more\":\"{}", "x".repeat(9 << 20));
     let deep = || format!("{{\"sha\":{}", "[".repeat(100_000));
-    let lists: [(fn() -> String, &str); 4] = [
+    let lists: [(List, &str); 4] = [
         (endless, "more than 8388608 bytes of its list of files"),
         (deep, "cannot be read"),
         (|| "<html>Sign in to the airport's network</html>".into(), "cannot be read"),
@@ -117,7 +120,7 @@ fn a_size_that_is_none_is_refused() {
 #[test]
 fn another_number_of_bytes_than_announced_is_refused() {
     const NAME: &str = "model.safetensors";
-    let lies: [(fn(&mut Answer), &str); 4] = [
+    let lies: [(Lie, &str); 4] = [
         // As long as it says now, but not as it said before.
         (
             |answer| *answer = Answer::new("200 OK", [&answer.body, &b"more"[..]].concat()),
