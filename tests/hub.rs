@@ -182,6 +182,15 @@ fn refusals_say_what_to_do() {
         let hub = Server::open(move |_| Answer::new(status, ""));
         assert!(told("ann/tiny", &hub.address).contains(says), "{status}");
     }
+    let unlisted = Server::lying(|request, answer| {
+        if request.is_head() {
+            *answer = Answer::new("404 Not Found", "");
+        }
+    });
+    assert!(told("ann/tiny", &unlisted.address).contains("it lists config.json and does not have it"));
+    let odd = HubSettings { token: Some("a\nb".into()), ..world.settings(&hub.address) };
+    let error = download("ann/tiny", "main", &odd, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("the access token"), "{error}");
     for path in ["./no/such/folder", "no/such/folder", "/no/such", "../x"] {
         assert!(told(path, &hub.address).contains("no such folder"), "{path}");
     }

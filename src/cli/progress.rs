@@ -178,9 +178,9 @@ impl Download {
     pub fn advance(&self, transfer: Transfer<'_>) {
         match transfer {
             Transfer::Begin(name, size) => {
-                self.bar.reset();
-                self.bar.set_length(size);
                 self.bar.set_message(name.to_string());
+                self.bar.set_length(size);
+                self.bar.reset();
                 if self.bar.is_hidden() {
                     self.console.note(&format!("downloading {name}, {:.1} MB", size as f64 / 1e6));
                 }

@@ -58,7 +58,7 @@ impl<'a> Client<'a> {
     /// A client for the hub that the settings name.
     ///
     /// # Errors
-    /// If the endpoint or the proxy is no address.
+    /// If the endpoint or the proxy is no address, or the token cannot be sent.
     pub fn new(settings: &'a HubSettings) -> Result<Self> {
         Ok(Self { transport: Transport::new(settings)?, settings })
     }
@@ -85,7 +85,11 @@ impl<'a> Client<'a> {
         // The hub's own answer says what the file is; where it leads to knows nothing of that.
         let says_all = |answer: &Response<Body>| answer.headers().contains_key("x-linked-etag");
         let address = self.address(&format!("{model}/resolve/{commit}/{name}"))?;
-        let (address, answer) = self.transport.ask(&ask, address, says_all)?;
+        let (address, answer) =
+            self.transport.ask(&ask, address, says_all).map_err(|trouble| match trouble {
+                Trouble::Status(404) => Trouble::Untrue(format!("it lists {name} and does not have it")),
+                trouble => trouble,
+            })?;
 
         let header = |name| header(&answer, name);
         let untrue = |what: String| Trouble::Untrue(format!("{name}'s {what}"));
@@ -94,8 +98,9 @@ impl<'a> Client<'a> {
             return Err(untrue(format!("x-repo-commit {} {what}", quoted(&other))));
         }
         let etag = header("x-linked-etag").or_else(|| header("etag")).unwrap_or_default();
-        let digest = Digest::parse(&etag)
-            .ok_or_else(|| untrue(format!("etag {} is no git or SHA-256 digest", quoted(&etag))))?;
+        let digest = Digest::parse(&etag).ok_or_else(|| {
+            untrue(format!("etag {} is no git or SHA-256 digest", quoted(etag.trim_matches('"'))))
+        })?;
         let length = || header("content-length").filter(|_| answer.status().is_success());
         let size = header("x-linked-size").or_else(length).unwrap_or_default();
         let size = size.parse().ok().filter(|size| *size <= LARGEST_FILE);

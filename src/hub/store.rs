@@ -198,7 +198,8 @@ fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
     make_folder(snapshot)?;
     let name = snapshot.join(file.name);
     remove(&name)?;
-    let made = symlink(Path::new("../../blobs").join(file.digest.as_str()), &name)
+    let target: PathBuf = ["..", "..", "blobs", file.digest.as_str()].iter().collect();
+    let made = symlink(target, &name)
         // Not all systems and disks let everybody make links.
         .or_else(|_| std::fs::copy(blobs.join(file.digest.as_str()), &name).map(|_| ()));
     made.map_err(|error| refused(&name, error))

@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use ureq::http::header::{AUTHORIZATION, LOCATION, RANGE};
+use ureq::http::header::{AUTHORIZATION, HeaderValue, LOCATION, RANGE};
 use ureq::http::{Method, Response, Uri};
 use ureq::{Agent, Body, Proxy, Timeout};
 
@@ -54,18 +54,24 @@ pub struct Transport<'a> {
     agent: Agent,
     settings: &'a HubSettings,
     home: Origin,
+    token: Option<HeaderValue>,
 }
 
 impl<'a> Transport<'a> {
     /// The way to the hub that the settings name.
     ///
     /// # Errors
-    /// If the endpoint or the proxy is no address.
+    /// If the endpoint or the proxy is no address, or the token cannot be sent.
     pub fn new(settings: &'a HubSettings) -> Result<Self> {
         let endpoint: Option<Uri> = settings.endpoint.parse().ok();
         let home = endpoint.as_ref().and_then(Origin::of).ok_or_else(|| {
             Error::usage(format!("{:?} is not the address of a hub", settings.endpoint))
                 .help("HF_ENDPOINT is an address like https://huggingface.co")
+        })?;
+        let token = settings.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+        let token = token.transpose().map_err(|_| {
+            Error::usage("the access token has letters that no token has")
+                .help("look at HF_TOKEN, or the file that HF_TOKEN_PATH names")
         })?;
         let config = Agent::config_builder()
             .max_redirects(0)
@@ -73,7 +79,7 @@ impl<'a> Transport<'a> {
             .proxy(proxy(settings)?)
             .accept_encoding("identity")
             .user_agent(concat!("valuenet/", env!("CARGO_PKG_VERSION")));
-        Ok(Self { agent: config.build().into(), settings, home })
+        Ok(Self { agent: config.build().into(), settings, home, token })
     }
 
     /// Asks, and follows redirects until an answer is none or satisfies `enough`.
@@ -104,8 +110,8 @@ impl<'a> Transport<'a> {
             _ => self.agent.get(address),
         };
         let is_home = Origin::of(address).is_some_and(|origin| origin == self.home);
-        if let Some(token) = self.settings.token.as_ref().filter(|_| is_home) {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        if let Some(token) = self.token.as_ref().filter(|_| is_home) {
+            request = request.header(AUTHORIZATION, token);
         }
         if ask.from > 0 {
             request = request.header(RANGE, format!("bytes={}-", ask.from));
@@ -180,7 +186,11 @@ fn trouble(error: ureq::Error, what: &str, wait: Duration) -> Trouble {
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
             Trouble::Cut(format!("{what}: the connection ended too early"))
         }
-        error => Trouble::Cut(format!("{what}: {error}")),
+        error => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default();
+            Trouble::Cut(format!("{what}: {}", text.trim_start_matches("io: ")))
+        }
     }
 }
 
