@@ -1,14 +1,20 @@
 //! The hub: settings from the environment, the cache, downloads from a server, and silence offline.
 
+mod lies;
+mod patience;
+mod server;
+mod world;
+
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use valuenet::hub::{HubSettings, Transfer, download, locate};
+use valuenet::error::Kind;
+use valuenet::hub::{HubSettings, Patience, Transfer, download, locate};
 
-use crate::support::{folder, program, stderr, stdout, write};
+use self::server::{Answer, COMMIT, FILES, Manner, Server, etag};
+use self::world::{World, listing};
+use crate::support::{assert_fails, folder, program, stderr, stdout, write};
 
 fn settings(variables: &[(&str, &str)]) -> HubSettings {
     let variables: HashMap<&str, &str> = variables.iter().copied().collect();
@@ -41,123 +47,112 @@ fn every_variable_of_the_hub_is_heard() {
     assert_eq!(settings(&[("HF_TOKEN_PATH", file.to_str().unwrap())]).token.as_deref(), Some("from home"));
 }
 
-/// A hub with one model, `ann/tiny`, that counts the requests for each path.
-struct Hub {
-    address: String,
-    requests: Arc<Mutex<Vec<String>>>,
+#[test]
+fn how_long_to_wait_and_through_whom_is_heard() {
+    let patience = settings(&[("HF_HUB_ETAG_TIMEOUT", "3"), ("HF_HUB_DOWNLOAD_TIMEOUT", " 60 ")]).patience;
+    assert_eq!((patience.metadata, patience.download), (Duration::from_secs(3), Duration::from_secs(60)));
+    assert_eq!(patience.window, Duration::from_secs(180), "who waits for a byte waits for a rate");
+    for text in ["0", "-1", "soon", ""] {
+        assert_eq!(settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", text)]).patience, Patience::default(), "{text}");
+    }
+    let through = |variables| settings(variables).proxy;
+    assert_eq!(through(&[("HOME", "/h")]), None);
+    assert_eq!(through(&[("https_proxy", "a"), ("HTTP_PROXY", "b")]).as_deref(), Some("a"));
+    assert_eq!(through(&[("ALL_PROXY", "c"), ("HTTPS_PROXY", "a")]).as_deref(), Some("c"));
+    assert_eq!(settings(&[("no_proxy", "a,b")]).no_proxy.as_deref(), Some("a,b"));
 }
 
-impl Hub {
-    fn open(files: &'static [(&'static str, &'static str)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let seen = requests.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                answer(stream, files, &seen);
-            }
-        });
-        Self { address, requests }
-    }
-
-    fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
-    }
+#[test]
+fn a_proxy_is_asked_but_for_the_hosts_that_are_named() {
+    let (world, hub, proxy) = (World::new(), Server::honest(FILES), Server::honest(&[]));
+    let mut settings = world.settings(&hub.address);
+    settings.proxy = Some(proxy.address.clone());
+    assert!(download("ann/tiny", "main", &settings, &mut |_| {}).is_err());
+    assert_eq!(proxy.requests()[0].method, "CONNECT");
+    assert!(hub.requests().is_empty());
+    settings.no_proxy = Some("hub.test, 127.0.0.1".into());
+    download("ann/tiny", "main", &settings, &mut |_| {}).unwrap();
+    settings.proxy = Some("gopher://x".into());
+    let error = download("ann/tiny", "main", &settings, &mut |_| {}).unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage, "{error}");
 }
-
-fn answer(stream: TcpStream, files: &[(&str, &str)], seen: &Mutex<Vec<String>>) {
-    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-    let Some(request) = lines.next() else { return };
-    let path = request.split(' ').nth(1).unwrap_or_default().to_string();
-    let range = lines
-        .take_while(|line| !line.is_empty())
-        .find_map(|line| Some(line.to_lowercase().strip_prefix("range: bytes=")?.to_string()));
-    seen.lock().unwrap().push(path.clone());
-    let mut stream = stream;
-    let mut reply = |status: &str, headers: &str, body: &str| {
-        let length = body.len();
-        let text = format!(
-            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
-        );
-        let _ = stream.write_all(text.as_bytes());
-    };
-    if path == "/api/models/ann/tiny/revision/main" {
-        let names: Vec<String> =
-            files.iter().map(|(name, _)| format!("{{\"rfilename\":\"{name}\"}}")).collect();
-        return reply("200 OK", "", &format!("{{\"sha\":\"abc\",\"siblings\":[{}]}}", names.join(",")));
-    }
-    let name = path.strip_prefix("/ann/tiny/resolve/main/").unwrap_or_default();
-    match files.iter().find(|(file, _)| *file == name) {
-        Some((_, body)) => {
-            let range = range.unwrap_or("0-".into());
-            let (start, end) = range.split_once('-').unwrap();
-            let start: usize = start.parse().unwrap();
-            let end = end.parse().map_or(body.len(), |end: usize| end + 1);
-            let headers = format!(
-                "x-repo-commit: abc\r\netag: \"{name}\"\r\nContent-Range: bytes {start}-{}/{}\r\n",
-                end - 1,
-                body.len()
-            );
-            reply("206 Partial Content", &headers, &body[start..end]);
-        }
-        None => reply("404 Not Found", "", ""),
-    }
-}
-
-const FILES: &[(&str, &str)] = &[
-    ("config.json", "{}"),
-    ("tokenizer.json", "{\"a\":1}"),
-    ("vocab.txt", "not wanted"),
-    ("model.safetensors", "weights"),
-    ("pytorch_model.bin", "not wanted"),
-    ("special_tokens_map.json", "{}"),
-    ("README.md", "not wanted"),
-];
 
 #[test]
 fn a_download_takes_what_a_model_needs_and_fills_the_cache() {
-    let (hub, cache) = (Hub::open(FILES), folder());
-    let settings = HubSettings {
-        cache: cache.path().into(),
-        endpoint: hub.address.clone(),
-        token: Some("secret".into()),
-        offline: false,
-    };
+    let (world, hub) = (World::new(), Server::honest(FILES));
+    let settings = HubSettings { token: Some("secret".into()), ..world.settings(&hub.address) };
     let mut begun = Vec::new();
     let mut tell = |transfer: Transfer<'_>| {
         if let Transfer::Begin(name, size) = transfer {
             begun.push((name.to_string(), size));
         }
     };
+    let outside = world.outside();
     let folder = locate("ann/tiny", "main", &settings, &mut tell).unwrap();
-    assert_eq!(folder, cache.path().join("models--ann--tiny/snapshots/abc"));
-    let mut names: Vec<String> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+    assert_eq!(folder, world.model().join("snapshots").join(COMMIT));
+    assert!(begun.contains(&("model.safetensors".into(), 28)), "{begun:?}");
+
+    // The very files and links of `huggingface_hub`, and nothing else.
+    let wanted = ["config.json", "tokenizer.json", "model.safetensors", "special_tokens_map.json"];
+    let mut expected = vec![("refs/main".to_string(), COMMIT.to_string())];
+    for (name, body) in FILES.iter().filter(|(name, _)| wanted.contains(name)) {
+        let digest = etag(name, body.as_bytes());
+        expected.push((format!("snapshots/{COMMIT}/{name}"), format!("-> ../../blobs/{digest}")));
+        expected.push((format!("blobs/{digest}"), body.to_string()));
+    }
+    expected.sort();
+    expected.dedup();
+    let found: Vec<(String, String)> = listing(&world.model())
+        .into_iter()
+        .map(|(path, text)| (path.strip_prefix(world.model()).unwrap().display().to_string(), text))
         .collect();
-    names.sort();
-    assert_eq!(names, ["config.json", "model.safetensors", "special_tokens_map.json", "tokenizer.json"]);
-    assert_eq!(std::fs::read_to_string(folder.join("model.safetensors")).unwrap(), "weights");
-    assert!(begun.contains(&("model.safetensors".into(), 7)), "{begun:?}");
+    assert_eq!(found, expected);
+    assert_eq!(world.outside(), outside);
 
     // What is in the cache is not asked for again, and offline it is enough.
     let before = hub.requests().len();
     assert_eq!(locate("ann/tiny", "main", &settings, &mut |_| {}).unwrap(), folder);
     let offline = HubSettings { offline: true, ..settings };
-    for revision in ["main", "abc"] {
+    for revision in ["main", COMMIT] {
         assert_eq!(locate("ann/tiny", revision, &offline, &mut |_| {}).unwrap(), folder);
     }
     assert_eq!(hub.requests().len(), before);
 }
 
 #[test]
+fn another_name_of_the_same_commit_costs_one_request() {
+    let (world, hub) = (World::new(), Server::honest(FILES));
+    let settings = world.settings(&hub.address);
+    let folder = download("ann/tiny", "main", &settings, &mut |_| {}).unwrap();
+    let before = hub.requests().len();
+    for revision in ["refs/pr/1", COMMIT] {
+        assert_eq!(download("ann/tiny", revision, &settings, &mut |_| {}).unwrap(), folder);
+    }
+    assert_eq!(hub.requests().len(), before + 2);
+    let refs: Vec<String> = world.kept().into_iter().filter(|name| name.starts_with("refs/")).collect();
+    assert_eq!(refs, ["refs/main", "refs/refs/pr/1"]);
+}
+
+#[test]
+fn a_revision_that_climbs_is_refused_unasked() {
+    let (world, hub) = (World::new(), Server::honest(FILES));
+    for revision in ["../../../victim", "/etc", "..", "", "a/../../b", "a\\b/..", "a\nb"] {
+        for get in [locate, download] {
+            let error = get("ann/tiny", revision, &world.settings(&hub.address), &mut |_| {}).unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(error.to_string().contains("is not the name of a revision"), "{error}");
+        }
+    }
+    assert!(hub.requests().is_empty());
+    assert!(world.kept().is_empty());
+}
+
+#[test]
 fn offline_no_socket_is_opened_and_the_missing_file_is_named() {
-    let (hub, cache) = (Hub::open(FILES), folder());
-    let settings =
-        HubSettings { cache: cache.path().into(), endpoint: hub.address.clone(), token: None, offline: true };
+    let (world, hub) = (World::new(), Server::honest(FILES));
+    let settings = HubSettings { offline: true, ..world.settings(&hub.address) };
     let error = locate("ann/tiny", "main", &settings, &mut |_| {}).unwrap_err();
-    let looked_in = cache.path().join("models--ann--tiny");
+    let looked_in = world.model();
     assert!(error.to_string().contains(&format!("no config.json in {}", looked_in.display())), "{error}");
     assert!(error.advice().unwrap().contains("valuenet download ann/tiny"));
     assert!(download("ann/tiny", "main", &settings, &mut |_| {}).is_err());
@@ -166,16 +161,10 @@ fn offline_no_socket_is_opened_and_the_missing_file_is_named() {
 
 #[test]
 fn refusals_say_what_to_do() {
-    let cache = folder();
-    let settings = |endpoint: &str| HubSettings {
-        cache: cache.path().into(),
-        endpoint: endpoint.into(),
-        token: None,
-        offline: false,
-    };
-    let hub = Hub::open(&FILES[..2]);
+    let world = World::new();
+    let hub = Server::honest(&FILES[..2]);
     let told = |model: &str, endpoint: &str| {
-        let error = locate(model, "main", &settings(endpoint), &mut |_| {}).unwrap_err();
+        let error = locate(model, "main", &world.settings(endpoint), &mut |_| {}).unwrap_err();
         format!("{error} / {}", error.advice().unwrap_or_default())
     };
     assert!(
@@ -183,6 +172,25 @@ fn refusals_say_what_to_do() {
     );
     assert!(told("ann/other", &hub.address).contains("has no model ann/other / check the name"));
     assert!(told("ann/tiny", "http://127.0.0.1:9").contains("cannot get ann/tiny"));
+    for endpoint in ["mirror", "ftp://mirror", "http://"] {
+        assert!(
+            told("ann/tiny", endpoint).contains("is not the address of a hub / HF_ENDPOINT"),
+            "{endpoint}"
+        );
+    }
+    for (status, says) in [("401 Unauthorized", "HF_TOKEN"), ("503 Service Unavailable", "it answers 503")] {
+        let hub = Server::open(move |_| Answer::new(status, ""));
+        assert!(told("ann/tiny", &hub.address).contains(says), "{status}");
+    }
+    let unlisted = Server::lying(|request, answer| {
+        if request.is_head() {
+            *answer = Answer::new("404 Not Found", "");
+        }
+    });
+    assert!(told("ann/tiny", &unlisted.address).contains("it lists config.json and does not have it"));
+    let odd = HubSettings { token: Some("a\nb".into()), ..world.settings(&hub.address) };
+    let error = download("ann/tiny", "main", &odd, &mut |_| {}).unwrap_err();
+    assert!(error.to_string().contains("the access token"), "{error}");
     for path in ["./no/such/folder", "no/such/folder", "/no/such", "../x"] {
         assert!(told(path, &hub.address).contains("no such folder"), "{path}");
     }
@@ -191,20 +199,31 @@ fn refusals_say_what_to_do() {
 
 #[test]
 fn the_program_downloads_into_the_users_cache() {
-    let (hub, cache) = (Hub::open(FILES), folder());
-    let run = |offline: &str| {
+    let (hub, cache) = (Server::honest(FILES), folder());
+    let run = |offline: &str, endpoint: &str| {
         program()
             .args(["download", "ann/tiny"])
             .env("HF_HUB_CACHE", cache.path())
-            .env("HF_ENDPOINT", &hub.address)
+            .env("HF_ENDPOINT", endpoint)
             .env("HF_HUB_OFFLINE", offline)
+            .env("NO_PROXY", "127.0.0.1")
             .output()
             .unwrap()
     };
-    let refused = run("1");
+    let refused = run("1", &hub.address);
     assert_eq!(refused.status.code(), Some(1));
     assert!(hub.requests().is_empty());
-    let output = run("0");
+    let target = cache.path().join("target").display().to_string();
+    let liar = Server::lying(move |_, answer| answer.set("ETag", format!("\"{target}\"")));
+    let says = ["cannot trust http://127.0.0.1", "config.json's etag", "help: nothing of it is kept"];
+    assert_fails(&run("0", &liar.address), 1, &says);
+    assert!(listing(cache.path()).is_empty());
+    let cut = Server::lying(|request, answer| {
+        if request.gets("model.safetensors") && request.from.is_none() {
+            answer.manner = Manner::Cut(10);
+        }
+    });
+    let output = run("0", &cut.address);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(PathBuf::from(stdout(&output).trim()).join("model.safetensors").is_file());
     assert!(stderr(&output).contains("downloading model.safetensors"));

@@ -133,12 +133,16 @@ impl Download {
     pub fn advance(&self, transfer: Transfer<'_>) {
         match transfer {
             Transfer::Begin(name, size) => {
-                self.bar.reset();
-                self.bar.set_length(size);
                 self.bar.set_message(name.to_string());
+                self.bar.set_length(size);
+                self.bar.reset();
                 if self.bar.is_hidden() {
                     self.console.note(&format!("downloading {name}, {:.1} MB", size as f64 / 1e6));
                 }
+            }
+            Transfer::Resumed(bytes) => {
+                self.bar.set_position(bytes);
+                self.bar.reset_eta();
             }
             Transfer::Bytes(more) => self.bar.inc(more),
             Transfer::End => self.bar.finish_and_clear(),
