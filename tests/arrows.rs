@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// What several verbs of the command line share; every other file there is a verb, which no other verb uses.
-const SHARED_BY_VERBS: [&str; 6] = ["error", "model", "output", "progress", "site", "texts"];
+const SHARED_BY_VERBS: [&str; 7] = ["annotations", "error", "model", "output", "progress", "site", "texts"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

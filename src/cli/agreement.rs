@@ -10,7 +10,7 @@ use valuenet::eval::annotators::{Agreement, Rated};
 use valuenet::report;
 
 use super::TableFormat;
-use super::aggregate::Source;
+use super::annotations::Source;
 use super::output::write_result;
 
 #[derive(clap::Args)]

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod agreement;
+mod annotations;
 mod compare;
 mod convert;
 mod curate;
