@@ -111,11 +111,16 @@ def expect(true, what):
 
 
 def wait(condition, what):
-    for _ in range(100):
+    for _ in range(200):
         if condition():
             return
         time.sleep(0.05)
-    raise SystemExit(f"FAILED: waited five seconds: {what}")
+    raise SystemExit(f"FAILED: waited ten seconds: {what}")
+
+
+def wait_for(browser, text):
+    """Waits until the page shows a text."""
+    wait(lambda: text in browser.text(), f"\"{text}\" in\n{browser.text()}")
 
 
 def valuenet(*arguments):
@@ -198,7 +203,7 @@ def answer_everything(browser, out, downloads, pictures):
     browser.keys("A", "n", "n", " ", "B", TAB)
     browser.keys("B")  # the list is open to typing: Benevolence
     browser.keys(TAB, ENTER)
-    wait(lambda: "Before you begin" in browser.text(), "the introduction")
+    wait_for(browser, "Before you begin")
     text = browser.text()
     expect("assignment=benevolence-1" in browser.js("return location.hash"), "an assignment is chosen from the list by typing")
     expect("true friendship, mature love" in text and text.count("Correct answer:") == 3, "definition and three examples")
@@ -212,11 +217,11 @@ def answer_everything(browser, out, downloads, pictures):
     browser.js("document.querySelector('.notice').scrollIntoView({block: 'end'})")
     browser.picture(pictures / "wrong.png")
     browser.do("POST", "/refresh", {})
-    wait(lambda: "Before you begin" in browser.text(), "the introduction again")
+    wait_for(browser, "Before you begin")
     browser.keys(TAB, "1", ENTER)
     expect("once more" in browser.text(), "a reload gives no more tries")
     browser.keys("y", ENTER)
-    wait(lambda: "Question 1 of 10" in browser.text(), "the first question")
+    wait_for(browser, "Question 1 of 10")
     expect(browser.js("return document.title") != "broken", "a scenario with </script> in it does nothing")
 
     given = ["1", "2", "3", "4", "u", "y", "n", ("shift", "?"), "2", "3"]
@@ -236,11 +241,11 @@ def answer_everything(browser, out, downloads, pictures):
         if number == 4:
             browser.picture(pictures / "question.png")
             browser.do("POST", "/refresh", {})
-            wait(lambda: "Question 4 of 10" in browser.text(), "the same question after a reload")
+            wait_for(browser, "Question 4 of 10")
             kept = browser.js("return document.querySelector('input:checked').value")
             expect(kept == "not sure" and "You are Ann B" in browser.text(), "a reload loses neither answers nor name")
         browser.keys(ENTER)
-    wait(lambda: "Review and save" in browser.text(), "the review")
+    wait_for(browser, "Review and save")
     browser.picture(pictures / "review.png")
     browser.keys(TAB, ENTER)
     file = downloads / "benevolence-1-Ann-B.csv"
@@ -269,7 +274,7 @@ def others(browser, out, pictures):
         expect(sideways(browser) == [0, []], f"the start fits 390 px, {name}")
         expect(contrast(browser)[0] >= 4.5, f"texts can be read: {contrast(browser)}")
     browser.keys("C", "e", "m", ENTER)
-    wait(lambda: "Before you begin" in browser.text(), "the introduction")
+    wait_for(browser, "Before you begin")
     expect(sideways(browser) == [0, []], "the introduction fits 390 px")
     browser.picture(pictures / "narrow-introduction.png")
     browser.keys(TAB, "y", ENTER, ENTER)
@@ -277,18 +282,15 @@ def others(browser, out, pictures):
     browser.keys("u", ENTER)
     expect("You cannot go on with this value" in browser.text(), "after three the value is closed")
     browser.do("POST", "/refresh", {})
-    wait(lambda: "You cannot go on" in browser.text(), "closed after a reload")
+    wait_for(browser, "You cannot go on")
     expect(browser.js("return document.querySelector('#prerequisite fieldset').disabled"), "it stays closed")
 
-    browser.js("sessionStorage.clear()")
-    browser.go(page)
     browser.go(page + "#assignment=benevolence-1")
-    browser.do("POST", "/refresh", {})
-    wait(lambda: "Your name" in browser.text(), "the start")
+    wait_for(browser, "Your name")
     browser.keys("D", "a", "n", ENTER)
-    wait(lambda: "Before you begin" in browser.text(), "the introduction")
+    wait_for(browser, "Before you begin")
     browser.keys(TAB, "2", ENTER)
-    wait(lambda: "Question 1 of 10" in browser.text(), "the first question")
+    wait_for(browser, "Question 1 of 10")
     for dark in [False, True]:
         browser.dark(dark)
         name = "dark" if dark else "light"
@@ -309,13 +311,13 @@ def others(browser, out, pictures):
     browser.go("about:blank")
     browser.go(page + "#assignment=benevolence-1")
     browser.keys("E", "v", "e", ENTER)
-    wait(lambda: "Before you begin" in browser.text(), "the introduction")
+    wait_for(browser, "Before you begin")
     expect("keeps nothing" in browser.text(), "a browser without storage is told of")
     browser.keys(TAB, "y", ENTER)
     for number in range(10):
-        wait(lambda: f"Question {number + 1} of 10" in browser.text(), "the next question")
+        wait_for(browser, f"Question {number + 1} of 10")
         browser.keys("n", ENTER)
-    wait(lambda: "Review and save" in browser.text(), "the review")
+    wait_for(browser, "Review and save")
     expect(True, "and can answer all the same")
     browser.keys(TAB, ENTER)
     browser.devtools("Page.removeScriptToEvaluateOnNewDocument", identifier=script)

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     workers: u16,
 
-    /// What workers read of each value before they answer. [default: configs/survey.toml, which is built in]
+    /// What workers read of each value before they answer. [default: configs/survey/texts.toml, which is built in]
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
 

@@ -1,5 +1,5 @@
 //! What workers read of a value before they answer: its definition, an example for each answer, and the question that must be
-//! answered rightly. `configs/survey.toml` has those that are built in.
+//! answered rightly. `configs/survey/texts.toml` has those that are built in.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use crate::data::annotations::answer_of;
 use crate::error::{Error, Result};
 use crate::value::{Label, Value};
 
-const BUILT_IN: &str = include_str!("../../../configs/survey.toml");
+const BUILT_IN: &str = include_str!("../../../configs/survey/texts.toml");
 
 const HELP: &str = "each value has a definition, examples.yes, examples.no, examples.unrelated, and a prerequisite with scenario and \
-                    answer, as in configs/survey.toml";
+                    answer, as in configs/survey/texts.toml";
 
 /// The texts of several values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Texts {
     /// # Errors
     /// If they are wrong, which a test rules out.
     pub fn built_in() -> Result<Self> {
-        Self::parse(Path::new("configs/survey.toml"), BUILT_IN)
+        Self::parse(Path::new("configs/survey/texts.toml"), BUILT_IN)
     }
 
     /// Reads a TOML file with a table for each value.

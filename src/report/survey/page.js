@@ -10,18 +10,18 @@
   // What the browser keeps; a map stands in where it refuses to, which lasts as long as the page.
   const memory = new Map();
   let keeps = true;
-  const kept = (area, key) => {
+  const kept = (key) => {
     try {
-      return window[area].getItem(key);
+      return localStorage.getItem(key);
     } catch {
       keeps = false;
       return memory.get(key) ?? null;
     }
   };
-  const keep = (area, key, text) => {
+  const keep = (key, text) => {
     memory.set(key, text);
     try {
-      window[area].setItem(key, text);
+      localStorage.setItem(key, text);
     } catch {
       keeps = false;
     }
@@ -29,15 +29,20 @@
   const PREFIX = `valuenet-survey:${survey.id}`;
   const read = (key, otherwise) => {
     try {
-      return { ...otherwise, ...JSON.parse(kept("localStorage", `${PREFIX}:${key}`)) };
+      return { ...otherwise, ...JSON.parse(kept(`${PREFIX}:${key}`)) };
     } catch {
       return otherwise;
     }
   };
-  const write = (key, state) => keep("localStorage", `${PREFIX}:${key}`, JSON.stringify(state));
+  const write = (key, state) => keep(`${PREFIX}:${key}`, JSON.stringify(state));
 
-  // The name is kept for this tab only: the next person at this computer is asked for theirs.
-  const worker = () => kept("sessionStorage", `${PREFIX}:worker`) || "";
+  // The name belongs to the entry in this tab's history: a reload keeps it, and the next person at this computer is asked for theirs.
+  // (Chromium loses a local page's session storage now and then when the page is reloaded.)
+  const worker = () => (history.state && history.state.worker) || "";
+  const go = (who, assignment) => {
+    history.pushState({ worker: who }, "", assignment ? `#assignment=${encodeURIComponent(assignment)}` : "#");
+    route();
+  };
   const key = (who, what) => JSON.stringify([who, what]);
   const answersOf = (who, assignment) => read(key(who, assignment.name), { answers: {}, at: 0, saved: false });
   const testOf = (who, value) => read(key(who, value), { tries: 0, passed: false });
@@ -83,7 +88,7 @@
     window.scrollTo(0, 0);
   };
   const leave = () => {
-    keep("sessionStorage", `${PREFIX}:worker`, "");
+    history.replaceState(null, "");
     route();
   };
   const definition = (value) =>
@@ -158,10 +163,7 @@
         name.focus();
         return;
       }
-      keep("sessionStorage", `${PREFIX}:worker`, who);
-      const chosen = assignment ? assignment.name : list.value;
-      if (inAddress() === chosen) route();
-      else location.hash = `assignment=${encodeURIComponent(chosen)}`;
+      go(who, assignment ? assignment.name : list.value);
     } },
       el("label", { className: "field", htmlFor: "worker" }, "Your name or number"), name,
       el("p", { className: "hint", id: "worker-hint" }, "As the person who gave you this survey knows you."),
@@ -241,7 +243,7 @@
       state.saved = false;
       write(key(who, assignment.name), state);
     });
-    const go = (at) => {
+    const turn = (at) => {
       state.at = at;
       write(key(who, assignment.name), state);
       route();
@@ -253,14 +255,14 @@
         notice.say("Choose an answer first; “Not sure” is one too.");
         return;
       }
-      go(complete ? count : state.at + 1);
+      turn(complete ? count : state.at + 1);
     } },
       heading(`Question ${state.at + 1} of ${count}`),
       el("progress", { max: count, value: state.at, "aria-label": "Questions answered" }),
       ask.field, notice.made,
       el("div", { className: "buttons" },
         el("button", { className: "main" }, complete || state.at + 1 === count ? "Review answers" : "Next"),
-        state.at > 0 ? el("button", { type: "button", onclick: () => go(state.at - 1) }, "Back") : null),
+        state.at > 0 ? el("button", { type: "button", onclick: () => turn(state.at - 1) }, "Back") : null),
       keysHint());
     show(definition(assignment.value), form);
   }
@@ -301,7 +303,7 @@
           area.focus();
           area.select();
         } }, "Show them"),
-        el("button", { type: "button", onclick: () => { location.hash = ""; } }, "Next assignment")),
+        el("button", { type: "button", onclick: () => go(who, null) }, "Next assignment")),
       done, area,
       el("ol", { className: "review" }, assignment.questions.map(([item, scenario], at) =>
         el("li", {}, el("p", {}, scenario),
@@ -318,9 +320,10 @@
     if (state.at < assignment.questions.length) return questions(who, assignment, state);
     return finish(who, assignment, state);
   }
+  window.addEventListener("popstate", route);
   window.addEventListener("hashchange", route);
   window.addEventListener("beforeunload", (event) => {
-    if (!keeps && memory.size > 1) event.preventDefault();
+    if (!keeps && memory.size > 0) event.preventDefault();
   });
   route();
 })();
