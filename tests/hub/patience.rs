@@ -73,7 +73,7 @@ fn a_body_that_hides_its_slowness_is_given_up() {
         if request.gets(NAME) {
             answer.unset("Content-Length");
             answer.set("Transfer-Encoding", "chunked");
-            answer.body = [b"1c;", "x".repeat(5000).as_bytes()].concat();
+            answer.body = [b"1c;", "x".repeat(200).as_bytes()].concat();
             answer.manner = Manner::DripBody(Duration::from_millis(100));
         }
     });
