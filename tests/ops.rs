@@ -479,7 +479,8 @@ impl Op for Product {
 #[test]
 fn two_networks_on_one_tape_keep_their_gradients_apart() {
     let (first, second) = (random(&[3, 4], 1), random(&[3, 4], 2));
-    let ((a, a_nodes), (b, b_nodes)) = (parameters(&[first.clone()]), parameters(&[second.clone()]));
+    let ((a, a_nodes), (b, b_nodes)) =
+        (parameters(std::slice::from_ref(&first)), parameters(std::slice::from_ref(&second)));
     let tape = Tape::training(None);
     let product = tape.apply(Product, &[&a_nodes[0], &b_nodes[0]]).unwrap();
     let weights = Tensor::ones((3, 4), DType::F32, device()).unwrap();

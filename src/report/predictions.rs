@@ -37,7 +37,7 @@ pub struct Read {
     pub scored: Scored,
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// If the file cannot be read, or is no such file.

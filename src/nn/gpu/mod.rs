@@ -1,6 +1,6 @@
 //! The operations on a GPU: kernels in CUDA C++ (`kernels/`), matrix products by cuBLAS, and what leads to them.
 //!
-//! Only the lowest floor, [`machine`], knows what runs a kernel: CUDA, or, with the feature `cuda-emulation`, the CPU in its
+//! Only the lowest floor, `machine`, knows what runs a kernel: CUDA, or, with the feature `cuda-emulation`, the CPU in its
 //! place, so that all the rest is tested where there is no GPU. Tensors are f32, or with [`Precision::Bf16`] bfloat16
 //! between operations; parameters, their gradients, norms, softmax and losses are f32 always.
 
