@@ -9,7 +9,7 @@ use super::tile::PANEL;
 use super::vectorised;
 use crate::nn::precision::Precision;
 
-/// The right-hand side of products, laid out so that it is read in one direction: panels of `PANEL` columns.
+/// The right-hand side of products, laid out so that it is read in one direction: panels of 32 columns.
 #[derive(Debug)]
 pub struct Rhs {
     pub(super) data: Scratch,
