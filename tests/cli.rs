@@ -324,6 +324,32 @@ fn infer_refuses_a_table_whose_rows_are_not_what_its_header_says() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_refused_before_the_work() {
+    let folder = folder();
+    let texts = write(folder.path(), "t.txt", "helping a friend\n").display().to_string();
+    let nowhere = folder.path().join("none/vectors").display().to_string();
+    let here = folder.path().display().to_string();
+    // There is no such run: what is said first is what was looked at first.
+    for output in [&nowhere, &here] {
+        for verb in [vec!["infer", "no/run", &texts], vec!["eval", "no/run"], vec!["compare", "no/a", "no/b"]]
+        {
+            let refused = valuenet(verb.iter().copied().chain(["-o", output]));
+            assert_fails(&refused, 1, &[output, "cannot write it"]);
+        }
+        assert_fails(
+            &valuenet(["infer", "no/run", &texts, "--radar", output]),
+            1,
+            &[output, "cannot write it"],
+        );
+        assert_fails(
+            &valuenet(["profile", "no/run", &texts, "--radar", output]),
+            1,
+            &[output, "cannot write it"],
+        );
+    }
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let folder = folder();
     let data = dataset(folder.path());

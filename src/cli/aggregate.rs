@@ -9,7 +9,7 @@ use valuenet::report;
 
 use super::TableFormat;
 use super::annotations::Source;
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -42,7 +42,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         return Err(Error::data(args.source.name(), what).help("ask for fewer with --agree").into());
     }
     let files = aggregate::write(&made.samples, &args.output)?;
-    write_result(&report::annotations::aggregation(&made, args.format.into())?, None)?;
+    print(&report::annotations::aggregation(&made, args.format.into())?)?;
     let files = if files == 1 { String::new() } else { format!(" ({files} files)") };
     console.note(&format!("{} samples in {}{files}", made.samples.len(), args.output.display()));
     Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use valuenet::report;
 
 use super::TableFormat;
 use super::annotations::Source;
-use super::output::write_result;
+use super::output::print;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
     let found = Agreement::of(&rated, bootstrap);
     let text = report::annotations::agreement(&found, &workers, bootstrap, args.format.into())?;
-    write_result(&text, None)?;
+    print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,7 +9,7 @@ use valuenet::eval::Bootstrap;
 use valuenet::recipe::compare;
 
 use super::TableFormat;
-use super::output::write_result;
+use super::output::Output;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -35,9 +35,10 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let output = Output::open(args.output.as_deref())?;
     let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
     let reports = compare(&args.runs, args.split, bootstrap)?;
     let texts = reports.iter().map(|report| report.render(args.format.into())).collect::<Result<Vec<_>>>()?;
-    write_result(&texts.join("\n"), args.output.as_deref())?;
+    output.write(&texts.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ use valuenet::data::curate::{BLOCK, Curation, Settings, Shape};
 use valuenet::error::Error;
 use valuenet::report::curated::{CuratedWriter, Detail, RowFormat, summary};
 
-use super::output::{Console, write_result, write_rows};
+use super::output::{Console, Output, print};
 use super::progress::Scoring;
 
 #[derive(clap::Args)]
@@ -116,6 +116,7 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let output = Output::open(args.output.as_deref())?;
     let keywords = match &args.keywords {
         Some(folder) => Keywords::read(folder)?,
         None => Keywords::built_in()?,
@@ -143,11 +144,11 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         writer.finish()?;
         Ok(())
     };
-    write_rows(args.output.as_deref(), curate)?;
+    output.write_rows(curate)?;
     progress.finish();
     let summary = summary(curation.summary());
     match &args.output {
-        Some(_) => write_result(&summary, None)?,
+        Some(_) => print(&summary)?,
         None => console.note(summary.trim_end()),
     }
     Ok(ExitCode::SUCCESS)

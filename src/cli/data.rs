@@ -10,7 +10,7 @@ use valuenet::data::{Part, Sample, Split, augment, check, stats, write};
 use valuenet::error::Kind;
 use valuenet::report;
 
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 use super::{TableFormat, aggregate, agreement, convert, curate, split, survey};
 
 #[derive(Subcommand)]
@@ -92,12 +92,12 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
     match command {
         Command::Stats(args) => {
             let parts = Part::read_all(&args.dir)?;
-            write_result(&report::dataset::stats(&stats::stats(&parts), args.format.into())?, None)?;
+            print(&report::dataset::stats(&stats::stats(&parts), args.format.into())?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(args) => {
             let findings = check::check(&Part::read_all(&args.dir)?);
-            write_result(&report::dataset::findings(&findings, args.format.into())?, None)?;
+            print(&report::dataset::findings(&findings, args.format.into())?)?;
             Ok(match findings.bad.is_empty() {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::from(Kind::Data.exit_code()),
@@ -141,6 +141,6 @@ fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
 fn make<'a>(from: &Path, to: &Path, train: impl Iterator<Item = &'a Sample>) -> anyhow::Result<ExitCode> {
     write::with_train_split(to, from, train)?;
     let stats = stats::stats(&Part::read_all(to)?);
-    write_result(&report::dataset::stats(&stats, report::Format::Table)?, None)?;
+    print(&report::dataset::stats(&stats, report::Format::Table)?)?;
     Ok(ExitCode::SUCCESS)
 }

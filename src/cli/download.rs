@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use valuenet::hub;
 
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 use super::progress::Download;
 use super::site::hub_settings;
 
@@ -23,6 +23,6 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let folder = hub::download(&args.model, &args.revision, &hub_settings(), &mut |transfer| {
         progress.advance(transfer)
     })?;
-    write_result(&format!("{}\n", folder.display()), None)?;
+    print(&format!("{}\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use valuenet::nn::{cpu, device};
 
-use super::output::write_result;
+use super::output::print;
 
 pub fn run() -> anyhow::Result<ExitCode> {
     let chosen = device::open("auto")?;
@@ -21,7 +21,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
         format!("bfloat16 on the CPU: {}", cpu::bf16_unit().unwrap_or("no unit for it; as fast as f32")),
     ];
     lines.extend(gpus().into_iter().map(|gpu| format!("GPU: {gpu}")));
-    write_result(&(lines.join("\n") + "\n"), None)?;
+    print(&(lines.join("\n") + "\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

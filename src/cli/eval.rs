@@ -8,7 +8,7 @@ use valuenet::recipe::{JudgeRequest, Judged, judge};
 
 use super::TableFormat;
 use super::model::ModelArgs;
-use super::output::{Console, write_result};
+use super::output::{Console, Output};
 use super::site::Here;
 
 #[derive(clap::Args)]
@@ -42,6 +42,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let output = Output::open(args.output.as_deref())?;
     let request = JudgeRequest {
         folder: args.model.run.clone(),
         checkpoint: args.model.checkpoint.into(),
@@ -55,6 +56,6 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         thresholds: args.thresholds,
     };
     let judgement = judge(&request, Here::new(console).site().observer)?;
-    write_result(&judgement.render(args.format.into())?, args.output.as_deref())?;
+    output.write(&judgement.render(args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }

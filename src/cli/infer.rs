@@ -5,13 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use valuenet::disk;
 use valuenet::infer;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Line};
 
 use super::model::ModelArgs;
-use super::output::{Console, write_rows};
+use super::output::{Console, Output};
 use super::progress::Scoring;
 use super::texts::{Texts, read_texts};
 
@@ -57,6 +56,8 @@ impl From<VectorFormat> for ProfileFormat {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let output = Output::open(args.output.as_deref())?;
+    let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let texts = read_texts(&args.texts)?;
     let model = args.model.open()?;
     let typed = args.texts.file.as_os_str() == "-" && std::io::stdin().is_terminal();
@@ -78,13 +79,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         writer.finish()?;
         Ok(())
     };
-    write_rows(args.output.as_deref(), score)?;
+    output.write_rows(score)?;
     progress.finish();
     if let Some(warning) = model.predictor().warning() {
         console.note(&format!("warning: {warning}"));
     }
-    if let Some(path) = &args.radar {
-        disk::write_file(path, radar::svg(&lines).as_bytes())?;
+    if let Some(drawing) = drawing {
+        drawing.write(&radar::svg(&lines))?;
     }
     Ok(ExitCode::SUCCESS)
 }

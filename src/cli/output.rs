@@ -1,10 +1,11 @@
 //! Results to stdout or a file, remarks to stderr.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use valuenet::disk::{self, NewFile};
+use valuenet::disk::NewFile;
+use valuenet::error::Result;
 
 /// What is said on stderr beside errors.
 #[derive(Debug, Clone, Copy)]
@@ -39,28 +40,41 @@ impl Console {
     }
 }
 
-/// Writes a result to a file, whole or not at all, or to stdout.
-pub fn write_result(text: &str, file: Option<&Path>) -> anyhow::Result<()> {
-    match file {
-        Some(path) => Ok(disk::write_file(path, text.as_bytes())?),
-        None => {
-            let mut stdout = std::io::stdout().lock();
-            stdout.write_all(text.as_bytes())?;
-            Ok(stdout.flush()?)
+/// Where a result goes: stdout, or a file, which appears when it is whole. It is opened before the work begins, so that no work is
+/// lost to a place that cannot be written.
+pub struct Output(Option<(PathBuf, NewFile)>);
+
+impl Output {
+    /// Opens a file, or stdout.
+    pub fn open(file: Option<&Path>) -> Result<Self> {
+        Ok(Self(match file {
+            Some(path) => Some((path.into(), NewFile::create(path)?)),
+            None => None,
+        }))
+    }
+
+    /// Writes a result.
+    pub fn write(self, text: &str) -> anyhow::Result<()> {
+        self.write_rows(|out| Ok(out.write_all(text.as_bytes())?))
+    }
+
+    /// Hands `write` something to write to as it goes.
+    pub fn write_rows(self, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        match self.0 {
+            Some((path, mut file)) => {
+                write(&mut file).with_context(|| format!("{} was not written", path.display()))?;
+                Ok(file.keep()?)
+            }
+            None => {
+                let mut stdout = std::io::stdout().lock();
+                write(&mut stdout)?;
+                Ok(stdout.flush()?)
+            }
         }
     }
 }
 
-/// Hands `write` a file, or stdout, to write to as it goes. A file is written beside its place first, so that what stands there
-/// is always whole.
-pub fn write_rows(
-    file: Option<&Path>,
-    write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    let Some(path) = file else {
-        return write(&mut std::io::stdout().lock());
-    };
-    let mut file = NewFile::create(path)?;
-    write(&mut file).with_context(|| format!("{} was not written", path.display()))?;
-    Ok(file.keep()?)
+/// Writes a result to stdout.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    Output(None).write(text)
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use valuenet::disk;
 use valuenet::error::Error;
 use valuenet::eval::circle::Circle;
 use valuenet::eval::speaker::Speaker;
@@ -14,7 +13,7 @@ use valuenet::value::Profile;
 
 use super::TableFormat;
 use super::model::ModelArgs;
-use super::output::{Console, write_result};
+use super::output::{Console, Output, print};
 use super::progress::Scoring;
 use super::texts::{Texts, read_texts};
 
@@ -53,14 +52,15 @@ pub struct CircleArgs {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let (texts, profiles) = score(&args.model, &args.texts, console)?;
     let found = Speaker::of(&profiles, args.examples).ok_or_else(|| nothing(&args.texts.file))?;
-    if let Some(path) = &args.radar {
+    if let Some(drawing) = drawing {
         let name = format!("{} ({} texts)", args.texts.file.display(), found.texts);
         let line = Line { name, profile: found.mean(), band: found.ends() };
-        disk::write_file(path, radar::svg(&[line]).as_bytes())?;
+        drawing.write(&radar::svg(&[line]))?;
     }
-    write_result(&speaker::speaker(&found, &texts, args.format.into())?, None)?;
+    print(&speaker::speaker(&found, &texts, args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -69,7 +69,7 @@ pub fn circle(args: &CircleArgs, console: &Console) -> anyhow::Result<ExitCode> 
     if profiles.len() < 3 {
         return Err(nothing(&args.texts.file).help("correlations need three texts or more").into());
     }
-    write_result(&speaker::circle(&Circle::of(&profiles), args.format.into())?, None)?;
+    print(&speaker::circle(&Circle::of(&profiles), args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use valuenet::data::Split;
 use valuenet::recipe::{Gathered, gather};
 use valuenet::report::{Format, html, runs};
 
-use super::output::{Console, write_result};
+use super::output::{Console, Output};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,6 +45,7 @@ enum ReportFormat {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let output = Output::open(args.output.as_deref())?;
     let Gathered { pages, recipes } = gather(&args.runs, args.split, args.misses)?;
     let entries = || pages.iter().map(|page| (page.name.as_str(), &page.evaluation));
     let text = match args.format {
@@ -55,7 +56,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         ReportFormat::Markdown => runs::render(entries(), Format::Markdown)?,
         ReportFormat::Latex => runs::render(entries(), Format::Latex)?,
     };
-    write_result(&text, args.output.as_deref())?;
+    output.write(&text)?;
     if let Some(path) = &args.output {
         console.note(&format!("{} runs in {}", pages.len(), path.display()));
     }

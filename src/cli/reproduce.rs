@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use valuenet::recipe::reproduce::{ReproduceRequest, reproduce, row_names};
 
 use super::TableFormat;
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 use super::site::Here;
 
 #[derive(clap::Args)]
@@ -66,7 +66,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     if !made.entries.is_empty() {
-        write_result(&made.render(args.format.into())?, None)?;
+        print(&made.render(args.format.into())?)?;
         console.note(&format!("tables.{{txt,md,tex,csv,json}} are in {}", args.output.display()));
     }
     Ok(match made.failures {

@@ -17,7 +17,7 @@ use valuenet::reward::{Center, Form, Reward, strangers};
 use valuenet::value::Profile;
 
 use super::model::ModelArgs;
-use super::output::{Console, write_result};
+use super::output::{Console, Output};
 use super::progress::Scoring;
 use super::texts::open;
 
@@ -104,6 +104,7 @@ impl From<RewardFormat> for rewards::Format {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let output = Output::open(args.output.as_deref())?;
     let text = match (&args.vectors, &args.model) {
         (Some(file), _) => {
             let dialogues = args.limited(dialogue::read_vectors(file, lines(file)?)?);
@@ -124,7 +125,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         }
         (None, None) => return Err(Error::usage("a RUN is needed, or --vectors FILE").into()),
     };
-    write_result(&text, args.output.as_deref())?;
+    output.write(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

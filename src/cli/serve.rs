@@ -20,7 +20,7 @@ use valuenet::error::Error;
 use valuenet::infer::queue::{self, Queue};
 
 use super::model::ModelArgs;
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 use metrics::Metrics;
 use routes::Service;
 
@@ -106,7 +106,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
             .name("http".into())
             .spawn(move || connections::serve(listener, &service, &stop))?
     };
-    write_result(&format!("http://{address}\n"), None)?;
+    print(&format!("http://{address}\n"))?;
     if !address.ip().is_loopback() {
         console.note("listening beyond this machine, without authentication");
     }

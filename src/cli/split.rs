@@ -9,7 +9,7 @@ use valuenet::error::Result;
 use valuenet::report;
 
 use super::TableFormat;
-use super::output::write_result;
+use super::output::print;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -50,6 +50,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let by_text = args.group_by_text || !args.no_group_by_text;
     let made = partition(&samples, args.shares, by_text, args.seed)?;
     made.write(&args.output)?;
-    write_result(&report::partition::partition(&made, args.format.into())?, None)?;
+    print(&report::partition::partition(&made, args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use valuenet::data::survey::{Gold, Scenarios, Texts, survey};
 use valuenet::data::write::new_folder;
 use valuenet::report;
 
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,7 +44,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let (scenarios, gold) = (Scenarios::read(&args.scenarios)?, Gold::read(&args.gold)?);
     let made = survey(&scenarios, &gold, texts, args.workers, args.seed)?;
     new_folder(&args.output, &report::survey::files(&made)?)?;
-    write_result(&report::survey::summary(&made), None)?;
+    print(&report::survey::summary(&made))?;
     for (count, what) in [
         (made.repeated, "rows repeat a scenario of their value; it is asked once"),
         (made.qualifying, "scenarios are qualification items, and asked as hidden items only"),

@@ -12,7 +12,7 @@ use valuenet::report::Format;
 use valuenet::run::{self, IfOccupied, Saved};
 
 use super::model::Dtype;
-use super::output::{Console, write_result};
+use super::output::{Console, print};
 use super::site::Here;
 
 #[derive(clap::Args)]
@@ -88,7 +88,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     }
     match train(&request, here.site())? {
         Outcome::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
-        Outcome::Ended(_, Some(report)) => write_result(&report.render(Format::Table)?, None)?,
+        Outcome::Ended(_, Some(report)) => print(&report.render(Format::Table)?)?,
         Outcome::Ended(_, None) | Outcome::Planned => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -101,7 +101,7 @@ fn seeds_ended(request: &TrainRequest) -> anyhow::Result<ExitCode> {
     let runs = run::seeds(&request.folder);
     let was_asked = request.test && request.begin != Begin::DryRun;
     if was_asked && !runs.is_empty() && runs.iter().all(|(_, path)| is_judged(path)) {
-        write_result(&seed_reports(&request.folder, name)?.render(Format::Table)?, None)?;
+        print(&seed_reports(&request.folder, name)?.render(Format::Table)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
