@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use serde_json::Value as Json;
 use valuenet::disk::read_json;
-use valuenet::model::encoder::Family;
+use valuenet::model::backbone::Family;
 use valuenet::model::files::ModelFiles;
 use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::network::{Network, Start};

@@ -11,7 +11,7 @@ use candle_transformers::models::bert::{BertModel, Config};
 use criterion::{Criterion, Throughput};
 use valuenet::data::Table;
 use valuenet::eval::{Evaluation, Scored};
-use valuenet::model::encoder::Family;
+use valuenet::model::backbone::Family;
 use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
 use valuenet::model::network::{Network, Start};
 use valuenet::model::scratch::ScratchSettings;

@@ -17,6 +17,7 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::backbone::{Backbone, BackboneConfig};
 use super::blocks::{MultiHead, MultiHeadSettings, check_heads};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
@@ -76,8 +77,15 @@ mod default {
 }
 
 impl BartConfig {
-    pub(super) fn facts(&self) -> Facts {
-        Facts {
+    /// The same for mBART.
+    pub(super) fn mbart(self) -> Self {
+        Self { normalize_before: true, ..self }
+    }
+}
+
+impl BackboneConfig for BartConfig {
+    fn facts(&self) -> Result<Facts> {
+        Ok(Facts {
             prefix: "model",
             word_embeddings: "shared.weight",
             hidden_size: self.d_model,
@@ -96,16 +104,15 @@ impl BartConfig {
                 dropout: self.classifier_dropout,
                 ..HeadLayout::plain()
             },
-        }
+        })
     }
 
-    /// The same for mBART.
-    pub(super) fn mbart(self) -> Self {
-        Self { normalize_before: true, ..self }
+    fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Bart::load(scope, self)?))
     }
 
     /// Checkpoints hold the word embeddings once, under one of three names.
-    pub(super) fn share_embeddings(tensors: &mut HashMap<String, Tensor>) {
+    fn rename(&self, tensors: &mut HashMap<String, Tensor>) {
         for other in ["model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"] {
             if let Some(table) = tensors.remove(other) {
                 tensors.entry("model.shared.weight".into()).or_insert(table);
@@ -138,11 +145,21 @@ impl Bart {
         })
     }
 
+    /// What the decoder reads: each sequence behind a start token, without its end, as `shift_tokens_right`.
+    fn shifted(&self, batch: &Packed) -> Packed {
+        let mut ids = batch.ids.clone();
+        for bounds in batch.offsets.windows(2) {
+            let sequence = &mut ids[bounds[0]..bounds[1]];
+            sequence.rotate_right(1);
+            sequence.iter_mut().take(1).for_each(|first| *first = self.decoder_start);
+        }
+        Packed { ids, ..batch.clone() }
+    }
+}
+
+impl Backbone for Bart {
     /// The decoder's last hidden states: (tokens, hidden), or (sequences, hidden) if only each sequence's last is wanted.
-    ///
-    /// # Errors
-    /// If an id or a sequence is too large for the model.
-    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let batch = batch.clone().moved(FIRST_POSITION);
         let mut memory = self.encoder.embed(tape, &self.shared, &batch)?;
         for layer in &self.encoder.layers {
@@ -162,17 +179,6 @@ impl Bart {
             x = select_rows(tape, &x, &batch.last_rows())?;
         }
         self.decoder.finish(tape, x)
-    }
-
-    /// What the decoder reads: each sequence behind a start token, without its end, as `shift_tokens_right`.
-    fn shifted(&self, batch: &Packed) -> Packed {
-        let mut ids = batch.ids.clone();
-        for bounds in batch.offsets.windows(2) {
-            let sequence = &mut ids[bounds[0]..bounds[1]];
-            sequence.rotate_right(1);
-            sequence.iter_mut().take(1).for_each(|first| *first = self.decoder_start);
-        }
-        Packed { ids, ..batch.clone() }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::backbone::{Backbone, BackboneConfig};
 use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
@@ -47,25 +48,6 @@ pub struct BertConfig {
 }
 
 impl BertConfig {
-    pub(super) fn facts(&self) -> Facts {
-        Facts {
-            prefix: "bert",
-            word_embeddings: "embeddings.word_embeddings.weight",
-            hidden_size: self.hidden_size,
-            max_length: self.max_position_embeddings,
-            dropout_keys: &["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"],
-            class: "BertModel",
-            head: HeadLayout {
-                class: "BertForSequenceClassification",
-                dense: "bert.pooler.dense",
-                activation: Activation::Tanh,
-                output: "classifier",
-                dropout: self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
-                ..HeadLayout::plain()
-            },
-        }
-    }
-
     fn layer_norm(&self, scope: &Scope) -> Result<LayerNorm> {
         LayerNorm::load(&scope.enter("LayerNorm"), self.hidden_size, self.layer_norm_eps)
     }
@@ -89,6 +71,31 @@ mod default {
     }
     pub fn position_embedding_type() -> String {
         "absolute".into()
+    }
+}
+
+impl BackboneConfig for BertConfig {
+    fn facts(&self) -> Result<Facts> {
+        Ok(Facts {
+            prefix: "bert",
+            word_embeddings: "embeddings.word_embeddings.weight",
+            hidden_size: self.hidden_size,
+            max_length: self.max_position_embeddings,
+            dropout_keys: &["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"],
+            class: "BertModel",
+            head: HeadLayout {
+                class: "BertForSequenceClassification",
+                dense: "bert.pooler.dense",
+                activation: Activation::Tanh,
+                output: "classifier",
+                dropout: self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
+                ..HeadLayout::plain()
+            },
+        })
+    }
+
+    fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Bert::load(scope, self)?))
     }
 }
 
@@ -120,13 +127,12 @@ impl Bert {
                 .collect::<Result<_>>()?,
         })
     }
+}
 
+impl Backbone for Bert {
     /// The last hidden states: (tokens, hidden), or (sequences, hidden) if only the first token of each is wanted.
     /// Positions are counted from `batch.positions`.
-    ///
-    /// # Errors
-    /// If an id or a sequence is too large for the model.
-    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
         walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))
     }

@@ -14,6 +14,7 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::backbone::{Backbone, BackboneConfig};
 use super::blocks::{Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
@@ -96,31 +97,6 @@ mod default {
 }
 
 impl DebertaConfig {
-    pub(super) fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
-            prefix: "deberta",
-            word_embeddings: "embeddings.word_embeddings.weight",
-            hidden_size: self.hidden_size,
-            max_length: self.max_position_embeddings,
-            dropout_keys: &[
-                "hidden_dropout_prob",
-                "attention_probs_dropout_prob",
-                "pooler_dropout",
-                "cls_dropout",
-            ],
-            class: "DebertaV2Model",
-            head: HeadLayout {
-                class: "DebertaV2ForSequenceClassification",
-                dense: "pooler.dense",
-                activation: Activation::from_config("pooler_hidden_act", &self.pooler_hidden_act)?,
-                output: "classifier",
-                dropout_before: self.pooler_dropout,
-                dropout: self.cls_dropout.unwrap_or(self.hidden_dropout_prob),
-                ..HeadLayout::plain()
-            },
-        })
-    }
-
     /// The terms of attention scores that know of distances, if there are any.
     fn relative(&self) -> Option<Relative> {
         let has = |term: &str| match &self.pos_att_type {
@@ -149,6 +125,37 @@ impl DebertaConfig {
 
     fn layer_norm(&self, scope: &Scope) -> Result<LayerNorm> {
         LayerNorm::load(&scope.enter("LayerNorm"), self.hidden_size, self.layer_norm_eps)
+    }
+}
+
+impl BackboneConfig for DebertaConfig {
+    fn facts(&self) -> Result<Facts> {
+        Ok(Facts {
+            prefix: "deberta",
+            word_embeddings: "embeddings.word_embeddings.weight",
+            hidden_size: self.hidden_size,
+            max_length: self.max_position_embeddings,
+            dropout_keys: &[
+                "hidden_dropout_prob",
+                "attention_probs_dropout_prob",
+                "pooler_dropout",
+                "cls_dropout",
+            ],
+            class: "DebertaV2Model",
+            head: HeadLayout {
+                class: "DebertaV2ForSequenceClassification",
+                dense: "pooler.dense",
+                activation: Activation::from_config("pooler_hidden_act", &self.pooler_hidden_act)?,
+                output: "classifier",
+                dropout_before: self.pooler_dropout,
+                dropout: self.cls_dropout.unwrap_or(self.hidden_dropout_prob),
+                ..HeadLayout::plain()
+            },
+        })
+    }
+
+    fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Deberta::load(scope, self)?))
     }
 }
 
@@ -187,12 +194,11 @@ impl Deberta {
                 .collect::<Result<_>>()?,
         })
     }
+}
 
+impl Backbone for Deberta {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    ///
-    /// # Errors
-    /// If an id or a sequence is too large for the model.
-    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
         let distances =
             self.distances.as_ref().map(|distances| distances.forward(tape, batch)).transpose()?;

@@ -13,6 +13,7 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::backbone::{Backbone, BackboneConfig};
 use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
@@ -56,9 +57,9 @@ mod default {
     }
 }
 
-impl DistilBertConfig {
-    pub(super) fn facts(&self) -> Facts {
-        Facts {
+impl BackboneConfig for DistilBertConfig {
+    fn facts(&self) -> Result<Facts> {
+        Ok(Facts {
             prefix: "distilbert",
             word_embeddings: "embeddings.word_embeddings.weight",
             hidden_size: self.dim,
@@ -73,7 +74,11 @@ impl DistilBertConfig {
                 dropout: self.seq_classif_dropout,
                 ..HeadLayout::plain()
             },
-        }
+        })
+    }
+
+    fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(DistilBert::load(scope, self)?))
     }
 }
 
@@ -99,12 +104,11 @@ impl DistilBert {
                 .collect::<Result<_>>()?,
         })
     }
+}
 
+impl Backbone for DistilBert {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    ///
-    /// # Errors
-    /// If an id or a sequence is too large for the model.
-    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
         walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))
     }

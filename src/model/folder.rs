@@ -5,8 +5,8 @@ use std::path::Path;
 use candle_core::Device;
 use serde_json::{Value as Json, json};
 
+use super::backbone::Family;
 use super::budget::TokenBudget;
-use super::encoder::Family;
 use super::extras::{EXTRAS, Extras, TokenizerSettings};
 use super::files::{self, ModelFiles, UNFIT};
 use super::head::{Objective, Pooling};

@@ -4,13 +4,13 @@
 //! stored, and nothing of data files, training or metrics.
 
 pub mod any;
+pub mod backbone;
 pub mod bart;
 pub mod bert;
 mod blocks;
 mod budget;
 pub mod deberta;
 pub mod distilbert;
-pub mod encoder;
 mod extras;
 pub mod facts;
 pub mod files;

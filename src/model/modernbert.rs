@@ -17,6 +17,7 @@ use crate::nn::rotary::Rotary;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::backbone::{Backbone, BackboneConfig};
 use super::blocks::{Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout, NormLayout};
 use super::wanted::Wanted;
@@ -90,28 +91,6 @@ mod default {
 }
 
 impl ModernBertConfig {
-    pub(super) fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
-            prefix: "model",
-            word_embeddings: "embeddings.tok_embeddings.weight",
-            hidden_size: self.hidden_size,
-            max_length: self.max_position_embeddings,
-            dropout_keys: &["attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"],
-            class: "ModernBertModel",
-            head: HeadLayout {
-                class: "ModernBertForSequenceClassification",
-                dense: "head.dense",
-                dense_bias: self.classifier_bias,
-                activation: Activation::from_config("classifier_activation", &self.classifier_activation)?,
-                norm: Some(NormLayout { name: "head.norm", eps: self.norm_eps, bias: self.norm_bias }),
-                output: "classifier",
-                dropout: self.classifier_dropout,
-                settings: &[("classifier_pooling", "cls")],
-                ..HeadLayout::plain()
-            },
-        })
-    }
-
     /// Whether a layer sees whole sequences.
     fn is_global(&self, layer: usize) -> bool {
         match self.layer_types.as_ref().and_then(|types| types.get(layer)) {
@@ -140,6 +119,34 @@ impl ModernBertConfig {
             true => LayerNorm::load(scope, self.hidden_size, self.norm_eps),
             false => LayerNorm::load_without_bias(scope, self.hidden_size, self.norm_eps),
         }
+    }
+}
+
+impl BackboneConfig for ModernBertConfig {
+    fn facts(&self) -> Result<Facts> {
+        Ok(Facts {
+            prefix: "model",
+            word_embeddings: "embeddings.tok_embeddings.weight",
+            hidden_size: self.hidden_size,
+            max_length: self.max_position_embeddings,
+            dropout_keys: &["attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"],
+            class: "ModernBertModel",
+            head: HeadLayout {
+                class: "ModernBertForSequenceClassification",
+                dense: "head.dense",
+                dense_bias: self.classifier_bias,
+                activation: Activation::from_config("classifier_activation", &self.classifier_activation)?,
+                norm: Some(NormLayout { name: "head.norm", eps: self.norm_eps, bias: self.norm_bias }),
+                output: "classifier",
+                dropout: self.classifier_dropout,
+                settings: &[("classifier_pooling", "cls")],
+                ..HeadLayout::plain()
+            },
+        })
+    }
+
+    fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(ModernBert::load(scope, self)?))
     }
 }
 
@@ -173,12 +180,11 @@ impl ModernBert {
             embedding_dropout: config.embedding_dropout,
         })
     }
+}
 
+impl Backbone for ModernBert {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    ///
-    /// # Errors
-    /// If an id is too large for the model.
-    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = lookup(tape, &[(&self.tok_embeddings, &batch.ids)])?;
         let x = dropout(tape, &self.norm.forward(tape, &x)?, self.embedding_dropout)?;
         let x =

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Result, Tensor};
 
-use super::encoder::{Encoder, Family};
+use super::backbone::{Backbone, Family};
 use super::head::{Head, HeadSettings};
 use super::predictor::Prediction;
 use super::wanted::Wanted;
@@ -30,7 +30,7 @@ pub enum Start {
 /// The network of a value model.
 #[derive(Debug)]
 pub struct Network {
-    encoder: Encoder,
+    backbone: Box<dyn Backbone>,
     head: Head,
     params: Params,
     fresh: Vec<String>,
@@ -54,12 +54,12 @@ impl Network {
             Start::Scratch => loader.fresh(family.facts().prefix),
             Start::Trained | Start::Pretrained => loader.stored(family.facts().prefix),
         };
-        let encoder = family.load(&scope)?;
+        let backbone = family.load(&scope)?;
         let head = Head::load(&loader, family.facts(), head)?;
         let (params, fresh) = loader.finish();
         match fresh.first() {
             Some(name) if start == Start::Trained => candle_core::bail!("tensor {name} is missing"),
-            _ => Ok(Self { encoder, head, params, fresh }),
+            _ => Ok(Self { backbone, head, params, fresh }),
         }
     }
 
@@ -78,7 +78,7 @@ impl Network {
     /// # Errors
     /// If an id or a sequence is too large for the encoder.
     pub fn hidden_states(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        self.encoder.forward(tape, batch, wanted)
+        self.backbone.forward(tape, batch, wanted)
     }
 
     /// The head's numbers before the activation: (sequences, outputs).

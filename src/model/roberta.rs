@@ -9,6 +9,7 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
+use super::backbone::{Backbone, BackboneConfig};
 use super::bert::{Bert, BertConfig};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
@@ -32,10 +33,12 @@ impl RobertaConfig {
     fn first_position(&self) -> u32 {
         self.pad_token_id + 1
     }
+}
 
-    pub(super) fn facts(&self) -> Facts {
-        let bert = self.bert.facts();
-        Facts {
+impl BackboneConfig for RobertaConfig {
+    fn facts(&self) -> Result<Facts> {
+        let bert = self.bert.facts()?;
+        Ok(Facts {
             prefix: "roberta",
             max_length: bert.max_length.saturating_sub(self.first_position() as usize),
             class: "RobertaModel",
@@ -48,7 +51,11 @@ impl RobertaConfig {
                 ..bert.head
             },
             ..bert
-        }
+        })
+    }
+
+    fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {
+        Ok(Box::new(Roberta::load(scope, self)?))
     }
 }
 
@@ -67,12 +74,11 @@ impl Roberta {
     pub fn load(scope: &Scope, config: &RobertaConfig) -> Result<Self> {
         Ok(Self { bert: Bert::load(scope, &config.bert)?, first_position: config.first_position() })
     }
+}
 
+impl Backbone for Roberta {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    ///
-    /// # Errors
-    /// If an id or a sequence is too large for the model.
-    pub fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         self.bert.forward(tape, &batch.clone().moved(self.first_position), wanted)
     }
 }

@@ -7,8 +7,8 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::backbone::Family;
 use super::budget::TokenBudget;
-use super::encoder::Family;
 use super::extras::{Extras, TokenizerSettings};
 use super::files::{ModelFiles, UNFIT};
 use super::head::HeadSettings;

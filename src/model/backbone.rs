@@ -1,0 +1,129 @@
+//! The families of encoders, chosen by a checkpoint's own `config.json`: [`FAMILIES`] is the list, and the one place to add to.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::bart::BartConfig;
+use super::bert::BertConfig;
+use super::deberta::DebertaConfig;
+use super::distilbert::DistilBertConfig;
+use super::facts::Facts;
+use super::modernbert::ModernBertConfig;
+use super::roberta::RobertaConfig;
+use super::wanted::Wanted;
+use crate::nn::params::Scope;
+use crate::nn::tape::{Node, Tape};
+use crate::text::Packed;
+
+/// A trainable encoder.
+pub trait Backbone: Debug + Send + Sync {
+    /// The last hidden states of a batch: (tokens, hidden) or (sequences, hidden).
+    ///
+    /// # Errors
+    /// If an id or a sequence is too large for the model.
+    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> candle_core::Result<Node>;
+}
+
+/// A family's own configuration: the part of a checkpoint's `config.json` that it reads.
+pub trait BackboneConfig: Debug + Send + Sync {
+    /// Names and sizes.
+    ///
+    /// # Errors
+    /// If it asks for what this program cannot do.
+    fn facts(&self) -> candle_core::Result<Facts>;
+
+    /// Builds the encoder from the parameters below `scope`.
+    ///
+    /// # Errors
+    /// If a parameter is missing or of another shape.
+    fn load(&self, scope: &Scope) -> candle_core::Result<Box<dyn Backbone>>;
+
+    /// Gives tensors that a checkpoint keeps under other names the names that [`BackboneConfig::load`] asks for.
+    fn rename(&self, _tensors: &mut HashMap<String, Tensor>) {}
+}
+
+/// Reads a family's configuration.
+type Read = fn(&Json) -> serde_json::Result<Arc<dyn BackboneConfig>>;
+
+/// The families that are known: the values of `model_type` that stand for one, and how its configuration is read.
+const FAMILIES: [(&[&str], Read); 7] = [
+    (&["bert"], read::<BertConfig>),
+    (&["roberta", "xlm-roberta", "camembert"], read::<RobertaConfig>),
+    (&["distilbert"], read::<DistilBertConfig>),
+    (&["bart"], read::<BartConfig>),
+    (&["mbart"], |config| Ok(Arc::new(BartConfig::deserialize(config)?.mbart()))),
+    (&["modernbert"], read::<ModernBertConfig>),
+    (&["deberta-v2"], read::<DebertaConfig>),
+];
+
+fn read<C: BackboneConfig + DeserializeOwned + 'static>(
+    config: &Json,
+) -> serde_json::Result<Arc<dyn BackboneConfig>> {
+    Ok(Arc::new(C::deserialize(config)?))
+}
+
+/// What is known of a family before its weights are read.
+#[derive(Debug, Clone)]
+pub struct Family {
+    config: Arc<dyn BackboneConfig>,
+    facts: Facts,
+}
+
+impl Family {
+    /// Reads the family and its sizes from a `config.json`.
+    ///
+    /// # Errors
+    /// A sentence that says which key is wrong.
+    pub fn from_config(config: &Json) -> Result<Self, String> {
+        let name = config["model_type"].as_str().ok_or("model_type is missing")?;
+        let (_, read) = FAMILIES.iter().find(|(names, _)| names.contains(&name)).ok_or_else(|| {
+            let known = FAMILIES.iter().flat_map(|(names, _)| *names).copied().collect::<Vec<_>>().join(", ");
+            format!("model_type \"{name}\" is not a family that valuenet knows ({known})")
+        })?;
+        let config = read(config).map_err(|error| error.to_string())?;
+        let facts = config.facts().map_err(|error| error.to_string())?;
+        Ok(Self { config, facts })
+    }
+
+    /// Names and sizes.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma` and `beta` called
+    /// `weight` and `bias`, shared tables under one name. What is no parameter of the encoder or its head may be among them.
+    pub fn canonical(&self, tensors: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
+        let head = &self.facts.head;
+        let of_head = [head.dense, head.output, head.norm.map_or(head.dense, |norm| norm.name)];
+        let is_below =
+            |name: &str, tree: &str| name.strip_prefix(tree).is_some_and(|rest| rest.starts_with('.'));
+        let mut tensors: HashMap<String, Tensor> = tensors
+            .into_iter()
+            .map(|(name, tensor)| {
+                let name = name.replace("LayerNorm.gamma", "LayerNorm.weight");
+                let name = name.replace("LayerNorm.beta", "LayerNorm.bias");
+                let prefix = self.facts.prefix;
+                match is_below(&name, prefix) || of_head.iter().any(|tree| is_below(&name, tree)) {
+                    true => (name, tensor),
+                    false => (format!("{prefix}.{name}"), tensor),
+                }
+            })
+            .collect();
+        self.config.rename(&mut tensors);
+        tensors
+    }
+
+    /// Builds the encoder from the parameters below `scope`.
+    ///
+    /// # Errors
+    /// If a parameter is missing or of another shape.
+    pub fn load(&self, scope: &Scope) -> candle_core::Result<Box<dyn Backbone>> {
+        self.config.load(scope)
+    }
+}
