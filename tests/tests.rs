@@ -15,6 +15,7 @@ mod golden;
 mod gpu;
 mod hub;
 mod infer;
+mod keywords;
 mod metrics;
 mod ops;
 mod queue;
