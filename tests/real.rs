@@ -16,6 +16,8 @@ use valuenet::model::value_model::NewModel;
 use valuenet::model::wanted::Wanted;
 use valuenet::model::{Predictor, ValueModel};
 use valuenet::nn::tape::Tape;
+use valuenet::report::paper::Paper;
+use valuenet::report::{Format, dataset};
 use valuenet::text::Packed;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Answer, Descent, Event, State, Task, TrainSettings, fit};
@@ -50,6 +52,27 @@ fn the_published_counts_are_found() {
     assert_eq!((whole.name.as_str(), whole.samples), ("all", 21_374));
     let splits = stats(&parts);
     assert_eq!(whole.labels, splits[3].labels);
+}
+
+#[test]
+#[ignore = "needs the real dataset: VALUENET_DATA"]
+fn words_are_counted_within_half_a_percent_of_the_paper() {
+    let stats = stats(&Part::read_all(&original()).unwrap());
+    assert_eq!(
+        stats.iter().map(|part| part.unique_words).collect::<Vec<_>>(),
+        [12_425, 5_294, 4_104, 14_105]
+    );
+    assert_eq!(stats.iter().map(|part| part.unique_tokens).collect::<Vec<_>>()[0], 10_011);
+    let paper = Paper::built_in().unwrap();
+    for (part, name) in stats.iter().zip(["train", "valid", "test", "total"]) {
+        let size = &paper.table1[name];
+        assert_eq!(part.samples, size.samples);
+        let near = |ours: f64, theirs: f64| (ours / theirs - 1.0).abs() < 0.005;
+        assert!(near(part.average_words, size.average_tokens), "{name}: {}", part.average_words);
+        assert!(near(part.unique_words as f64, size.unique_tokens as f64), "{name}: {}", part.unique_words);
+    }
+    let shown = dataset::stats(&stats, &paper, Format::Table).unwrap();
+    assert_eq!(shown.matches("  paper").count(), 2);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod infer;
 mod keywords;
 mod metrics;
 mod ops;
+mod paper;
 mod queue;
 mod real;
 mod report;

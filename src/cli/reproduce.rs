@@ -12,7 +12,8 @@ use valuenet::eval::Evaluation;
 use valuenet::model::head::Objective;
 use valuenet::nn::device;
 use valuenet::report::Format;
-use valuenet::report::reproduction::{Entry, Paper, render};
+use valuenet::report::paper::Paper;
+use valuenet::report::reproduction::{Entry, render};
 use valuenet::run::{Saved, differences, seed_folder};
 use valuenet::train::{Checkpoint, Stop};
 
@@ -104,8 +105,6 @@ const ROWS: [Row; 10] = [
     row!("scratch", "from scratch"),
 ];
 
-const PAPER: &str = include_str!("../../configs/paper.json");
-
 fn row_names() -> clap::builder::PossibleValuesParser {
     clap::builder::PossibleValuesParser::new(ROWS.iter().map(|row| row.name))
 }
@@ -162,15 +161,14 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
 }
 
 fn paper(args: &Args) -> Result<Paper> {
-    let (text, name) = match &args.paper {
+    let (paper, name) = match &args.paper {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
-            (text, path.as_path())
+            (Paper::parse(&text), path.as_path())
         }
-        None => (PAPER.to_string(), Path::new("configs/paper.json")),
+        None => (Paper::built_in(), Path::new("configs/paper.json")),
     };
-    Paper::parse(&text)
-        .map_err(|what| Error::data(name, what).help("configs/paper.json in the repository shows the form"))
+    paper.map_err(|what| Error::data(name, what).help("configs/paper.json in the repository shows the form"))
 }
 
 /// The names and folders of the versions.
