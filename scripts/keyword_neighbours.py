@@ -1,4 +1,5 @@
-"""Words near a value's original keywords in an embedding space: candidates for the `embedding` lists in configs/keywords.
+"""Words near a value's original keywords in an embedding space: candidates for the `embedding` lists in
+configs/keywords-extended.
 
     python scripts/keyword_neighbours.py MODEL [COUNT]
 
@@ -30,7 +31,7 @@ def embed(texts):
     return torch.cat(rows)  # (texts, hidden), of length 1
 
 
-folder = Path(__file__).parent.parent / "configs" / "keywords"
+folder = Path(__file__).parent.parent / "configs" / "keywords-extended"
 lists = {path.stem: tomllib.loads(path.read_text()) for path in sorted(folder.glob("*.toml"))}
 known = {word for one in lists.values() for name in ("original", "associated") for word in one[name]}
 words = [word for word in tokenizer.get_vocab() if word.isascii() and word.isalpha() and len(word) > 3]

@@ -1,10 +1,10 @@
-//! Curating scenarios: words and stems, keywords, near-duplicates, files of every shape.
+//! Curating scenarios: near-duplicates, files of every shape, what is written. `keywords` has how keywords are found.
 
 use std::path::Path;
 
 use proptest::prelude::*;
-use valuenet::data::curate::keywords::{Keywords, Source};
-use valuenet::data::curate::words::{Stems, lower, words};
+use valuenet::data::curate::keywords::Keywords;
+use valuenet::data::curate::lists::Choice;
 use valuenet::data::curate::{BLOCK, Curation, Found, Settings, Shape, Summary};
 use valuenet::error::{Error, Kind, Result};
 use valuenet::report::curated::{CuratedWriter, Detail, RowFormat, summary};
@@ -16,9 +16,9 @@ fn settings() -> Settings {
     Settings { shape: None, column: None, similarity: Some(0.8), block: BLOCK }
 }
 
-/// What is kept of a file of this name and contents, and the summary.
+/// What is kept of a file of this name and contents with our own lists, and the summary.
 fn curate(name: &str, contents: impl AsRef<[u8]>, settings: Settings) -> Result<(Vec<Found>, Summary)> {
-    let keywords = Keywords::built_in()?;
+    let keywords = Keywords::of(&Choice::Extended)?;
     let mut curation = Curation::new(&keywords, settings);
     let mut kept = Vec::new();
     curation.file(Path::new(name), contents.as_ref(), &mut |found, _| {
@@ -31,130 +31,6 @@ fn curate(name: &str, contents: impl AsRef<[u8]>, settings: Settings) -> Result<
 fn texts(contents: &str, similarity: Option<f64>) -> Vec<String> {
     let kept = curate("t.txt", contents, Settings { similarity, ..settings() }).unwrap().0;
     kept.into_iter().map(|found| found.scenario).collect()
-}
-
-/// The values and keywords of a text.
-fn found(text: &str) -> Vec<(Value, String)> {
-    let keywords = Keywords::built_in().unwrap();
-    let found = keywords.find(text).into_iter().map(|index| keywords.get(index));
-    found.map(|keyword| (keyword.value, keyword.text.clone())).collect()
-}
-
-fn has(text: &str, value: Value, keyword: &str) -> bool {
-    found(text).contains(&(value, keyword.to_string()))
-}
-
-#[test]
-fn the_built_in_lists_have_keywords_of_each_value_and_source() {
-    let keywords = Keywords::built_in().unwrap();
-    for value in Value::ALL {
-        for source in Source::ALL {
-            let of = keywords.all().iter().filter(|one| one.value == value && one.source == source).count();
-            assert!(of >= 10, "{value} has {of} {} keywords", source.name());
-        }
-    }
-    let again = Keywords::read(Path::new("configs/keywords")).unwrap();
-    assert_eq!(keywords.all(), again.all());
-}
-
-#[test]
-fn words_are_lower_cased_runs_without_genitives() {
-    let text = lower("Ann’s mother-in-law said: \"DON'T 'stop' Émile's 2nd try\"!");
-    let found: Vec<&str> = words(&text).collect();
-    assert_eq!(found, ["ann", "mother", "in", "law", "said", "don't", "stop", "émile", "2nd", "try"]);
-}
-
-#[test]
-fn irregular_and_inflected_forms_have_the_stem_of_their_word() {
-    let stems = Stems::default();
-    for (word, forms) in [
-        ("steal", "steals stealing stole stolen"),
-        ("child", "children"),
-        ("woman", "women"),
-        ("forgive", "forgiving forgave forgiven forgives"),
-        ("lie", "lies lied lying"),
-        ("tradition", "traditions traditional traditionally"),
-        ("help", "helps helped helping helpful"),
-    ] {
-        for form in forms.split(' ') {
-            assert_eq!(stems.of(word), stems.of(form), "{word} {form}");
-        }
-    }
-    for (one, other) in [
-        ("authority", "author"),
-        ("custom", "customer"),
-        ("compassion", "compass"),
-        ("wellness", "well"),
-        ("law", "lawn"),
-    ] {
-        assert_ne!(stems.of(one), stems.of(other), "{one} {other}");
-    }
-}
-
-#[test]
-fn a_scenario_is_found_under_several_values_with_where_each_keyword_is_from() {
-    let keywords = Keywords::built_in().unwrap();
-    let best = keywords.best(&keywords.find("Helping my family obey the church"));
-    let best = best.into_iter().map(|index| keywords.get(index));
-    let shown: Vec<_> = best.map(|one| (one.value, one.text.as_str(), one.source)).collect();
-    assert_eq!(
-        shown,
-        [
-            (Value::Security, "family", Source::Original),
-            (Value::Benevolence, "help", Source::Original),
-            (Value::Conformity, "obey", Source::Original),
-            (Value::Tradition, "church", Source::Associated),
-        ]
-    );
-}
-
-#[test]
-fn several_words_are_found_only_together() {
-    assert!(has("We talked about National-Security today", Value::Security, "national security"));
-    assert!(!has("a national park without security", Value::Security, "national security"));
-    assert!(has("She practises self discipline", Value::Conformity, "self-discipline"));
-}
-
-#[test]
-fn keywords_are_words_and_not_parts_of_words() {
-    assert!(has("a powerful man", Value::Power, "power"));
-    for (text, value) in [
-        ("an embarkation", Value::Hedonism),     // bar
-        ("the lawn is wet", Value::Security),    // law
-        ("a fundamental wall", Value::Hedonism), // fun
-        ("the author of that", Value::Power),    // authority
-        ("a customer came", Value::Tradition),   // custom
-        ("all is going well", Value::Security),  // wellness
-    ] {
-        assert!(found(text).iter().all(|(found, _)| *found != value), "{text}: {:?}", found(text));
-    }
-}
-
-#[test]
-fn other_lists_are_read_and_their_faults_named() {
-    let folder = folder();
-    let list = |value: Value, text: &str| {
-        write(folder.path(), &format!("{}.toml", value.name().to_lowercase()), text);
-    };
-    for value in Value::ALL {
-        list(value, "");
-    }
-    list(Value::Power, "# ours\noriginal = [\"umbrella\"]\nembedding = [\"rubber boot\"]\n");
-    let keywords = Keywords::read(folder.path()).unwrap();
-    assert_eq!(keywords.find("Umbrellas and rubber boots").len(), 2);
-    for (text, says) in [
-        ("original = [\"a\"\nassociated = 3\n", "power.toml:"),
-        ("\n\noriginals = [\"a\"]\n", "power.toml:3: unknown field `originals`"),
-        ("original = [\"!\"]\n", "the keyword \"!\" has no word in it"),
-    ] {
-        list(Value::Power, text);
-        let error = Keywords::read(folder.path()).err().unwrap();
-        assert!(error.to_string().contains(says) && error.advice().is_some(), "{error}");
-        assert_eq!(error.kind(), Kind::Usage);
-    }
-    std::fs::remove_file(folder.path().join("power.toml")).unwrap();
-    let error = Keywords::read(folder.path()).err().unwrap();
-    assert!(error.to_string().contains("power.toml: there is no such list"), "{error}");
 }
 
 /// Twenty words, of which the one at a place is another.
@@ -255,18 +131,21 @@ fn rows_that_know_their_value_are_counted_under_it() {
 
 /// Scenarios under a file of the house's own shape, among them duplicates.
 const SAMPLE: &str = "value,scenario,label\n\
-    power,\"Asking my boss for money, twice\",1\n\
-    tradition,Going to church with my family,1\n\
-    tradition,going to CHURCH with my family!,0\n\
-    hedonism,Counting stones,0\n";
+    power,\"Asking who has the authority, twice\",1\n\
+    tradition,Respecting my family,1\n\
+    tradition,respecting my FAMILY!,0\n\
+    hedonism,Counting stones for my boss,0\n";
 
 #[test]
 fn rows_and_summary_are_written_as_a_user_reads_them() {
-    let keywords = Keywords::built_in().unwrap();
     let mut shown = String::new();
-    for (format, file, all_keywords) in
-        [(RowFormat::Csv, false, false), (RowFormat::Csv, true, true), (RowFormat::Jsonl, false, false)]
-    {
+    for (choice, format, file, all_keywords) in [
+        (Choice::Paper, RowFormat::Csv, false, false),
+        (Choice::Paper, RowFormat::Jsonl, false, false),
+        (Choice::PaperAndExtended, RowFormat::Csv, true, true),
+        (Choice::PaperAndExtended, RowFormat::Jsonl, false, false),
+    ] {
+        let keywords = Keywords::of(&choice).unwrap();
         let mut curation = Curation::new(&keywords, settings());
         let mut writer = CuratedWriter::new(format, Detail { file, all_keywords }, &keywords, Vec::new());
         let path = Path::new("train.csv");
@@ -275,6 +154,7 @@ fn rows_and_summary_are_written_as_a_user_reads_them() {
         shown += "\n";
         if format == RowFormat::Jsonl {
             shown += &summary(curation.summary());
+            shown += "\n";
         }
     }
     insta::assert_snapshot!(shown);
@@ -291,7 +171,8 @@ fn the_program_writes_the_same_bytes_with_any_number_of_threads() {
     };
     let lines: String = (0..60_000).map(|number| line(number) + "\n").collect();
     let texts = write(folder.path(), "texts.txt", lines).display().to_string();
-    let run = |threads: &str| valuenet(["data", "curate", &texts, "--threads", threads]);
+    let run =
+        |threads: &str| valuenet(["data", "curate", &texts, "--keywords", "extended", "--threads", threads]);
     let (one, two, three) = (run("1"), run("2"), run("3"));
     assert!(one.status.success(), "{}", stderr(&one));
     assert!(one.stdout == two.stdout && one.stdout == three.stdout);
@@ -325,7 +206,7 @@ fn the_program_writes_a_file_whole_or_not_at_all() {
 
 #[test]
 fn a_failure_to_write_ends_the_curation() {
-    let keywords = Keywords::built_in().unwrap();
+    let keywords = Keywords::of(&Choice::default()).unwrap();
     let mut curation = Curation::new(&keywords, settings());
     let stopped =
         curation.file(Path::new("t"), "my family".as_bytes(), &mut |_, _| Err(Error::failure("full")));
@@ -380,28 +261,6 @@ proptest! {
         if !lines.is_empty() {
             let whole = curate("a.txt", &lines, settings()).unwrap();
             prop_assert_eq!(curate("a.txt", &lines, Settings { block, ..settings() }).unwrap(), whole);
-        }
-    }
-
-    #[test]
-    fn a_keyword_is_found_in_any_text_as_a_word_and_never_inside_one(index in any::<prop::sample::Index>(), before in "[a-z ]{0,20}") {
-        let keywords = Keywords::built_in().unwrap();
-        let (place, keyword) = (index.index(keywords.all().len()), index.get(keywords.all()));
-        let found = keywords.find(&format!("{before} {}, then", keyword.text.to_uppercase()));
-        prop_assert!(found.contains(&place), "{}", keyword.text);
-        let inside = format!("zq{}zq", keyword.text.replace([' ', '-'], ""));
-        prop_assert!(keywords.find(&inside).is_empty(), "{inside}");
-    }
-
-    #[test]
-    fn regular_inflections_of_a_verb_are_found(word in prop::sample::select(
-        vec!["help", "obey", "protect", "explore", "enjoy", "donate", "worship", "succeed", "relax", "insult"])) {
-        let stem = word.strip_suffix('e').unwrap_or(word);
-        let double = if word == "worship" { "p" } else { "" };
-
-        for form in [format!("{word}s"), format!("{stem}{double}ing"), format!("{stem}{double}ed")] {
-            let stems = Stems::default();
-            prop_assert_eq!(stems.of(word), stems.of(&form), "{}", form);
         }
     }
 

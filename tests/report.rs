@@ -1,8 +1,8 @@
 //! What a user reads, as snapshots.
 
 use valuenet::data::check::check;
-use valuenet::data::stats::stats;
-use valuenet::data::{self, Part};
+use valuenet::data::stats::{stats, tokens, words};
+use valuenet::data::{self, Part, Sample};
 use valuenet::eval::calibration::{Thresholded, reliability};
 use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Evaluation, Mean, Scored};
@@ -10,11 +10,12 @@ use valuenet::model::head::Objective;
 use valuenet::report::chart::Curve;
 use valuenet::report::evaluation::Report;
 use valuenet::report::html::{self, RunPage, largest_misses};
+use valuenet::report::paper::Paper;
 use valuenet::report::predictions::{self, Read};
 use valuenet::report::radar::{self, Line};
-use valuenet::report::reproduction::{Entry, Paper, render};
+use valuenet::report::reproduction::{Entry, render};
 use valuenet::report::seeds::Seeds;
-use valuenet::report::table::{Table, count, score};
+use valuenet::report::table::{Table, count, hundredths, paragraph, score};
 use valuenet::report::{self, Format, dataset};
 use valuenet::value::{Label, LabelCounts, Value};
 
@@ -75,8 +76,10 @@ fn reproduction() -> (Vec<Entry>, Paper) {
         entry("original", "BERT", false, vec![(1, report(0.0))]),
         entry("balanced", "BERT", false, vec![(1, report(0.3))]),
     ];
-    let paper = r#"{"source": "a test", "table2": {"original": {"BERT": {"accuracy": 0.61, "mse": 0.39}}},
-                    "table3": {"original": {"BERT": {"POWER": 0.5}}}}"#;
+    let paper = r#"{"source": "a test", "table3": {"original": {"BERT": {"POWER": 0.5}}},
+                    "table2": {"original": {"BERT": {"accuracy": 0.61, "mse": 0.39}, "BART": {"accuracy": 0.67}}},
+                    "notes": [{"table": 2, "rows": ["BART"], "text": "That 0.67 is a copy of another table, and a remark of more than eighty letters."},
+                              {"table": 2, "rows": ["RoBERTa"], "text": "Not shown."}]}"#;
     (entries, Paper::parse(paper).unwrap())
 }
 
@@ -89,15 +92,22 @@ fn a_reproduction_in_every_format() {
 }
 
 #[test]
-fn figures_of_the_paper_are_refused_under_names_that_no_table_has() {
-    let with = |column: &str| {
-        format!(
-            r#"{{"source": "", "table2": {{"original": {{"BERT": {{"{column}": 0.5}}}}}}, "table3": {{}}}}"#
-        )
+fn the_papers_rows_and_what_is_wrong_with_them_stand_below_ours() {
+    let (mut entries, _) = reproduction();
+    entries.retain(|entry| entry.version == "original");
+    entries[0].title = "BART".into();
+    let shown = render(&entries, &Paper::built_in().unwrap(), Format::Table).unwrap();
+    let below = shown.lines().skip_while(|line| !line.starts_with("BART"));
+    let row = |name: &str| -> Vec<&str> {
+        below.clone().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().collect()
     };
-    assert!(Paper::parse(&with("f1_yes")).is_ok());
-    assert_eq!(Paper::parse(&with("f2_yes")).unwrap_err(), "\"f2_yes\" is no column of that table");
-    Paper::parse(&std::fs::read_to_string("configs/paper.json").unwrap()).unwrap();
+    let bart = [".00", ".76", ".54", ".00", ".70", ".60", ".00", ".83", ".49", ".67", "-", ".52"];
+    assert_eq!(row("  paper"), bart);
+    let best = [".73", ".76", ".54", ".74", ".70", ".71", ".76", ".83", ".49", ".67", ".37", ".52"];
+    assert_eq!(row("best of paper"), best);
+    assert!(shown.contains("BART's rows cannot be of this test split."), "{shown}");
+    assert!(!shown.contains("RoBERTa"), "only what is shown is remarked on: {shown}");
+    assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
 }
 
 #[test]
@@ -166,9 +176,38 @@ fn parts(folder: &std::path::Path) -> Vec<Part> {
 fn statistics_in_every_format() {
     let folder = folder();
     let stats = stats(&parts(folder.path()));
+    let size =
+        |samples: usize| format!(r#"{{"samples": {samples}, "average_tokens": 2.5, "unique_tokens": 9}}"#);
+    let paper = |train: usize| {
+        let (train, test, total) = (size(train), size(2), size(5));
+        Paper::parse(&format!(r#"{{"table1": {{"train": {train}, "test": {test}, "total": {total}}}}}"#))
+            .unwrap()
+    };
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(format!("stats_{name}"), dataset::stats(&stats, format).unwrap());
+        let shown = dataset::stats(&stats, &paper(3), format).unwrap();
+        insta::assert_snapshot!(format!("stats_{name}"), shown);
     }
+    // Of a dataset of another size the paper says nothing.
+    let other = dataset::stats(&stats, &paper(4), Format::Table).unwrap();
+    assert!(!other.contains("  paper") && other.contains("average words"), "{other}");
+}
+
+#[test]
+fn words_stand_between_white_space_without_marks_and_tokens_are_words_and_marks() {
+    let text = "I'm my brother-in-law's 2nd-best *FRIEND*  — he said…";
+    let sample = Sample { value: Value::SelfDirection, scenario: text.into(), label: Label::Yes };
+    let found: Vec<String> = words(&sample).collect();
+    assert_eq!(found, ["SELFDIRECTION", "Im", "my", "brotherinlaws", "2ndbest", "FRIEND", "he", "said"]);
+    let found = tokens("I'm *GLAD*…");
+    assert_eq!(found, ["i", "'", "m", "*", "glad", "*", "…"]);
+}
+
+#[test]
+fn paragraphs_are_broken_at_eighty_letters() {
+    let text = paragraph(&"word ".repeat(40));
+    let lines: Vec<usize> = text.lines().map(str::len).collect();
+    assert_eq!(lines, [79, 79, 39]);
+    assert_eq!(paragraph(&"é".repeat(90)), "é".repeat(90) + "\n");
 }
 
 #[test]
@@ -207,6 +246,9 @@ fn numbers_are_short() {
         assert_eq!(score(number), text);
     }
     assert_eq!(score(None), "-");
+    for (number, text) in [(0.0, ".00"), (-0.004, ".00"), (-0.093, "-.09"), (1.0, "1.00"), (0.61, ".61")] {
+        assert_eq!(hundredths(number), text);
+    }
     for (number, text) in
         [(0, "0"), (999, "999"), (1000, "1,000"), (21_374, "21,374"), (1_234_567, "1,234,567")]
     {

@@ -1,5 +1,6 @@
 //! `valuenet data curate`: value-related scenarios in large files, found by keywords.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use valuenet::data::curate::keywords::Keywords;
+use valuenet::data::curate::lists::Choice;
 use valuenet::data::curate::{BLOCK, Curation, Settings, Shape};
 use valuenet::error::Error;
 use valuenet::report::curated::{CuratedWriter, Detail, RowFormat, summary};
@@ -30,9 +32,10 @@ pub struct Args {
     #[arg(long, value_enum)]
     input: Option<InputShape>,
 
-    /// A folder with keywords: security.toml, power.toml and so on. [default: those built in]
-    #[arg(long, value_name = "DIR")]
-    keywords: Option<PathBuf>,
+    /// The keywords: the paper's Figure 2, ours, both, or those in a folder (security.toml, power.toml and so on; one that is
+    /// called like a list is ./paper).
+    #[arg(long, value_name = "paper|extended|paper+extended|DIR", default_value = "paper")]
+    keywords: OsString,
 
     /// What becomes of scenarios that are like an earlier one.
     #[arg(long, value_enum, default_value = "drop")]
@@ -117,10 +120,7 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
-    let keywords = match &args.keywords {
-        Some(folder) => Keywords::read(folder)?,
-        None => Keywords::built_in()?,
-    };
+    let keywords = Keywords::of(&Choice::from(args.keywords.as_os_str()))?;
     let settings = Settings {
         shape: args.input.map(Shape::from),
         column: args.column.clone(),

@@ -7,8 +7,9 @@ use clap::Subcommand;
 use valuenet::data::annotations::{by_agreement, read};
 use valuenet::data::balance::{Keep, PUBLISHED, balance};
 use valuenet::data::{Part, Sample, Split, augment, check, stats, write};
-use valuenet::error::Kind;
-use valuenet::report;
+use valuenet::error::{Error, Kind};
+use valuenet::report::paper::Paper;
+use valuenet::report::{self, Format};
 
 use super::output::{Console, print};
 use super::{TableFormat, aggregate, agreement, convert, curate, split, survey};
@@ -91,8 +92,7 @@ pub struct AugmentArgs {
 pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
     match command {
         Command::Stats(args) => {
-            let parts = Part::read_all(&args.dir)?;
-            print(&report::dataset::stats(&stats::stats(&parts), args.format.into())?)?;
+            write_stats(&args.dir, args.format.into())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(args) => {
@@ -140,7 +140,12 @@ fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
 /// Writes the new folder, and says what is in it.
 fn make<'a>(from: &Path, to: &Path, train: impl Iterator<Item = &'a Sample>) -> anyhow::Result<ExitCode> {
     write::with_train_split(to, from, train)?;
-    let stats = stats::stats(&Part::read_all(to)?);
-    print(&report::dataset::stats(&stats, report::Format::Table)?)?;
+    write_stats(to, Format::Table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_stats(folder: &Path, format: Format) -> anyhow::Result<()> {
+    let stats = stats::stats(&Part::read_all(folder)?);
+    let paper = Paper::built_in().map_err(Error::failure)?;
+    print(&report::dataset::stats(&stats, &paper, format)?)
 }

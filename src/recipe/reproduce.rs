@@ -14,7 +14,8 @@ use crate::eval::Evaluation;
 use crate::model::head::Objective;
 use crate::nn::device;
 use crate::report::Format;
-use crate::report::reproduction::{Entry, Paper, render};
+use crate::report::paper::Paper;
+use crate::report::reproduction::{Entry, render};
 use crate::run::{IfOccupied, Saved, differences, seed_folder};
 use crate::train::{Checkpoint, Stop};
 
@@ -108,8 +109,6 @@ pub fn row_names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().map(|row| row.name)
 }
 
-const PAPER: &str = include_str!("../../configs/paper.json");
-
 /// Trains and judges each row on each version under each seed, as far as that is not done yet; tables are written as they fill. A
 /// run that fails does not stop the others.
 ///
@@ -155,15 +154,14 @@ pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction>
 }
 
 fn paper(path: Option<&Path>) -> Result<Paper> {
-    let (text, name) = match path {
+    let (paper, name) = match path {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
-            (text, path)
+            (Paper::parse(&text), path)
         }
-        None => (PAPER.to_string(), Path::new("configs/paper.json")),
+        None => (Paper::built_in(), Path::new("configs/paper.json")),
     };
-    Paper::parse(&text)
-        .map_err(|what| Error::data(name, what).help("configs/paper.json in the repository shows the form"))
+    paper.map_err(|what| Error::data(name, what).help("configs/paper.json in the repository shows the form"))
 }
 
 /// The names and folders of the versions.

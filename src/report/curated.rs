@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::table::{Table, count};
-use crate::data::curate::keywords::{Keywords, Source};
+use crate::data::curate::keywords::Keywords;
+use crate::data::curate::lists::Source;
 use crate::data::curate::{Found, Summary};
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -45,6 +46,8 @@ struct Line<'a> {
     value: Value,
     keyword: &'a str,
     source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<&'a str>,
     line: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -59,8 +62,9 @@ impl<'a, W: Write> CuratedWriter<'a, W> {
     /// Writes a header, once: what fails before the first rows leaves nothing behind.
     fn begin(&mut self) -> Result<()> {
         if self.format == RowFormat::Csv && !self.begun {
+            let list = if self.keywords.are_of_several_lists() { ",list" } else { "" };
             let file = if self.detail.file { ",file" } else { "" };
-            writeln!(self.out, "scenario,value,keyword,source,line{file}").map_err(refused)?;
+            writeln!(self.out, "scenario,value,keyword,source{list},line{file}").map_err(refused)?;
         }
         self.begun = true;
         Ok(())
@@ -73,6 +77,7 @@ impl<'a, W: Write> CuratedWriter<'a, W> {
     pub fn write(&mut self, file: &Path, found: &[Found]) -> Result<()> {
         self.begin()?;
         let failed = |error: csv::Error| Error::failure("cannot write CSV").because(error);
+        let several = self.keywords.are_of_several_lists();
         let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         for found in found {
             let best = if self.detail.all_keywords {
@@ -88,6 +93,7 @@ impl<'a, W: Write> CuratedWriter<'a, W> {
                     value: keyword.value,
                     keyword: &keyword.text,
                     source: keyword.source.name(),
+                    list: several.then(|| keyword.list.name()),
                     line: found.line,
                     file: self.detail.file.then(|| file.display().to_string()),
                 };

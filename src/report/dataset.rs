@@ -3,35 +3,70 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::Format;
+use super::paper::{Paper, Size};
 use super::table::{Table, count, csv};
+use crate::data::Split;
 use crate::data::check::{Echo, Findings, Place};
 use crate::data::stats::Stats;
 use crate::error::{Error, Result};
 use crate::value::{Label, Value};
 
-/// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10).
+/// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10). If the dataset has the sizes of the
+/// paper's, its counts of tokens stand beside ours.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn stats(stats: &[Stats], format: Format) -> Result<String> {
+pub fn stats(stats: &[Stats], paper: &Paper, format: Format) -> Result<String> {
+    let sizes = sizes(stats, paper);
+    let tables = || stats_tables(stats, sizes.as_deref());
     match format {
-        Format::Table => Ok(stats_tables(stats).map(|table| table.text()).join("\n")),
-        Format::Markdown => Ok(stats_tables(stats).map(|table| table.markdown()).join("\n")),
-        Format::Latex => Ok(stats_tables(stats).map(|table| table.latex()).join("\n")),
-        Format::Json => pretty(&Json::Array(stats.iter().map(stats_json).collect())),
+        Format::Table => Ok(tables().map(|table| table.text()).join(COUNTED)),
+        Format::Markdown => Ok(tables().map(|table| table.markdown()).join(COUNTED)),
+        Format::Latex => Ok(tables().map(|table| table.latex()).join("\n")),
+        Format::Json => {
+            let size = |part: usize| sizes.as_ref().map(|sizes| sizes[part]);
+            pretty(&(0..stats.len()).map(|part| stats_json(&stats[part], size(part))).collect())
+        }
         Format::Csv => stats_csv(stats),
     }
 }
 
-fn stats_tables(stats: &[Stats]) -> [Table; 2] {
+const COUNTED: &str = "\n\
+Tokens are lower-cased words and single marks, without the tag. Words stand\n\
+between white space, in their own case and without marks; the tag is one. The\n\
+paper does not say how it counts; words come closest to its Table 1.\n\n";
+
+/// The sizes in the paper's Table 1, if those of all parts are the same.
+fn sizes<'a>(stats: &[Stats], paper: &'a Paper) -> Option<Vec<&'a Size>> {
+    let size = |part: &Stats| {
+        let name = if part.name == Split::Eval.name() { "valid" } else { &part.name };
+        paper.table1.get(name).filter(|size| size.samples == part.samples)
+    };
+    stats.iter().map(size).collect()
+}
+
+fn stats_tables(stats: &[Stats], paper: Option<&[&Size]>) -> [Table; 2] {
     let header: Vec<&str> = std::iter::once("").chain(stats.iter().map(|part| part.name.as_str())).collect();
     let mut sizes = Table::new("dataset statistics", header.clone());
     let row = |name: &str, cell: &dyn Fn(&Stats) -> String| {
         std::iter::once(name.to_string()).chain(stats.iter().map(cell)).collect::<Vec<_>>()
     };
-    sizes.push(row("samples", &|part| count(part.samples as u64)));
-    sizes.push(row("average tokens", &|part| format!("{:.2}", part.average_tokens)));
-    sizes.push(row("unique tokens", &|part| count(part.unique_tokens as u64)));
+    let theirs = |cell: &dyn Fn(&Size) -> String| {
+        paper.map(|sizes| {
+            std::iter::once("  paper".into()).chain(sizes.iter().map(|size| cell(size))).collect()
+        })
+    };
+    let two = |number: f64| format!("{number:.2}");
+    let rows: [Option<Vec<String>>; 7] = [
+        Some(row("samples", &|part| count(part.samples as u64))),
+        Some(row("average tokens", &|part| two(part.average_tokens))),
+        Some(row("average words", &|part| two(part.average_words))),
+        theirs(&|size| two(size.average_tokens)),
+        Some(row("unique tokens", &|part| count(part.unique_tokens as u64))),
+        Some(row("unique words", &|part| count(part.unique_words as u64))),
+        theirs(&|size| count(size.unique_tokens as u64)),
+    ];
+    rows.into_iter().flatten().for_each(|row| sizes.push(row));
 
     let mut labels = Table::new("labels of each value: -1/0/+1", header).narrow();
     let three = |counts: [u64; Label::COUNT]| counts.map(count).join("/");
@@ -42,7 +77,7 @@ fn stats_tables(stats: &[Stats]) -> [Table; 2] {
     [sizes, labels]
 }
 
-fn stats_json(part: &Stats) -> Json {
+fn stats_json(part: &Stats, paper: Option<&Size>) -> Json {
     let labels = |counts: [u64; Label::COUNT]| json!({"-1": counts[0], "0": counts[1], "1": counts[2]});
     let values: Map<String, Json> = Value::ALL
         .into_iter()
@@ -53,6 +88,9 @@ fn stats_json(part: &Stats) -> Json {
         "samples": part.samples,
         "average_tokens": part.average_tokens,
         "unique_tokens": part.unique_tokens,
+        "average_words": part.average_words,
+        "unique_words": part.unique_words,
+        "paper": paper,
         "labels": labels(part.labels.total()),
         "values": values,
     })
@@ -60,18 +98,31 @@ fn stats_json(part: &Stats) -> Json {
 
 /// A row for each value of each part, and one for the whole part.
 fn stats_csv(stats: &[Stats]) -> Result<String> {
-    let header = ["part", "value", "samples", "no", "unrelated", "yes", "average_tokens", "unique_tokens"];
+    let header = [
+        "part",
+        "value",
+        "samples",
+        "no",
+        "unrelated",
+        "yes",
+        "average_tokens",
+        "unique_tokens",
+        "average_words",
+        "unique_words",
+    ];
     let rows = stats.iter().flat_map(|part| {
-        let row = |value: &str, counts: [u64; Label::COUNT], rest: [String; 2]| {
+        let row = |value: &str, counts: [u64; Label::COUNT], rest: [String; 4]| {
             let numbers =
                 [counts.iter().sum(), counts[0], counts[1], counts[2]].map(|number: u64| number.to_string());
             [part.name.clone(), value.to_string()].into_iter().chain(numbers).chain(rest).collect::<Vec<_>>()
         };
-        let whole = row(
-            "all",
-            part.labels.total(),
-            [part.average_tokens.to_string(), part.unique_tokens.to_string()],
-        );
+        let counts = [
+            part.average_tokens.to_string(),
+            part.unique_tokens.to_string(),
+            part.average_words.to_string(),
+            part.unique_words.to_string(),
+        ];
+        let whole = row("all", part.labels.total(), counts);
         let each = Value::ALL.map(|value| row(value.name(), part.labels.of_value(value), Default::default()));
         std::iter::once(whole).chain(each)
     });

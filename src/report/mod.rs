@@ -8,6 +8,7 @@ pub mod curated;
 pub mod dataset;
 pub mod evaluation;
 pub mod html;
+pub mod paper;
 pub mod partition;
 pub mod predictions;
 pub mod profiles;

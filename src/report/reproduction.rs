@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Format;
 use super::dataset::pretty;
-use super::table::{Table, csv, score};
+use super::paper::{COLUMNS, ERRORS, Figures, Note, Paper, Versions};
+use super::table::{Table, csv, hundredths, paragraph, score};
 use crate::error::{Error, Result};
 use crate::eval::{Evaluation, Mean};
 use crate::value::{Label, Value};
@@ -24,60 +25,6 @@ pub struct Entry {
     pub classifier: bool,
     /// Each seed and its report on the test split.
     pub reports: Vec<(u64, Evaluation)>,
-}
-
-/// The columns of Table 2, (name in tables, name in JSON and CSV).
-const COLUMNS: [(&str, &str); 12] = [
-    ("F-1", "f1_no"),
-    ("F0", "f1_unrelated"),
-    ("F+1", "f1_yes"),
-    ("P-1", "precision_no"),
-    ("P0", "precision_unrelated"),
-    ("P+1", "precision_yes"),
-    ("R-1", "recall_no"),
-    ("R0", "recall_unrelated"),
-    ("R+1", "recall_yes"),
-    ("acc", "accuracy"),
-    ("MSE", "mse"),
-    ("cMSE", "class_mse"),
-];
-
-/// The columns in which less is better.
-const ERRORS: [&str; 2] = ["mse", "class_mse"];
-
-/// Figures by the names of [`COLUMNS`], or accuracies by the names of values.
-type Figures = BTreeMap<String, f64>;
-
-/// What the paper prints.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Paper {
-    /// Where it prints it.
-    pub source: String,
-    /// Table 2: the figures of a title, by version.
-    pub table2: BTreeMap<String, BTreeMap<String, Figures>>,
-    /// Table 3: the accuracies for each value, by version.
-    pub table3: BTreeMap<String, BTreeMap<String, Figures>>,
-}
-
-impl Paper {
-    /// Reads the figures from JSON.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(json: &str) -> Result<Self, String> {
-        let paper: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        let known = |table: &BTreeMap<String, BTreeMap<String, Figures>>, is_known: &dyn Fn(&str) -> bool| {
-            let names = table.values().flat_map(BTreeMap::values).flat_map(BTreeMap::keys);
-            match names.into_iter().find(|name| !is_known(name)) {
-                Some(name) => Err(format!("\"{name}\" is no column of that table")),
-                None => Ok(()),
-            }
-        };
-        known(&paper.table2, &|name| COLUMNS.iter().any(|(_, key)| *key == name))?;
-        known(&paper.table3, &|name| Value::ALL.iter().any(|value| value.name() == name))?;
-        Ok(paper)
-    }
 }
 
 /// A table's worth of figures for one entry.
@@ -133,9 +80,8 @@ impl<'a> Row<'a> {
             let values = Value::ALL.iter().filter_map(of_value);
             values.map(|slice| (slice.name.clone(), slice.accuracy)).collect::<Figures>()
         };
-        let theirs = |table: &'a BTreeMap<String, BTreeMap<String, Figures>>| {
-            table.get(&entry.version).and_then(|titles| titles.get(&entry.title))
-        };
+        let theirs =
+            |table: &'a Versions| table.get(&entry.version).and_then(|titles| titles.get(&entry.title));
         Self {
             version: &entry.version,
             row: &entry.row,
@@ -177,15 +123,35 @@ fn table2(slice: &crate::eval::Slice) -> Figures {
 /// If it cannot be written.
 pub fn render(entries: &[Entry], paper: &Paper, format: Format) -> Result<String> {
     let rows: Vec<Row> = entries.iter().map(|entry| Row::of(entry, paper)).collect();
+    let written =
+        |table: fn(&Table) -> String| tables(&rows, paper).iter().map(table).collect::<Vec<_>>().join("\n");
     match format {
-        Format::Table => Ok(tables(&rows).iter().map(Table::text).collect::<Vec<_>>().join("\n") + NOTE),
-        Format::Markdown => {
-            Ok(tables(&rows).iter().map(Table::markdown).collect::<Vec<_>>().join("\n") + NOTE)
+        Format::Table => {
+            let notes = notes(&rows, paper).map(|note| format!("\n{}", paragraph(&note.text)));
+            Ok(written(Table::text) + NOTE + &notes.collect::<String>())
         }
-        Format::Latex => Ok(tables(&rows).iter().map(Table::latex).collect::<Vec<_>>().join("\n")),
+        Format::Markdown => {
+            let notes = notes(&rows, paper).map(|note| format!("\n{}\n", note.text));
+            Ok(written(Table::markdown) + NOTE + &notes.collect::<String>())
+        }
+        Format::Latex => {
+            let notes = notes(&rows, paper).map(|note| format!("% {}\n", note.text));
+            Ok(written(Table::latex) + &notes.collect::<String>())
+        }
         Format::Json => {
-            let rows = serde_json::to_value(&rows).map_err(Error::failure_because("cannot write JSON"))?;
-            pretty(&serde_json::json!({"paper": paper.source, "rows": rows}))
+            let best: BTreeMap<&str, Best> = versions(&rows)
+                .into_iter()
+                .filter_map(|version| Some((version, Best::of(paper.table2.get(version)?))))
+                .collect();
+            let json = |part: serde_json::Result<serde_json::Value>| {
+                part.map_err(Error::failure_because("cannot write JSON"))
+            };
+            pretty(&serde_json::json!({
+                "paper": paper.source,
+                "best_of_paper": json(serde_json::to_value(best))?,
+                "notes": json(serde_json::to_value(notes(&rows, paper).collect::<Vec<_>>()))?,
+                "rows": json(serde_json::to_value(&rows))?,
+            }))
         }
         Format::Csv => csv_of(&rows),
     }
@@ -194,21 +160,66 @@ pub fn render(entries: &[Entry], paper: &Paper, format: Format) -> Result<String
 const NOTE: &str = "\n\
 Each figure is the mean over seeds (×N); the best of each column is marked. MSE\n\
 is that of the utility, cMSE that of the predicted class, by which classifiers\n\
-are compared with the paper's. A dash: not printed, or not on hand.\n";
+are compared with the paper's, whose figures have two decimals. A dash: not\n\
+printed, or not on hand.\n";
 
-fn tables(rows: &[Row]) -> Vec<Table> {
-    let mut versions: Vec<&str> = Vec::new();
+/// What the paper's figures of the rows are to be read with, and those of its best.
+fn notes<'a>(rows: &[Row], paper: &'a Paper) -> impl Iterator<Item = &'a Note> {
+    let shown = rows.iter().filter(|row| !row.table2.paper.is_empty()).map(|row| row.title);
+    let best = versions(rows).into_iter().filter_map(|version| paper.table2.get(version));
+    let best: Vec<Best> = best.map(Best::of).collect();
+    let titles: Vec<&str> = shown.chain(best.iter().flat_map(|best| best.titles.values().copied())).collect();
+    let of_table2 = paper.notes_on(2, &titles).collect::<Vec<_>>();
+    let shown = rows.iter().filter(|row| !row.table3.paper.is_empty()).map(|row| row.title);
+    let of_table3 = paper.notes_on(3, &shown.collect::<Vec<_>>()).collect::<Vec<_>>();
+    of_table2.into_iter().chain(of_table3)
+}
+
+/// The versions that occur, in their order.
+fn versions<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+    let mut versions = Vec::new();
     for row in rows {
         if !versions.contains(&row.version) {
             versions.push(row.version);
         }
     }
+    versions
+}
+
+/// The best of each column among the paper's rows of a version, and whose they are.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Best<'a> {
+    figures: Figures,
+    titles: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Best<'a> {
+    fn of(titles: &'a BTreeMap<String, Figures>) -> Self {
+        let mut best = Self { figures: Figures::new(), titles: BTreeMap::new() };
+        for (title, figures) in titles {
+            for (key, figure) in figures {
+                let sign = if ERRORS.contains(&key.as_str()) { -1.0 } else { 1.0 };
+                if best.figures.get(key).is_none_or(|best| sign * figure > sign * best) {
+                    best.figures.insert(key.clone(), *figure);
+                    best.titles.insert(key, title);
+                }
+            }
+        }
+        best
+    }
+}
+
+fn tables(rows: &[Row], paper: &Paper) -> Vec<Table> {
     let values: Vec<(&str, &str)> = SHORT.iter().copied().zip(Value::ALL.map(Value::name)).collect();
-    let tables = versions.iter().flat_map(|version| {
-        let of_version: Vec<&Row> = rows.iter().filter(|row| row.version == *version).collect();
+    let tables = versions(rows).into_iter().flat_map(|version| {
+        let of_version: Vec<&Row> = rows.iter().filter(|row| row.version == version).collect();
         let unseen = |row: &Row| Compared { paper: Figures::new(), ..row.unseen_texts.clone() };
+        let mut all = table(format!("Table 2, {version}"), &COLUMNS, &of_version, |row| row.table2.clone());
+        if let Some(theirs) = paper.table2.get(version) {
+            all.push(line("best of paper", &COLUMNS, &Best::of(theirs).figures, hundredths));
+        }
         [
-            table(format!("Table 2, {version}"), &COLUMNS, &of_version, |row| row.table2.clone()),
+            all,
             table(format!("Table 2, {version}, texts unseen in training"), &COLUMNS, &of_version, unseen),
             table(format!("Table 3, {version}: accuracy"), &values, &of_version, |row| row.table3.clone()),
         ]
@@ -233,24 +244,30 @@ fn table(
         let (least, most) = (ours().fold(f64::INFINITY, f64::min), ours().fold(f64::NEG_INFINITY, f64::max));
         (least < most).then_some(if ERRORS.contains(&key) { least } else { most })
     };
-    let line = |name: String, figures: &Figures| {
-        let cells = columns.iter().map(|(_, key)| score(figures.get(*key).copied()));
-        std::iter::once(name).chain(cells).collect::<Vec<_>>()
-    };
     for row in rows {
         let compared = figures(row);
-        table.push(line(row.name(), &compared.mean));
+        table.push(line(&row.name(), columns, &compared.mean, score));
         for (column, (_, key)) in columns.iter().enumerate() {
             if best(key).is_some_and(|best| compared.mean.get(*key) == Some(&best)) {
                 table.mark_best(column + 1);
             }
         }
         if !compared.paper.is_empty() {
-            table.push(line("  paper".into(), &compared.paper));
-            table.push(line("  difference".into(), &compared.difference));
+            table.push(line("  paper", columns, &compared.paper, hundredths));
+            table.push(line("  difference", columns, &compared.difference, hundredths));
         }
     }
     table
+}
+
+fn line(
+    name: &str,
+    columns: &[(&str, &str)],
+    figures: &Figures,
+    shown: impl Fn(Option<f64>) -> String,
+) -> Vec<String> {
+    let cells = columns.iter().map(|(_, key)| shown(figures.get(*key).copied()));
+    std::iter::once(name.to_string()).chain(cells).collect()
 }
 
 fn csv_of(rows: &[Row]) -> Result<String> {

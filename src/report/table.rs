@@ -167,6 +167,26 @@ pub fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Resu
     String::from_utf8(bytes).map_err(Error::failure_because("cannot write CSV"))
 }
 
+/// Text in lines of at most eighty letters, but for longer words.
+pub fn paragraph(text: &str) -> String {
+    let mut lines = String::new();
+    let mut width = 0;
+    for word in text.split_whitespace() {
+        let letters = word.chars().count();
+        if width > 0 && width + 1 + letters > 80 {
+            lines.push('\n');
+            width = 0;
+        }
+        if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines += word;
+        width += letters;
+    }
+    lines + "\n"
+}
+
 /// A whole number with its thousands apart: 21,374.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -184,8 +204,18 @@ pub fn score(number: impl Into<Option<f64>>) -> String {
     let Some(number) = number.into() else {
         return "-".into();
     };
-    let text = if number.abs() < 0.9995 { format!("{number:.3}") } else { format!("{number:.2}") };
-    let text = if text == "-0.000" { "0.000".into() } else { text };
+    short(if number.abs() < 0.9995 { format!("{number:.3}") } else { format!("{number:.2}") })
+}
+
+/// A score with two decimals, as the paper prints them: `.63`, `-.09`; `-` if there is none.
+pub fn hundredths(number: impl Into<Option<f64>>) -> String {
+    number.into().map_or("-".into(), |number| short(format!("{number:.2}")))
+}
+
+/// A number without the zero before its point, and no negative zero.
+fn short(text: String) -> String {
+    let is_zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    let text = if is_zero { text.replace('-', "") } else { text };
     match text.strip_prefix("0.").map(|rest| format!(".{rest}")) {
         Some(short) => short,
         None => text.replacen("-0.", "-.", 1),

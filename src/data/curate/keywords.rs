@@ -1,51 +1,13 @@
-//! The keywords of each value, where they come from, and where they stand in a text.
-//!
-//! The lists are TOML files, one a value, with the arrays `original`, `associated` and `embedding`; `configs/keywords` has
-//! those that are built in.
+//! The keywords of the lists that were chosen, and where they stand in a text.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::{HashMap, HashSet};
 
-use serde::Deserialize;
-
+use super::lists::{Choice, List, Listed, Source, listed};
 use super::words::{Stems, lower, words};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::seed::name_index;
 use crate::value::Value;
-
-/// Where a list has a keyword from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// Schwartz's own words for the value.
-    Original,
-    /// A synonym, or a word for the opposite.
-    Associated,
-    /// A near word in an embedding space.
-    Embedding,
-}
-
-impl Source {
-    /// How many there are.
-    pub const COUNT: usize = 3;
-
-    /// All, the closest to the value first.
-    pub const ALL: [Source; Source::COUNT] = [Source::Original, Source::Associated, Source::Embedding];
-
-    /// The name of its array.
-    pub fn name(self) -> &'static str {
-        match self {
-            Source::Original => "original",
-            Source::Associated => "associated",
-            Source::Embedding => "embedding",
-        }
-    }
-
-    /// Its place in [`Source::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// A word, or several that stand together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +16,12 @@ pub struct Keyword {
     pub value: Value,
     /// As the list writes it.
     pub text: String,
+    /// The list.
+    pub list: List,
     /// Where the list has it from.
     pub source: Source,
+    /// In lower case.
+    lower: String,
     /// Its stems, by their numbers.
     stems: Vec<u64>,
 }
@@ -63,105 +29,37 @@ pub struct Keyword {
 /// The keywords of all values.
 pub struct Keywords {
     all: Vec<Keyword>,
-    /// The keywords that begin with a stem: more words come first, and shorter forms of the same.
+    /// The keywords that begin with a stem: more words come first, then by value, and shorter forms of the same.
     beginning: HashMap<u64, Vec<usize>>,
     stems: Stems,
 }
 
-/// A file of keywords.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Lists {
-    original: Vec<String>,
-    associated: Vec<String>,
-    embedding: Vec<String>,
-}
-
-const HELP: &str = "a list has the arrays original, associated and embedding, each of words in quotes";
-
-macro_rules! built_in {
-    ($($value:ident $file:literal),* $(,)?) => {
-        [$((Value::$value, include_str!(concat!("../../../configs/keywords/", $file)))),*]
-    };
-}
-
-const BUILT_IN: [(Value, &str); Value::COUNT] = built_in![
-    Security "security.toml",
-    Power "power.toml",
-    Achievement "achievement.toml",
-    Hedonism "hedonism.toml",
-    Stimulation "stimulation.toml",
-    SelfDirection "self-direction.toml",
-    Universalism "universalism.toml",
-    Benevolence "benevolence.toml",
-    Conformity "conformity.toml",
-    Tradition "tradition.toml",
-];
-
-/// The file of a value's keywords in a folder of such.
-fn file_name(value: Value) -> String {
-    format!("{}.toml", value.name().to_lowercase())
-}
-
 impl Keywords {
-    /// The lists that the program brings along.
+    /// The keywords of the lists that were chosen. One that stands twice under a value, in both lists or as "adventure" in the
+    /// paper's, is the first.
     ///
     /// # Errors
-    /// If one of them is wrong, which a test rules out.
-    pub fn built_in() -> Result<Self> {
-        Self::parse(BUILT_IN.into_iter().map(|(value, text)| (value, file_name(value), text.to_string())))
-    }
-
-    /// The lists in a folder: `security.toml` and so on, all ten.
-    ///
-    /// # Errors
-    /// If one is missing, cannot be read, or is wrong.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let read = |value: Value| {
-            let path = folder.join(file_name(value));
-            let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => Error::data(&path, "there is no such list of keywords").help(
-                    "a folder of keywords has ten files, as configs/keywords; their arrays may be empty",
-                ),
-                _ => Error::io(&path, "read", error),
-            })?;
-            Ok((value, path, text))
-        };
-        Self::parse(Value::ALL.into_iter().map(read).collect::<Result<Vec<_>>>()?)
-    }
-
-    fn parse(files: impl IntoIterator<Item = (Value, impl AsRef<Path>, String)>) -> Result<Self> {
+    /// If a file of a folder is missing, cannot be read, or is wrong.
+    pub fn of(choice: &Choice) -> Result<Self> {
         let stems = Stems::default();
-        let mut all: Vec<Keyword> = Vec::new();
-        for (value, path, text) in files {
-            let lists: Lists = toml::from_str(&text).map_err(|error| {
-                let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
-                let line = before.matches('\n').count() as u64 + 1;
-                let what = error.message().lines().next().unwrap_or_default().to_string();
-                Error::config_line(&path, line, what).help(HELP)
-            })?;
-            let arrays = [lists.original, lists.associated, lists.embedding];
-            for (source, words) in Source::ALL.into_iter().zip(arrays) {
-                for text in words {
-                    let stems = numbers(&stems, &lower(&text));
-                    if stems.is_empty() {
-                        let what = format!("the keyword \"{text}\" has no word in it");
-                        return Err(Error::key(
-                            format!("{}: {}", path.as_ref().display(), source.name()),
-                            what,
-                        )
-                        .help(HELP));
-                    }
-                    all.push(Keyword { value, text, source, stems });
-                }
+        let (mut all, mut seen) = (Vec::new(), HashSet::new());
+        for Listed { value, list, source, text } in listed(choice)? {
+            let lower = lower(&text);
+            let stems = words(&lower).map(|word| number(&stems, word)).collect();
+            if seen.insert((value, lower.clone())) {
+                all.push(Keyword { value, text, list, source, lower, stems });
             }
         }
+        all.sort_by_key(|keyword: &Keyword| (keyword.value, keyword.source));
         let mut beginning: HashMap<u64, Vec<usize>> = HashMap::new();
         for (index, keyword) in all.iter().enumerate() {
             beginning.entry(keyword.stems[0]).or_default().push(index);
         }
         for keywords in beginning.values_mut() {
-            keywords.sort_by_key(|index| (Reverse(all[*index].stems.len()), all[*index].text.len()));
+            keywords.sort_by_key(|index| {
+                let keyword = &all[*index];
+                (Reverse(keyword.stems.len()), keyword.value, keyword.text.len())
+            });
         }
         Ok(Self { all, beginning, stems })
     }
@@ -176,23 +74,49 @@ impl Keywords {
         &self.all
     }
 
-    /// The numbers of the stems of a [`lower`] text, word by word.
-    pub(super) fn numbers(&self, lower: &str) -> Vec<u64> {
-        numbers(&self.stems, lower)
+    /// The numbers of the stems of words in lower case. Most words come again, and stemming is most of the work: `known` has those
+    /// that were met before.
+    pub(super) fn numbers(&self, words: &[&str], known: &mut HashMap<String, u64>) -> Vec<u64> {
+        let numbers = words.iter().map(|word| match known.get(*word) {
+            Some(number) => *number,
+            None => *known.entry(word.to_string()).or_insert(number(&self.stems, word)),
+        });
+        numbers.collect()
     }
 
-    /// The indices of the keywords in a text, each once, in the order in which they stand there.
+    /// Whether they are of more than one list.
+    pub fn are_of_several_lists(&self) -> bool {
+        self.all.iter().any(|keyword| keyword.list != self.all[0].list)
+    }
+
+    /// The indices of the keywords in a text, each once, in the order in which they stand there; of those that stand at the same
+    /// word, more words come first, and of a value's with the same stems the ones that are the most like the text.
     pub fn find(&self, text: &str) -> Vec<usize> {
-        self.find_in(&self.numbers(&lower(text)))
+        let lower = lower(text);
+        let words: Vec<&str> = words(&lower).collect();
+        self.find_in(&words, &self.numbers(&words, &mut HashMap::new()))
     }
 
-    pub(super) fn find_in(&self, stems: &[u64]) -> Vec<usize> {
+    /// As [`Keywords::find`], among words in lower case and the numbers of their stems.
+    pub(super) fn find_in(&self, words: &[&str], stems: &[u64]) -> Vec<usize> {
         let mut found = Vec::new();
         for (at, stem) in stems.iter().enumerate() {
+            let before = found.len();
             for &index in self.beginning.get(stem).map_or(&[][..], Vec::as_slice) {
                 if stems[at..].starts_with(&self.all[index].stems) && !found.contains(&index) {
                     found.push(index);
                 }
+            }
+            // Keywords of one value with as many words have the same stems here, and stand side by side.
+            let are_alike = |one: &usize, other: &usize| {
+                let (one, other) = (&self.all[*one], &self.all[*other]);
+                one.value == other.value && one.stems.len() == other.stems.len()
+            };
+            for alike in found[before..].chunk_by_mut(are_alike).filter(|alike| alike.len() > 1) {
+                alike.sort_by_key(|index| {
+                    let keyword = &self.all[*index];
+                    (Reverse(keyword.bytes_in(&words[at..])), keyword.text.len())
+                });
             }
         }
         found
@@ -209,7 +133,17 @@ impl Keywords {
     }
 }
 
-/// Each stem as a number by which stems are compared.
-fn numbers(stems: &Stems, lower: &str) -> Vec<u64> {
-    words(lower).map(|word| name_index(&stems.of(word))).collect()
+impl Keyword {
+    /// How many bytes it has in common with a text that begins with these words: those with which both begin, word by word.
+    fn bytes_in(&self, text: &[&str]) -> usize {
+        let alike = |(one, other): (&&str, &str)| {
+            one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
+        };
+        text.iter().zip(words(&self.lower)).map(alike).sum()
+    }
+}
+
+/// The stem of a word as a number by which stems are compared.
+fn number(stems: &Stems, word: &str) -> u64 {
+    name_index(&stems.of(word))
 }

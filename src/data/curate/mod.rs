@@ -5,21 +5,24 @@
 
 mod blocks;
 pub mod keywords;
+pub mod lists;
 pub mod near;
 mod rows;
 pub mod words;
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use self::blocks::{Block, Blocks};
-use self::keywords::{Keywords, Source};
+use self::keywords::Keywords;
+use self::lists::Source;
 use self::near::{Seen, Sketch, Sketcher, Standing};
 use self::rows::Layout;
 pub use self::rows::Shape;
-use self::words::lower;
+use self::words::{lower, words};
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -159,11 +162,12 @@ impl<'a> Curation<'a> {
     }
 
     fn search(&self, path: &Path, layout: &Layout, block: &Block) -> Result<Searched> {
-        let mut searched = Searched::default();
+        let (mut searched, mut known) = (Searched::default(), HashMap::new());
         for row in layout.rows(path, block)? {
             let lower = lower(&row.text);
-            let stems = self.keywords.numbers(&lower);
-            let keywords = self.keywords.find_in(&stems);
+            let words: Vec<&str> = words(&lower).collect();
+            let stems = self.keywords.numbers(&words, &mut known);
+            let keywords = self.keywords.find_in(&words, &stems);
             searched.rows += 1;
             if let Some(value) = row.own {
                 let of_value =
@@ -175,7 +179,7 @@ impl<'a> Curation<'a> {
                 }
             }
             if !keywords.is_empty() {
-                let sketch = self.sketcher.map(|sketcher| sketcher.sketch(&lower, &stems));
+                let sketch = self.sketcher.map(|sketcher| sketcher.sketch(&words, &stems));
                 searched.found.push((Found { line: row.line, scenario: row.text, keywords }, sketch));
             }
         }

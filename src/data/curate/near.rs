@@ -9,7 +9,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::words::words;
 use crate::seed::name_index;
 
 /// Shingles of a text that are remembered.
@@ -46,9 +45,9 @@ impl Sketcher {
         Self { bands: if agree >= 1.0 { 1 } else { (bands as usize).clamp(1, MOST_BANDS) } }
     }
 
-    /// The sketch of a text in lower case of which these are the stems.
-    pub(super) fn sketch(&self, lower: &str, stems: &[u64]) -> Sketch {
-        let same = words(lower).fold(0, |hash, word| mix(hash ^ name_index(word)));
+    /// The sketch of a text of these words, in lower case, and stems.
+    pub(super) fn sketch(&self, words: &[&str], stems: &[u64]) -> Sketch {
+        let same = words.iter().fold(0, |hash, word| mix(hash ^ name_index(word)));
         let pairs = stems.windows(2).map(|pair| mix(pair[0].rotate_left(1) ^ mix(pair[1])));
         let alone = stems.first().filter(|_| stems.len() == 1).map(|stem| mix(*stem));
         let mut shingles: Vec<u32> = pairs.chain(alone).map(|hash| (hash >> 32) as u32).collect();
