@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of fault it is; each kind has its own exit code, documented in the README.
+/// What kind of fault it is; each kind has its own exit code, documented in `docs/commands.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Something failed while running: a disk, a network, a model file. Exit code 1.
