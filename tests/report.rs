@@ -16,7 +16,7 @@ use valuenet::report::reproduction::{Entry, Paper, render};
 use valuenet::report::seeds::Seeds;
 use valuenet::report::speaker::SpeakerReport;
 use valuenet::report::table::{Table, count, score};
-use valuenet::report::{self, Format, dataset};
+use valuenet::report::{self, Format, Records, Report, dataset};
 use valuenet::value::{Label, LabelCounts, Value};
 
 use crate::support::{folder, scored, write};
@@ -145,6 +145,38 @@ fn tables_fit_into_eighty_columns() {
     for line in report::render(&report, Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
+}
+
+/// A report that the library does not know.
+struct Apples(u64);
+
+impl Report for Apples {
+    fn tables(&self) -> Vec<Table> {
+        let mut table = Table::new("apples", ["", "count"]).note("all of them red\n");
+        table.push(["here".into(), count(self.0)]);
+        vec![table.clone(), table]
+    }
+
+    fn records(&self) -> Records {
+        Records::new(["place", "count"], [["here".to_string(), self.0.to_string()]])
+    }
+
+    fn json(&self) -> serde_json::Result<serde_json::Value> {
+        Ok(serde_json::json!({"here": self.0}))
+    }
+}
+
+#[test]
+fn a_report_of_ones_own_is_written_in_every_format_with_its_notes_where_there_is_room_for_words() {
+    let text = |format| report::render(&Apples(1000), format).unwrap();
+    let table = "apples\n      count\n───────────\nhere  1,000\n\nall of them red\n";
+    assert_eq!(text(Format::Table), format!("{table}\n{table}"));
+    let markdown = "**apples**\n\n|  | count |\n| --- | ---: |\n| here | 1,000 |\n\nall of them red\n";
+    assert_eq!(text(Format::Markdown), format!("{markdown}\n{markdown}"));
+    assert_eq!(text(Format::Latex).matches("here & 1,000").count(), 2);
+    assert!(!text(Format::Latex).contains("red"));
+    assert_eq!(text(Format::Csv), "place,count\nhere,1000\n");
+    assert_eq!(text(Format::Json), "{\n  \"here\": 1000\n}\n");
 }
 
 #[test]

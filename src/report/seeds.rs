@@ -66,6 +66,7 @@ impl Report for Seeds {
             "slices": self.slices().map(slice).collect::<Vec<_>>(),
         }))
     }
+
     fn text(&self) -> String {
         self.table(SHOWN).text()
     }
