@@ -82,7 +82,7 @@ fn what_aggregation_says_in_every_format() {
     use valuenet::report::Format::{Csv, Json, Table};
     let kept = made(ANSWERS, &gold(), 3, true);
     for (name, format) in [("table", Table), ("json", Json), ("csv", Csv)] {
-        let text = report::annotations::aggregation(&kept, format).unwrap();
+        let text = report::render(&kept, format).unwrap();
         insta::assert_snapshot!(format!("aggregation_{name}"), text);
     }
 }
@@ -185,9 +185,11 @@ fn agreement_in_every_format() {
     ];
     let bootstrap = Bootstrap { replicates: 100, seed: 1 };
     let found = Agreement::of(&items, bootstrap);
+    let workers = &["ann", "bob", "cem", "dan"];
+    let agreement = report::annotations::AgreementReport { found: &found, workers, bootstrap };
     for (name, format) in [("table", Table), ("json", Json), ("csv", Csv)] {
-        let text = report::annotations::agreement(&found, &["ann", "bob", "cem", "dan"], bootstrap, format);
-        insta::assert_snapshot!(format!("agreement_{name}"), text.unwrap());
+        let text = report::render(&agreement, format).unwrap();
+        insta::assert_snapshot!(format!("agreement_{name}"), text);
     }
 }
 
@@ -261,7 +263,7 @@ fn shares_that_cannot_be_meant_are_refused() {
 }
 
 fn shown(made: &Partition) -> String {
-    report::partition::partition(made, report::Format::Table).unwrap()
+    report::render(made, report::Format::Table).unwrap()
 }
 
 #[test]

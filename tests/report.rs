@@ -8,15 +8,16 @@ use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Evaluation, Mean, Scored};
 use valuenet::model::head::Objective;
 use valuenet::report::chart::Curve;
-use valuenet::report::evaluation::Report;
+use valuenet::report::evaluation::EvaluationReport;
 use valuenet::report::html::{self, RunPage, largest_misses};
 use valuenet::report::paper::Paper;
 use valuenet::report::predictions::{self, Read};
 use valuenet::report::radar::{self, Line};
 use valuenet::report::reproduction::{Entry, render};
 use valuenet::report::seeds::Seeds;
+use valuenet::report::speaker::SpeakerReport;
 use valuenet::report::table::{Table, count, hundredths, paragraph, score};
-use valuenet::report::{self, Format, dataset};
+use valuenet::report::{self, Format, Records, Report, dataset};
 use valuenet::value::{Label, LabelCounts, Value};
 
 use crate::support::{folder, scored, write};
@@ -46,7 +47,7 @@ fn an_evaluation_in_every_format() {
     let bootstrap = Bootstrap { replicates: 100, seed: 1 };
     let rows: Vec<Scored> = rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
     let evaluation = Evaluation::of(&rows, Some(&train)).unwrap().with_intervals(&rows, bootstrap);
-    let report = Report {
+    let report = EvaluationReport {
         model: "runs/mine".into(),
         data: "data/test.csv".into(),
         split: "test".into(),
@@ -58,7 +59,7 @@ fn an_evaluation_in_every_format() {
         evaluation,
     };
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(format!("evaluation_{name}"), report.render(format).unwrap());
+        insta::assert_snapshot!(format!("evaluation_{name}"), report::render(&report, format).unwrap());
     }
 }
 
@@ -140,7 +141,7 @@ fn tables_fit_into_eighty_columns() {
     let bootstrap = Bootstrap { replicates: 2000, seed: 1 };
     let evaluation = evaluation.with_intervals(&rows, Bootstrap { replicates: 20, ..bootstrap });
     let bootstrap = Some(bootstrap);
-    let report = Report {
+    let report = EvaluationReport {
         model,
         data,
         split,
@@ -151,9 +152,41 @@ fn tables_fit_into_eighty_columns() {
         thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
         evaluation,
     };
-    for line in report.render(Format::Table).unwrap().lines() {
+    for line in report::render(&report, Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
+}
+
+/// A report that the library does not know.
+struct Apples(u64);
+
+impl Report for Apples {
+    fn tables(&self) -> Vec<Table> {
+        let mut table = Table::new("apples", ["", "count"]).note("all of them red\n");
+        table.push(["here".into(), count(self.0)]);
+        vec![table.clone(), table]
+    }
+
+    fn records(&self) -> Records {
+        Records::new(["place", "count"], [["here".to_string(), self.0.to_string()]])
+    }
+
+    fn json(&self) -> serde_json::Result<serde_json::Value> {
+        Ok(serde_json::json!({"here": self.0}))
+    }
+}
+
+#[test]
+fn a_report_of_ones_own_is_written_in_every_format_with_its_notes_where_there_is_room_for_words() {
+    let text = |format| report::render(&Apples(1000), format).unwrap();
+    let table = "apples\n      count\n───────────\nhere  1,000\n\nall of them red\n";
+    assert_eq!(text(Format::Table), format!("{table}\n{table}"));
+    let markdown = "**apples**\n\n|  | count |\n| --- | ---: |\n| here | 1,000 |\n\nall of them red\n";
+    assert_eq!(text(Format::Markdown), format!("{markdown}\n{markdown}"));
+    assert_eq!(text(Format::Latex).matches("here & 1,000").count(), 2);
+    assert!(!text(Format::Latex).contains("red"));
+    assert_eq!(text(Format::Csv), "place,count\nhere,1000\n");
+    assert_eq!(text(Format::Json), "{\n  \"here\": 1000\n}\n");
 }
 
 #[test]
@@ -316,11 +349,9 @@ fn a_speaker_in_every_format() {
     let texts = ["I shared my lunch.".to_string(), "I shouted at the bus driver until he wept.".to_string()];
     let profile = |shift: f32| std::array::from_fn(|index| (index as f32 / 10.0 - shift).clamp(-1.0, 1.0));
     let speaker = Speaker::of(&[profile(0.0), profile(0.9)], 1).unwrap();
+    let speaker = SpeakerReport { speaker: &speaker, said: &texts };
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(
-            format!("speaker_{name}"),
-            report::speaker::speaker(&speaker, &texts, format).unwrap()
-        );
+        insta::assert_snapshot!(format!("speaker_{name}"), report::render(&speaker, format).unwrap());
     }
 }
 
@@ -333,7 +364,7 @@ fn seeds_are_averaged_with_their_deviation() {
     let reports = [(1, report(0.0)), (2, report(0.2)), (3, report(0.1))];
     let seeds = Seeds { folder: "runs/mine".into(), split: "test".into(), reports: reports.into() };
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(format!("seeds_{name}"), seeds.render(format).unwrap());
+        insta::assert_snapshot!(format!("seeds_{name}"), report::render(&seeds, format).unwrap());
     }
     let Mean { mean, sd } = Mean::of(&[1.0, 2.0, 4.0]);
     assert!((mean - 7.0 / 3.0).abs() < 1e-12 && (sd.unwrap() - 1.527_525_231_652).abs() < 1e-9);

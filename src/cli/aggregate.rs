@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use valuenet::data::aggregate::{self, aggregate};
 use valuenet::error::Error;
-use valuenet::report;
+use valuenet::report::render;
 
 use super::TableFormat;
 use super::annotations::Source;
@@ -42,7 +42,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         return Err(Error::data(args.source.name(), what).help("ask for fewer with --agree").into());
     }
     let files = aggregate::write(&made.samples, &args.output)?;
-    print(&report::annotations::aggregation(&made, args.format.into())?)?;
+    print(&render(&made, args.format.into())?)?;
     let files = if files == 1 { String::new() } else { format!(" ({files} files)") };
     console.note(&format!("{} samples in {}{files}", made.samples.len(), args.output.display()));
     Ok(ExitCode::SUCCESS)

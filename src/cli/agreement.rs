@@ -7,7 +7,8 @@ use valuenet::data::annotations::{Item, by_item};
 use valuenet::error::Error;
 use valuenet::eval::Bootstrap;
 use valuenet::eval::annotators::{Agreement, Rated};
-use valuenet::report;
+use valuenet::report::annotations::AgreementReport;
+use valuenet::report::render;
 
 use super::TableFormat;
 use super::annotations::Source;
@@ -39,8 +40,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
     let found = Agreement::of(&rated, bootstrap);
-    let text = report::annotations::agreement(&found, &workers, bootstrap, args.format.into())?;
-    print(&text)?;
+    let report = AgreementReport { found: &found, workers: &workers, bootstrap };
+    print(&render(&report, args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }
 

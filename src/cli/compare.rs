@@ -7,6 +7,7 @@ use valuenet::data::Split;
 use valuenet::error::Result;
 use valuenet::eval::Bootstrap;
 use valuenet::recipe::compare;
+use valuenet::report::render;
 
 use super::TableFormat;
 use super::output::Output;
@@ -38,7 +39,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
     let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
     let reports = compare(&args.runs, args.split, bootstrap)?;
-    let texts = reports.iter().map(|report| report.render(args.format.into())).collect::<Result<Vec<_>>>()?;
+    let texts =
+        reports.iter().map(|report| render(report, args.format.into())).collect::<Result<Vec<_>>>()?;
     output.write(&texts.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }

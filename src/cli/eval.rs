@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use valuenet::data::Split;
 use valuenet::recipe::{JudgeRequest, Judged, judge};
+use valuenet::report::render;
 
 use super::TableFormat;
 use super::model::ModelArgs;
@@ -56,6 +57,6 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         thresholds: args.thresholds,
     };
     let judgement = judge(&request, Here::new(console).site().observer)?;
-    output.write(&judgement.render(args.format.into())?)?;
+    output.write(&render(judgement.report(), args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }

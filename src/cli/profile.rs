@@ -8,7 +8,8 @@ use valuenet::eval::circle::Circle;
 use valuenet::eval::speaker::Speaker;
 use valuenet::infer;
 use valuenet::report::radar::{self, Line};
-use valuenet::report::speaker;
+use valuenet::report::render;
+use valuenet::report::speaker::SpeakerReport;
 use valuenet::value::Profile;
 
 use super::TableFormat;
@@ -60,7 +61,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         let line = Line { name, profile: found.mean(), band: found.ends() };
         drawing.write(&radar::svg(&[line]))?;
     }
-    print(&speaker::speaker(&found, &texts, args.format.into())?)?;
+    print(&render(&SpeakerReport { speaker: &found, said: &texts }, args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -69,7 +70,7 @@ pub fn circle(args: &CircleArgs, console: &Console) -> anyhow::Result<ExitCode> 
     if profiles.len() < 3 {
         return Err(nothing(&args.texts.file).help("correlations need three texts or more").into());
     }
-    print(&speaker::circle(&Circle::of(&profiles), args.format.into())?)?;
+    print(&render(&Circle::of(&profiles), args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use valuenet::data::Split;
 use valuenet::recipe::{Gathered, gather};
-use valuenet::report::{Format, html, runs};
+use valuenet::report::runs::Runs;
+use valuenet::report::{Format, html, render};
 
 use super::output::{Console, Output};
 
@@ -47,14 +48,14 @@ enum ReportFormat {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
     let Gathered { pages, recipes } = gather(&args.runs, args.split, args.misses)?;
-    let entries = || pages.iter().map(|page| (page.name.as_str(), &page.evaluation));
+    let runs = Runs(pages.iter().map(|page| (page.name.as_str(), &page.evaluation)).collect());
     let text = match args.format {
         ReportFormat::Html => html::page(&pages, &recipes),
-        ReportFormat::Table => runs::render(entries(), Format::Table)?,
-        ReportFormat::Json => runs::render(entries(), Format::Json)?,
-        ReportFormat::Csv => runs::render(entries(), Format::Csv)?,
-        ReportFormat::Markdown => runs::render(entries(), Format::Markdown)?,
-        ReportFormat::Latex => runs::render(entries(), Format::Latex)?,
+        ReportFormat::Table => render(&runs, Format::Table)?,
+        ReportFormat::Json => render(&runs, Format::Json)?,
+        ReportFormat::Csv => render(&runs, Format::Csv)?,
+        ReportFormat::Markdown => render(&runs, Format::Markdown)?,
+        ReportFormat::Latex => render(&runs, Format::Latex)?,
     };
     output.write(&text)?;
     if let Some(path) = &args.output {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use valuenet::data::partition::{Shares, partition};
 use valuenet::data::{Part, Sample, Table};
 use valuenet::error::Result;
-use valuenet::report;
+use valuenet::report::render;
 
 use super::TableFormat;
 use super::output::print;
@@ -50,6 +50,6 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let by_text = args.group_by_text || !args.no_group_by_text;
     let made = partition(&samples, args.shares, by_text, args.seed)?;
     made.write(&args.output)?;
-    print(&report::partition::partition(&made, args.format.into())?)?;
+    print(&render(&made, args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use valuenet::data::Split;
 use valuenet::error::Result;
 use valuenet::nn::precision::Precision;
 use valuenet::recipe::{Begin, Outcome, TrainRequest, seed_reports, train, train_seeds};
-use valuenet::report::Format;
+use valuenet::report::{Format, render};
 use valuenet::run::{self, IfOccupied, Saved};
 
 use super::model::Dtype;
@@ -88,7 +88,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     }
     match train(&request, here.site())? {
         Outcome::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
-        Outcome::Ended(_, Some(report)) => print(&report.render(Format::Table)?)?,
+        Outcome::Ended(_, Some(report)) => print(&render(report.as_ref(), Format::Table)?)?,
         Outcome::Ended(_, None) | Outcome::Planned => {}
     }
     Ok(ExitCode::SUCCESS)
@@ -101,7 +101,7 @@ fn seeds_ended(request: &TrainRequest) -> anyhow::Result<ExitCode> {
     let runs = run::seeds(&request.folder);
     let was_asked = request.test && request.begin != Begin::DryRun;
     if was_asked && !runs.is_empty() && runs.iter().all(|(_, path)| is_judged(path)) {
-        print(&seed_reports(&request.folder, name)?.render(Format::Table)?)?;
+        print(&render(&seed_reports(&request.folder, name)?, Format::Table)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

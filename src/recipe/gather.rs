@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::eval::compare::Comparison;
 use crate::eval::{Bootstrap, Scored};
 use crate::report::chart::Curve;
-use crate::report::comparison::Report;
+use crate::report::comparison::ComparisonReport;
 use crate::report::html::{self, RunPage, largest_misses};
 use crate::report::predictions::{self, Read};
 use crate::report::seeds::Seeds;
@@ -43,7 +43,7 @@ pub fn gather(folders: &[PathBuf], split: Split, misses: usize) -> Result<Gather
 ///
 /// # Errors
 /// If a run has no predictions, or they are of other rows.
-pub fn compare(runs: &[PathBuf], split: Split, bootstrap: Bootstrap) -> Result<Vec<Report>> {
+pub fn compare(runs: &[PathBuf], split: Split, bootstrap: Bootstrap) -> Result<Vec<ComparisonReport>> {
     let all = runs.iter().map(|run| predictions_of(run, split)).collect::<Result<Vec<_>>>()?;
     let pairs = runs.iter().zip(&all).skip(1);
     pairs.map(|(run, rows)| compare_two((&runs[0], &all[0]), (run, rows), split, bootstrap)).collect()
@@ -130,7 +130,7 @@ fn compare_two(
     (run, rows): (&Path, &[Read]),
     split: Split,
     bootstrap: Bootstrap,
-) -> Result<Report> {
+) -> Result<ComparisonReport> {
     let key = |row: &Read| (row.scored.value, row.scored.label, row.scenario.clone());
     let differing = first.iter().zip(rows).position(|(a, b)| key(a) != key(b));
     if first.len() != rows.len() || differing.is_some() {
@@ -139,7 +139,7 @@ fn compare_two(
         return Err(Error::data(run, what).help("judge both with `valuenet eval` on the same data"));
     }
     let scored = |rows: &[Read]| rows.iter().map(|row| row.scored).collect::<Vec<Scored>>();
-    Ok(Report {
+    Ok(ComparisonReport {
         a: first_run.display().to_string(),
         b: run.display().to_string(),
         split: split.name().into(),

@@ -15,11 +15,11 @@ use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
 use crate::nn::device;
 use crate::nn::precision::Precision;
-use crate::report::Format;
 use crate::report::card::{Making, card};
-use crate::report::evaluation::Report;
+use crate::report::evaluation::EvaluationReport;
 use crate::report::predictions;
 use crate::report::seeds::Seeds;
+use crate::report::{Format, Report, render};
 use crate::run::{self, Saved, Source};
 use crate::train::Checkpoint;
 use crate::train::value::predict;
@@ -57,20 +57,17 @@ pub enum Judged {
 #[derive(Debug)]
 pub enum Judgement {
     /// The report on a model.
-    One(Box<Report>),
+    One(Box<EvaluationReport>),
     /// The reports on one recipe under several seeds.
     Seeds(Seeds),
 }
 
 impl Judgement {
-    /// The report in one of the formats; of several seeds the mean.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn render(&self, format: Format) -> Result<String> {
+    /// The report; of several seeds the mean.
+    pub fn report(&self) -> &dyn Report {
         match self {
-            Self::One(report) => report.render(format),
-            Self::Seeds(reports) => reports.render(format),
+            Self::One(report) => report.as_ref(),
+            Self::Seeds(reports) => reports,
         }
     }
 }
@@ -97,7 +94,7 @@ pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Judgemen
 
 impl JudgeRequest {
     /// Judges one model.
-    fn judge(&self, folder: &Path, observer: &dyn Observer) -> Result<Report> {
+    fn judge(&self, folder: &Path, observer: &dyn Observer) -> Result<EvaluationReport> {
         let saved = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()?;
         let table = match (&self.rows, &saved) {
             (Judged::File(path), _) => Table::read_strict(path)?,
@@ -136,7 +133,7 @@ pub(super) fn judge_test(
     device: &Device,
     precision: Precision,
     observer: &dyn Observer,
-) -> Result<Report> {
+) -> Result<EvaluationReport> {
     let saved = Saved::open(folder)?;
     let model = open_model(folder, Checkpoint::Best, device, precision)?;
     let name = Split::Test.name();
@@ -214,7 +211,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Judges the model, keeps the report and the predictions in the run, and returns the report.
-    fn judge(&self) -> Result<Report> {
+    fn judge(&self) -> Result<EvaluationReport> {
         let train_texts = self.train_texts();
         let samples: Vec<_> = self.table.rows.iter().map(|row| row.sample.clone()).collect();
         let seen = |text: &str| train_texts.as_ref().map(|texts| texts.contains(text));
@@ -224,7 +221,7 @@ impl Job<'_> {
         if let Some(bootstrap) = bootstrap {
             evaluation = evaluation.with_intervals(&scored, bootstrap);
         }
-        let report = Report {
+        let report = EvaluationReport {
             model: self.folder.display().to_string(),
             data: self.table.path.display().to_string(),
             split: self.name.into(),
@@ -254,13 +251,13 @@ impl Job<'_> {
     }
 
     /// Writes report, predictions and model card into the run.
-    fn keep(&self, saved: &Saved, report: &Report, scored: &[Scored]) -> Result<()> {
+    fn keep(&self, saved: &Saved, report: &EvaluationReport, scored: &[Scored]) -> Result<()> {
         let name = report_name(self.name, self.checkpoint);
         let path = saved.report(&name);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
         }
-        disk::write_file(&path, report.render(Format::Json)?.as_bytes())?;
+        disk::write_file(&path, render(report, Format::Json)?.as_bytes())?;
         disk::write_file(&saved.predictions(&name), self.predictions(scored)?.as_bytes())?;
         self.observer.tell(News::Detail(&format!("written to {}", path.display())));
         if name == Split::Test.name() {

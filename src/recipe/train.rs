@@ -17,7 +17,7 @@ use crate::hub;
 use crate::model::linear::LinearModel;
 use crate::model::{Model, ValueModel};
 use crate::nn::device;
-use crate::report::evaluation::Report;
+use crate::report::evaluation::EvaluationReport;
 use crate::run::{self, IfOccupied, Info, Run, Saved};
 use crate::train::linear::LinearTask;
 use crate::train::value::ValueTask;
@@ -57,7 +57,7 @@ pub enum Begin {
 #[derive(Debug)]
 pub enum Outcome {
     /// By itself, or where it was to stop; with the report on the test split if there is one.
-    Ended(Stop, Option<Box<Report>>),
+    Ended(Stop, Option<Box<EvaluationReport>>),
     /// Whoever looks on asked for it; the state is saved.
     Interrupted,
     /// It was only to be prepared.

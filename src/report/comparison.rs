@@ -1,17 +1,16 @@
-//! A comparison of two models as a table, JSON, CSV, Markdown or LaTeX, with its verdict in words.
+//! A comparison of two models, with its verdict in words.
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
-use super::Format;
-use super::dataset::pretty;
-use super::table::{Table, count, csv, score};
-use crate::error::{Error, Result};
+use super::table::{Table, count, ends, interval, number, score};
+use super::{Records, Report};
 use crate::eval::compare::{Comparison, Difference, SIGNIFICANCE};
 use crate::eval::{Bootstrap, Figure};
 
 /// A comparison with what was compared.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct ComparisonReport {
     /// The first model.
     pub a: String,
     /// The second one.
@@ -29,27 +28,7 @@ pub struct Report {
 const SHOWN: [(&str, Figure); 3] =
     [("accuracy", Figure::Accuracy), ("macro F1", Figure::MacroF1), ("MSE", Figure::Mse)];
 
-impl Report {
-    /// The comparison in one of the formats.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn render(&self, format: Format) -> Result<String> {
-        let joined = |text: fn(&Table) -> String| {
-            let tables = self.tables().iter().map(text).collect::<Vec<_>>().join("\n");
-            format!("{tables}\n{}", self.verdict())
-        };
-        match format {
-            Format::Table => Ok(joined(Table::text)),
-            Format::Markdown => Ok(joined(Table::markdown)),
-            Format::Latex => Ok(self.tables().iter().map(Table::latex).collect::<Vec<_>>().join("\n")),
-            Format::Csv => csv(&CSV_HEADER, self.csv_rows()),
-            Format::Json => {
-                pretty(&serde_json::to_value(self).map_err(Error::failure_because("cannot write JSON"))?)
-            }
-        }
-    }
-
+impl Report for ComparisonReport {
     fn tables(&self) -> Vec<Table> {
         let figures = SHOWN.map(|(name, figure)| {
             let title = format!("{name} · A {} · B {}", self.a, self.b);
@@ -57,24 +36,41 @@ impl Report {
                 Table::new(title, ["", "rows", "A", "B", "B - A", "95% interval", "p", "p, Holm"]);
             for slice in &self.comparison.slices {
                 let Some(found) = slice.figures.get(&figure.name()) else { continue };
-                let interval =
-                    found.interval.map_or("-".into(), |i| format!("{} to {}", score(i.low), score(i.high)));
                 table.push([
                     slice.name.clone(),
                     count(slice.rows as u64),
                     score(found.a),
                     score(found.b),
                     score(found.difference),
-                    interval,
+                    interval(found.interval),
                     p(found.p),
                     p(found.adjusted_p),
                 ]);
             }
             table
         });
-        figures.into_iter().chain([self.mcnemar()]).collect()
+        figures.into_iter().chain([self.mcnemar().note(self.verdict())]).collect()
     }
 
+    fn records(&self) -> Records {
+        let rows = self.comparison.slices.iter().flat_map(|slice| {
+            slice.figures.iter().map(|(name, found)| {
+                let words = [slice.name.clone(), slice.rows.to_string(), name.clone()];
+                let figures = [found.a, found.b, found.difference].map(number);
+                let ps = [found.p, found.adjusted_p].map(number);
+                words.into_iter().chain(figures).chain(ends(found.interval)).chain(ps)
+            })
+        });
+        let header = ["slice", "rows", "figure", "a", "b", "difference", "low", "high", "p", "adjusted_p"];
+        Records::new(header, rows)
+    }
+
+    fn json(&self) -> serde_json::Result<Json> {
+        serde_json::to_value(self)
+    }
+}
+
+impl ComparisonReport {
     fn mcnemar(&self) -> Table {
         let mut table = Table::new(
             "who is right: McNemar's exact test",
@@ -95,7 +91,7 @@ impl Report {
     }
 
     /// Whether the models differ, a sentence for each figure, and the values in which they do.
-    pub fn verdict(&self) -> String {
+    fn verdict(&self) -> String {
         let all = &self.comparison.slices[0];
         let mut lines = Vec::new();
         for (name, figure) in SHOWN {
@@ -128,25 +124,7 @@ impl Report {
         ));
         lines.join("\n") + "\n"
     }
-
-    fn csv_rows(&self) -> Vec<Vec<String>> {
-        let number = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-        let mut rows = Vec::new();
-        for slice in &self.comparison.slices {
-            for (name, found) in &slice.figures {
-                let (low, high) = found.interval.map(|interval| (interval.low, interval.high)).unzip();
-                let mut row = vec![slice.name.clone(), slice.rows.to_string(), name.clone()];
-                row.extend([found.a, found.b, found.difference].map(|number| number.to_string()));
-                row.extend([low, high, found.p, found.adjusted_p].map(number));
-                rows.push(row);
-            }
-        }
-        rows
-    }
 }
-
-const CSV_HEADER: [&str; 10] =
-    ["slice", "rows", "figure", "a", "b", "difference", "low", "high", "p", "adjusted_p"];
 
 fn beyond(p: Option<f64>) -> bool {
     p.is_some_and(|p| p < SIGNIFICANCE)

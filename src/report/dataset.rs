@@ -8,7 +8,7 @@ use super::table::{Table, count, csv};
 use crate::data::Split;
 use crate::data::check::{Echo, Findings, Place};
 use crate::data::stats::Stats;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::value::{Label, Value};
 
 /// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10). If the dataset has the sizes of the
@@ -231,8 +231,4 @@ fn findings_csv(findings: &Findings) -> Result<String> {
     csv(&["kind", "path", "line", "what"], bad.chain(conflicts).chain(duplicates))
 }
 
-pub(super) fn pretty(json: &Json) -> Result<String> {
-    serde_json::to_string_pretty(json)
-        .map(|text| text + "\n")
-        .map_err(Error::failure_because("cannot write JSON"))
-}
+pub(super) use super::pretty;

@@ -1,17 +1,17 @@
-//! An evaluation as a table, JSON, CSV, Markdown or LaTeX.
+//! An evaluation, with what it was made of.
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
-use super::Format;
-use super::table::{Table, count, csv, score};
-use crate::error::{Error, Result};
+use super::table::{Table, count, interval, number, score};
+use super::{Records, Report};
 use crate::eval::calibration::{Bin, Thresholded};
-use crate::eval::{Bootstrap, Evaluation, Figure, Interval, Slice};
+use crate::eval::{Bootstrap, Evaluation, Figure, Slice};
 use crate::value::Label;
 
 /// An evaluation with what it was made of.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct EvaluationReport {
     /// The model's folder.
     pub model: String,
     /// The data file.
@@ -35,23 +35,7 @@ pub struct Report {
     pub evaluation: Evaluation,
 }
 
-impl Report {
-    /// The report in one of the formats.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn render(&self, format: Format) -> Result<String> {
-        match format {
-            Format::Table => Ok(self.tables().iter().map(Table::text).collect::<Vec<_>>().join("\n")),
-            Format::Markdown => Ok(self.tables().iter().map(Table::markdown).collect::<Vec<_>>().join("\n")),
-            Format::Latex => Ok(self.tables().iter().map(Table::latex).collect::<Vec<_>>().join("\n")),
-            Format::Csv => csv(&CSV_HEADER, self.evaluation.slices.iter().map(csv_row)),
-            Format::Json => serde_json::to_string_pretty(self)
-                .map(|json| json + "\n")
-                .map_err(Error::failure_because("cannot write JSON")),
-        }
-    }
-
+impl Report for EvaluationReport {
     fn tables(&self) -> Vec<Table> {
         let tables = [
             Some(self.scores()),
@@ -65,6 +49,16 @@ impl Report {
         tables.into_iter().flatten().collect()
     }
 
+    fn records(&self) -> Records {
+        Records::new(HEADER, self.evaluation.slices.iter().map(record))
+    }
+
+    fn json(&self) -> serde_json::Result<Json> {
+        serde_json::to_value(self)
+    }
+}
+
+impl EvaluationReport {
     /// Whether utilities mean what they say.
     fn reliability(&self) -> Table {
         let header = ["utility from", "to", "rows", "mean utility", "mean label"];
@@ -103,10 +97,7 @@ impl Report {
         let title = format!("95% intervals, bootstrap over texts, {replicates} replicates");
         let mut table = Table::new(title, std::iter::once("").chain(SHOWN.map(|(name, _)| name)));
         for slice in &self.evaluation.slices {
-            let cell = |(_, figure): (&str, Figure)| match slice.intervals.get(&figure.name()) {
-                Some(Interval { low, high }) => format!("{} to {}", score(*low), score(*high)),
-                None => "-".into(),
-            };
+            let cell = |(_, figure): (&str, Figure)| interval(slice.intervals.get(&figure.name()).copied());
             table.push(std::iter::once(title_of(slice)).chain(SHOWN.map(cell)));
         }
         table
@@ -176,7 +167,7 @@ fn title_of(slice: &Slice) -> String {
     }
 }
 
-const CSV_HEADER: [&str; 36] = [
+const HEADER: [&str; 36] = [
     "slice",
     "rows",
     "accuracy",
@@ -215,20 +206,20 @@ const CSV_HEADER: [&str; 36] = [
     "baseline_mse",
 ];
 
-fn csv_row(slice: &Slice) -> Vec<String> {
-    let optional = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+/// The cells of a slice below [`HEADER`].
+fn record(slice: &Slice) -> Vec<String> {
     let mut row = vec![slice.name.clone(), slice.rows.to_string()];
     row.extend(
         [slice.accuracy, slice.macro_f1, slice.weighted_f1, slice.mse, slice.class_mse, slice.mae]
-            .map(|x| x.to_string()),
+            .map(number),
     );
     let opposed = Some(slice.opposed);
-    row.extend([slice.pearson, slice.spearman, slice.quadratic_kappa, opposed, slice.sign_auc].map(optional));
+    row.extend([slice.pearson, slice.spearman, slice.quadratic_kappa, opposed, slice.sign_auc].map(number));
     for class in &slice.classes {
-        row.extend([class.precision, class.recall, class.f1].map(|x| x.to_string()));
+        row.extend([class.precision, class.recall, class.f1].map(number));
         row.push(class.support.to_string());
     }
     row.extend(slice.confusion.counts().iter().flatten().map(u64::to_string));
-    row.extend([slice.baseline.map(|b| b.accuracy), slice.baseline.map(|b| b.mse)].map(optional));
+    row.extend([slice.baseline.map(|b| b.accuracy), slice.baseline.map(|b| b.mse)].map(number));
     row
 }

@@ -1,55 +1,54 @@
-//! The splits that a dataset was dealt out to, as a table, JSON, CSV, Markdown or LaTeX.
+//! The splits that a dataset was dealt out to.
 
 use serde_json::{Value as Json, json};
 
-use super::Format;
-use super::dataset::pretty;
-use super::table::{Table, count, csv};
+use super::table::{Table, count, number};
+use super::{Records, Report};
 use crate::data::Split;
 use crate::data::partition::{Deviation, Partition};
-use crate::error::Result;
 
 /// Rows of each split and label, and how far they are from the shares that were asked for.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn partition(made: &Partition, format: Format) -> Result<String> {
-    match format {
-        Format::Table => Ok(table(made).text() + &deviations(made)),
-        Format::Markdown => Ok(table(made).markdown() + "\n" + &deviations(made)),
-        Format::Latex => Ok(table(made).latex()),
-        Format::Csv => {
-            let header =
-                ["split", "asked", "share", "rows", "no", "unrelated", "yes", "rows_with_a_text_of_train"];
-            let row = |split: Split| {
-                let [no, unrelated, yes] = made.labels(split).total();
-                let (asked, rows) = (made.shares.of(split), made.split(split).len());
-                let shares = [asked, rows as f64 / made.rows() as f64].map(|share| share.to_string());
-                let counts = [rows as u64, no, unrelated, yes, made.texts_in_train(split) as u64];
-                let words = std::iter::once(split.name().to_string()).chain(shares);
-                words.chain(counts.map(|number| number.to_string())).collect::<Vec<_>>()
-            };
-            csv(&header, Split::ALL.map(row))
-        }
-        Format::Json => {
-            let split = |split: Split| {
-                let [no, unrelated, yes] = made.labels(split).total();
-                let rows = made.split(split).len();
-                json!({
-                    "split": split.name(),
-                    "asked": made.shares.of(split),
-                    "share": rows as f64 / made.rows() as f64,
-                    "rows": rows,
-                    "labels": {"-1": no, "0": unrelated, "1": yes},
-                    "rows_with_a_text_of_train": made.texts_in_train(split),
-                })
-            };
-            pretty(&json!({
-                "splits": Split::ALL.map(split),
-                "largest_deviation": made.largest_deviation().map(deviation_json),
-                "largest_deviation_of_a_label": made.largest_stratum_deviation().map(deviation_json),
-            }))
-        }
+impl Report for Partition {
+    fn tables(&self) -> Vec<Table> {
+        vec![table(self).note(deviations(self))]
+    }
+
+    fn records(&self) -> Records {
+        let header =
+            ["split", "asked", "share", "rows", "no", "unrelated", "yes", "rows_with_a_text_of_train"];
+        let row = |split: Split| {
+            let [no, unrelated, yes] = self.labels(split).total();
+            let (asked, rows) = (self.shares.of(split), self.split(split).len());
+            let shares = [asked, rows as f64 / self.rows() as f64].map(number);
+            let counts = [rows as u64, no, unrelated, yes, self.texts_in_train(split) as u64];
+            let words = std::iter::once(split.name().to_string()).chain(shares);
+            words.chain(counts.map(|number| number.to_string()))
+        };
+        Records::new(header, Split::ALL.map(row))
+    }
+
+    fn json(&self) -> serde_json::Result<Json> {
+        let split = |split: Split| {
+            let [no, unrelated, yes] = self.labels(split).total();
+            let rows = self.split(split).len();
+            json!({
+                "split": split.name(),
+                "asked": self.shares.of(split),
+                "share": rows as f64 / self.rows() as f64,
+                "rows": rows,
+                "labels": {"-1": no, "0": unrelated, "1": yes},
+                "rows_with_a_text_of_train": self.texts_in_train(split),
+            })
+        };
+        Ok(json!({
+            "splits": Split::ALL.map(split),
+            "largest_deviation": self.largest_deviation().map(deviation_json),
+            "largest_deviation_of_a_label": self.largest_stratum_deviation().map(deviation_json),
+        }))
+    }
+
+    fn text(&self) -> String {
+        table(self).text() + &deviations(self)
     }
 }
 

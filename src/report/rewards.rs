@@ -3,10 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::radar::shortened;
-use super::table::{Table, count, csv, score};
+use super::table::{Table, count, csv, ends, number, score};
 use crate::data::dialogue::Dialogue;
 use crate::error::{Error, Result};
-use crate::eval::{Bootstrap, Interval};
+use crate::eval::Bootstrap;
 use crate::reward::{Difference, Form, Level, Reward};
 
 /// How rewards are written.
@@ -287,12 +287,8 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
                     ("won", won),
                 ];
                 parts.map(|(persona, level)| {
-                    let end = |of: fn(Interval) -> f64| {
-                        level.interval.map(|interval| of(interval).to_string()).unwrap_or_default()
-                    };
-                    let ends = [end(|interval| interval.low), end(|interval| interval.high)];
-                    let cells = [key.to_string(), persona.into(), level.mean.to_string()];
-                    cells.into_iter().chain(ends).collect()
+                    let cells = [key.to_string(), persona.into(), number(level.mean)];
+                    cells.into_iter().chain(ends(level.interval)).collect()
                 })
             });
             csv(&["figure", "persona", "mean", "low", "high"], rows)

@@ -1,9 +1,9 @@
 //! One recipe under several seeds: the mean of each figure and its standard deviation.
 
-use super::Format;
-use super::dataset::pretty;
-use super::table::{Table, count, csv, score};
-use crate::error::{Error, Result};
+use serde_json::{Map, Value as Json, json};
+
+use super::table::{Table, count, number, score};
+use super::{Records, Report};
 use crate::eval::{Evaluation, Mean, Slice};
 
 /// The reports of one recipe under several seeds.
@@ -30,46 +30,49 @@ const COLUMNS: [Column; 7] = [
     ("F+1", "f1_yes", |slice| Some(slice.classes[2].f1)),
 ];
 
-/// How many of them a table has room for.
+/// How many of them a terminal has room for.
 const SHOWN: usize = 4;
 
-impl Seeds {
-    /// The means in one of the formats.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn render(&self, format: Format) -> Result<String> {
-        match format {
-            Format::Table => Ok(self.table(SHOWN).text()),
-            Format::Markdown => Ok(self.table(COLUMNS.len()).markdown()),
-            Format::Latex => Ok(self.table(COLUMNS.len()).latex()),
-            Format::Json => {
-                let failed = Error::failure_because("cannot write JSON");
-                pretty(&serde_json::to_value(self.json()).map_err(failed)?)
-            }
-            Format::Csv => {
-                let header: Vec<String> = ["slice", "rows"]
-                    .map(String::from)
-                    .into_iter()
-                    .chain(COLUMNS.iter().flat_map(|(_, key, _)| [key.to_string(), format!("{key}_sd")]))
-                    .collect();
-                let number =
-                    |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-                let rows = self.slices().map(|slice| {
-                    let figures = COLUMNS.iter().flat_map(|(.., of)| {
-                        let mean = self.mean(slice, *of);
-                        [number(mean.map(|mean| mean.mean)), number(mean.and_then(|mean| mean.sd))]
-                    });
-                    [slice.name.clone(), slice.rows.to_string()]
-                        .into_iter()
-                        .chain(figures)
-                        .collect::<Vec<_>>()
-                });
-                csv(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows)
-            }
-        }
+impl Report for Seeds {
+    fn tables(&self) -> Vec<Table> {
+        vec![self.table(COLUMNS.len())]
     }
 
+    fn records(&self) -> Records {
+        let names = COLUMNS.iter().flat_map(|(_, key, _)| [key.to_string(), format!("{key}_sd")]);
+        let rows = self.slices().map(|slice| {
+            let figures = COLUMNS.iter().flat_map(|(.., of)| {
+                let mean = self.mean(slice, *of);
+                [mean.map(|mean| mean.mean), mean.and_then(|mean| mean.sd)].map(number)
+            });
+            [slice.name.clone(), slice.rows.to_string()].into_iter().chain(figures)
+        });
+        Records::new(["slice", "rows"].map(String::from).into_iter().chain(names), rows)
+    }
+
+    fn json(&self) -> serde_json::Result<Json> {
+        let slice = |slice: &Slice| {
+            let figures = COLUMNS.iter().map(|(_, key, of)| (key.to_string(), json!(self.mean(slice, *of))));
+            json!({
+                "name": slice.name,
+                "rows": slice.rows,
+                "figures": figures.collect::<Map<_, _>>(),
+            })
+        };
+        Ok(json!({
+            "model": self.folder,
+            "split": self.split,
+            "seeds": self.reports.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(),
+            "slices": self.slices().map(slice).collect::<Vec<_>>(),
+        }))
+    }
+
+    fn text(&self) -> String {
+        self.table(SHOWN).text()
+    }
+}
+
+impl Seeds {
     fn slices(&self) -> impl Iterator<Item = &Slice> {
         self.reports.iter().take(1).flat_map(|(_, report)| &report.slices)
     }
@@ -97,7 +100,7 @@ impl Seeds {
         let names = COLUMNS.iter().take(columns).map(|(name, ..)| *name);
         let header = ["", "rows"].into_iter().chain(names).map(String::from);
         let rows = self.slices().map(|slice| {
-            let of_slice = |(.., of): &Column| self.mean(slice, *of).map_or("-".into(), text);
+            let of_slice = |(.., of): &Column| self.mean(slice, *of).map_or("-".into(), mean_text);
             let cells = COLUMNS.iter().take(columns).map(of_slice);
             [slice.name.clone(), count(slice.rows as u64)].into_iter().chain(cells).collect()
         });
@@ -110,28 +113,9 @@ impl Seeds {
         rows.into_iter().for_each(|row| table.push(row));
         table
     }
-
-    fn json(&self) -> serde_json::Value {
-        let slice = |slice: &Slice| {
-            let figures = COLUMNS
-                .iter()
-                .map(|(_, key, of)| (key.to_string(), serde_json::json!(self.mean(slice, *of))));
-            serde_json::json!({
-                "name": slice.name,
-                "rows": slice.rows,
-                "figures": figures.collect::<serde_json::Map<_, _>>(),
-            })
-        };
-        serde_json::json!({
-            "model": self.folder,
-            "split": self.split,
-            "seeds": self.reports.iter().map(|(seed, _)| *seed).collect::<Vec<_>>(),
-            "slices": self.slices().map(slice).collect::<Vec<_>>(),
-        })
-    }
 }
 
-fn text(Mean { mean, sd }: Mean) -> String {
+fn mean_text(Mean { mean, sd }: Mean) -> String {
     match sd {
         Some(sd) => format!("{} ± {}", score(mean), score(sd)),
         None => score(mean),

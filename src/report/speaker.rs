@@ -1,13 +1,11 @@
-//! A speaker's profile, and the circle of values in a model's vectors, as a table, JSON, CSV, Markdown or LaTeX.
+//! A speaker's profile, and the circle of values in a model's vectors.
 
 use serde::Serialize;
+use serde_json::Value as Json;
 
-use super::Format;
-use super::dataset::pretty;
 use super::radar::shortened;
-use super::table::{Table, csv, score};
-use crate::error::{Error, Result};
-use crate::eval::Interval;
+use super::table::{Table, ends, interval, number, score};
+use super::{Records, Report};
 use crate::eval::circle::Circle;
 use crate::eval::speaker::{Level, Speaker};
 use crate::value::{Group, Value};
@@ -16,114 +14,86 @@ use crate::value::{Group, Value};
 const EXAMPLE: usize = 44;
 
 /// The profile of a speaker with what they said.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn speaker(speaker: &Speaker, texts: &[String], format: Format) -> Result<String> {
-    match format {
-        Format::Table => Ok(speaker_tables(speaker, texts).map(|table| table.text()).join("\n")),
-        Format::Markdown => Ok(speaker_tables(speaker, texts).map(|table| table.markdown()).join("\n")),
-        Format::Latex => Ok(speaker_tables(speaker, texts).map(|table| table.latex()).join("\n")),
-        Format::Csv => {
-            let end = |interval: Option<Interval>, of: fn(Interval) -> f64| {
-                interval.map(|interval| of(interval).to_string()).unwrap_or_default()
-            };
-            let row = |name: &str, level: Level| {
-                let ends = [
-                    end(level.interval, |interval| interval.low),
-                    end(level.interval, |interval| interval.high),
-                ];
-                [name.to_string(), level.mean.to_string()].into_iter().chain(ends).collect::<Vec<_>>()
-            };
-            let values = speaker.values.iter().map(|value| row(value.value.name(), value.level));
-            let groups = speaker.groups.iter().map(|group| row(group.group.name(), group.level));
-            csv(&["value", "mean", "low", "high"], values.chain(groups))
-        }
-        Format::Json => {
-            #[derive(Serialize)]
-            struct Said<'a> {
-                #[serde(flatten)]
-                speaker: &'a Speaker,
-                said: &'a [String],
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SpeakerReport<'a> {
+    /// The profile.
+    #[serde(flatten)]
+    pub speaker: &'a Speaker,
+    /// The texts that it is made of.
+    pub said: &'a [String],
+}
+
+impl Report for SpeakerReport<'_> {
+    fn tables(&self) -> Vec<Table> {
+        let Self { speaker, said } = self;
+        let header = ["", "mean", "95% interval"];
+        let row = |name: &str, Level { mean, interval: ends }: Level| {
+            [name.to_string(), score(mean), interval(ends)]
+        };
+        let mut values = Table::new(format!("value profile of {} texts", speaker.texts), header);
+        let mut examples = Table::new("what stands out", ["", "utility", "text"]).left(2);
+        for level in &speaker.values {
+            values.push(row(level.value.name(), level.level));
+            for example in level.strongest.iter().chain(&level.weakest) {
+                let text = said.get(example.text).map_or("", |text| text.trim());
+                let utility = score(f64::from(example.utility));
+                examples.push([level.value.name().into(), utility, shortened(text, EXAMPLE)]);
             }
-            let json = serde_json::to_value(Said { speaker, said: texts });
-            pretty(&json.map_err(Error::failure_because("cannot write JSON"))?)
         }
-    }
-}
-
-fn level_cells(level: Level) -> [String; 2] {
-    let interval =
-        level.interval.map(|interval| format!("{} to {}", score(interval.low), score(interval.high)));
-    [score(level.mean), interval.unwrap_or("-".into())]
-}
-
-fn speaker_tables(speaker: &Speaker, texts: &[String]) -> [Table; 3] {
-    let title = format!("value profile of {} texts", speaker.texts);
-    let mut values = Table::new(title, ["", "mean", "95% interval"]);
-    let mut examples = Table::new("what stands out", ["", "utility", "text"]).left(2);
-    for level in &speaker.values {
-        values.push([level.value.name().to_string()].into_iter().chain(level_cells(level.level)));
-        for example in level.strongest.iter().chain(&level.weakest) {
-            let text = texts.get(example.text).map_or("", |text| text.trim());
-            let utility = score(f64::from(example.utility));
-            examples.push([level.value.name().into(), utility, shortened(text, EXAMPLE)]);
+        let mut groups = Table::new("higher-order groups", header);
+        for level in &speaker.groups {
+            groups.push(row(level.group.name(), level.level));
         }
+        vec![values, groups, examples]
     }
-    let mut groups = Table::new("higher-order groups", ["", "mean", "95% interval"]);
-    for level in &speaker.groups {
-        groups.push([level.group.name().to_string()].into_iter().chain(level_cells(level.level)));
+
+    fn records(&self) -> Records {
+        let row = |name: &str, Level { mean, interval }: Level| {
+            [name.to_string(), number(mean)].into_iter().chain(ends(interval))
+        };
+        let values = self.speaker.values.iter().map(|value| row(value.value.name(), value.level));
+        let groups = self.speaker.groups.iter().map(|group| row(group.group.name(), group.level));
+        Records::new(["value", "mean", "low", "high"], values.chain(groups))
     }
-    [values, groups, examples]
+
+    fn json(&self) -> serde_json::Result<Json> {
+        serde_json::to_value(self)
+    }
 }
 
 const SHORT: [&str; Value::COUNT] = ["SEC", "POW", "ACH", "HED", "STI", "SD", "UNI", "BEN", "CON", "TRA"];
 
-/// The circle of values.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn circle(circle: &Circle, format: Format) -> Result<String> {
-    let tables = || circle_tables(circle);
-    match format {
-        Format::Table => {
-            Ok(format!("{}\n{}", tables().map(|table| table.text()).join("\n"), verdict(circle)))
+/// The circle of values in a model's vectors.
+impl Report for Circle {
+    fn tables(&self) -> Vec<Table> {
+        let title = format!("correlations over {} texts, in the order of the circle", self.texts);
+        let mut matrix = Table::new(title, std::iter::once("").chain(SHORT));
+        for (value, row) in Value::ALL.iter().zip(&self.correlations) {
+            matrix.push(std::iter::once(value.to_string()).chain(row.map(score)));
         }
-        Format::Markdown => {
-            Ok(format!("{}\n{}", tables().map(|table| table.markdown()).join("\n"), verdict(circle)))
+        let header = ["places apart", "mean correlation"];
+        let mut distances = Table::new("by distance around the circle", header);
+        for (apart, &correlation) in (1..).zip(&self.by_distance) {
+            distances.push([apart.to_string(), score(correlation)]);
         }
-        Format::Latex => Ok(tables().map(|table| table.latex()).join("\n")),
-        Format::Csv => {
-            let header: Vec<&str> = std::iter::once("value").chain(Value::ALL.map(Value::name)).collect();
-            let rows = Value::ALL.iter().zip(&circle.correlations).map(|(value, row)| {
-                std::iter::once(value.to_string()).chain(row.iter().map(f64::to_string)).collect::<Vec<_>>()
-            });
-            csv(&header, rows)
+        let header = ["", "mean", "openness", "enhancement", "conservation", "transcendence"];
+        let mut groups =
+            Table::new("higher-order groups, and their correlations", header).note(verdict(self));
+        for ((group, mean), row) in Group::ALL.iter().zip(self.groups).zip(self.group_correlations) {
+            groups.push([group.name().to_string(), score(mean)].into_iter().chain(row.map(score)));
         }
-        Format::Json => {
-            pretty(&serde_json::to_value(circle).map_err(Error::failure_because("cannot write JSON"))?)
-        }
+        vec![matrix, distances, groups]
     }
-}
 
-fn circle_tables(circle: &Circle) -> [Table; 3] {
-    let title = format!("correlations over {} texts, in the order of the circle", circle.texts);
-    let mut matrix = Table::new(title, std::iter::once("").chain(SHORT));
-    for (value, row) in Value::ALL.iter().zip(&circle.correlations) {
-        matrix.push(
-            std::iter::once(value.to_string()).chain(row.iter().map(|&correlation| score(correlation))),
-        );
+    fn records(&self) -> Records {
+        let rows = Value::ALL.iter().zip(&self.correlations);
+        let rows = rows.map(|(value, row)| std::iter::once(value.to_string()).chain(row.map(number)));
+        Records::new(std::iter::once("value").chain(Value::ALL.map(Value::name)), rows)
     }
-    let mut distances = Table::new("by distance around the circle", ["places apart", "mean correlation"]);
-    for (apart, &correlation) in (1..).zip(&circle.by_distance) {
-        distances.push([apart.to_string(), score(correlation)]);
+
+    fn json(&self) -> serde_json::Result<Json> {
+        serde_json::to_value(self)
     }
-    let header = ["", "mean", "openness", "enhancement", "conservation", "transcendence"];
-    let mut groups = Table::new("higher-order groups, and their correlations", header);
-    for ((group, mean), row) in Group::ALL.iter().zip(circle.groups).zip(circle.group_correlations) {
-        groups.push([group.name().to_string(), score(mean)].into_iter().chain(row.map(score)));
-    }
-    [matrix, distances, groups]
 }
 
 fn verdict(circle: &Circle) -> String {

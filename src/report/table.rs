@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
+use crate::eval::Interval;
 
 /// How a column's cells stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Table {
     /// The cells that stand out, by row and column.
     best: BTreeSet<(usize, usize)>,
     gap: usize,
+    /// What is said below it.
+    note: String,
 }
 
 impl Table {
@@ -36,12 +39,18 @@ impl Table {
             rows: Vec::new(),
             best: BTreeSet::new(),
             gap: 2,
+            note: String::new(),
         }
     }
 
     /// The same table with less room between its columns.
     pub fn narrow(self) -> Self {
         Self { gap: 1, ..self }
+    }
+
+    /// The same table with whole lines below it, except in LaTeX.
+    pub fn note(self, lines: impl Into<String>) -> Self {
+        Self { note: format!("\n{}", lines.into()), ..self }
     }
 
     /// The same table with words in this column too.
@@ -97,7 +106,8 @@ impl Table {
             let cells: Vec<&str> = row.iter().map(String::as_str).collect();
             line(&cells, &|column| self.best.contains(&(number, column)))
         });
-        format!("{}\n{}{rule}\n{}", self.title, line(&header, &|_| false), rows.collect::<String>())
+        let (header, rows) = (line(&header, &|_| false), rows.collect::<String>());
+        format!("{}\n{header}{rule}\n{rows}{}", self.title, self.note)
     }
 
     /// The table in Markdown under its title.
@@ -107,11 +117,12 @@ impl Table {
         let rule = self.header.iter().map(|(_, align)| if *align == Align::Left { "---" } else { "---:" });
         let rows = self.written(escape, |text| format!("**{text}**")).into_iter().map(line);
         format!(
-            "**{}**\n\n{}{}{}",
+            "**{}**\n\n{}{}{}{}",
             self.title,
             line(self.header.iter().map(|(name, _)| escape(name)).collect()),
             line(rule.map(String::from).collect()),
-            rows.collect::<String>()
+            rows.collect::<String>(),
+            self.note
         )
     }
 }
@@ -156,7 +167,10 @@ fn escape_latex(text: &str) -> String {
 ///
 /// # Errors
 /// If the CSV writer fails.
-pub fn csv(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Result<String> {
+pub fn csv(
+    header: impl IntoIterator<Item: AsRef<[u8]>>,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::failure("cannot write CSV").because(error);
     writer.write_record(header).map_err(failed)?;
@@ -220,4 +234,19 @@ fn short(text: String) -> String {
         Some(short) => short,
         None => text.replacen("-0.", "-.", 1),
     }
+}
+
+/// An interval for people: `.601 to .652`; `-` if there is none.
+pub fn interval(ends: Option<Interval>) -> String {
+    ends.map_or("-".into(), |Interval { low, high }| format!("{} to {}", score(low), score(high)))
+}
+
+/// A number for programs, with all its digits; nothing if there is none.
+pub fn number(number: impl Into<Option<f64>>) -> String {
+    number.into().map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// An interval for programs: its lower and its upper end.
+pub fn ends(interval: Option<Interval>) -> [String; 2] {
+    [interval.map(|ends| ends.low), interval.map(|ends| ends.high)].map(number)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{OPTIONS, QUESTION, title};
 use crate::data::survey::Survey;
 use crate::error::Result;
-use crate::report::dataset::pretty;
+use crate::report::pretty;
 
 /// The labelling configuration of the project.
 pub(super) const CONFIG: &str = include_str!("label_studio.xml");

@@ -85,7 +85,7 @@ pub(super) fn batch(survey: &Survey) -> Result<String> {
         cells.resize(header.len(), String::new());
         rows.push(cells);
     }
-    csv(&header.iter().map(String::as_str).collect::<Vec<_>>(), rows)
+    csv(&header, rows)
 }
 
 /// A text as HTML on one line that no variable's name is found in.
