@@ -66,7 +66,7 @@ fn the_papers_lists_are_figure_2_by_count() {
     ] {
         let line = || all.iter().filter(move |one| one.value == value && one.source == source);
         assert_eq!(
-            (line().next().unwrap().text.as_str(), line().last().unwrap().text.as_str()),
+            (line().next().unwrap().text.as_str(), line().next_back().unwrap().text.as_str()),
             (first, last)
         );
     }

@@ -1,4 +1,4 @@
-//! Value-related scenarios in large files, found by keywords: the first half of the paper's Figure 2.
+//! Value-related scenarios in large files, found by keywords, as those of the paper's Figure 2.
 //!
 //! Files are read in blocks, the scenarios of several blocks are searched side by side, and what was found is met with what
 //! was kept before in the order of the input: the result is the same for any number of threads and any size of block.
