@@ -16,8 +16,9 @@ use valuenet::model::value_model::NewModel;
 use valuenet::model::wanted::Wanted;
 use valuenet::model::{Predictor, ValueModel};
 use valuenet::nn::tape::Tape;
+use valuenet::report::dataset::StatsReport;
 use valuenet::report::paper::Paper;
-use valuenet::report::{Format, dataset};
+use valuenet::report::{Format, render};
 use valuenet::text::Packed;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{Answer, Descent, Event, State, Task, TrainSettings, fit};
@@ -71,7 +72,7 @@ fn words_are_counted_within_half_a_percent_of_the_paper() {
         assert!(near(part.average_words, size.average_tokens), "{name}: {}", part.average_words);
         assert!(near(part.unique_words as f64, size.unique_tokens as f64), "{name}: {}", part.unique_words);
     }
-    let shown = dataset::stats(&stats, &paper, Format::Table).unwrap();
+    let shown = render(&StatsReport { stats: &stats, paper: &paper }, Format::Table).unwrap();
     assert_eq!(shown.matches("  paper").count(), 2);
 }
 

@@ -8,16 +8,17 @@ use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Evaluation, Mean, Scored};
 use valuenet::model::head::Objective;
 use valuenet::report::chart::Curve;
+use valuenet::report::dataset::StatsReport;
 use valuenet::report::evaluation::EvaluationReport;
 use valuenet::report::html::{self, RunPage, largest_misses};
 use valuenet::report::paper::Paper;
 use valuenet::report::predictions::{self, Read};
 use valuenet::report::radar::{self, Line};
-use valuenet::report::reproduction::{Entry, render};
+use valuenet::report::reproduction::{Entry, ReproductionReport};
 use valuenet::report::seeds::Seeds;
 use valuenet::report::speaker::SpeakerReport;
 use valuenet::report::table::{Table, count, hundredths, paragraph, score};
-use valuenet::report::{self, Format, Records, Report, dataset};
+use valuenet::report::{self, Format, Records, Report};
 use valuenet::value::{Label, LabelCounts, Value};
 
 use crate::support::{folder, scored, write};
@@ -88,7 +89,8 @@ fn reproduction() -> (Vec<Entry>, Paper) {
 fn a_reproduction_in_every_format() {
     let (entries, paper) = reproduction();
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(format!("reproduction_{name}"), render(&entries, &paper, format).unwrap());
+        let report = ReproductionReport { entries: &entries, paper: &paper };
+        insta::assert_snapshot!(format!("reproduction_{name}"), report::render(&report, format).unwrap());
     }
 }
 
@@ -97,7 +99,8 @@ fn the_papers_rows_and_what_is_wrong_with_them_stand_below_ours() {
     let (mut entries, _) = reproduction();
     entries.retain(|entry| entry.version == "original");
     entries[0].title = "BART".into();
-    let shown = render(&entries, &Paper::built_in().unwrap(), Format::Table).unwrap();
+    let paper = &Paper::built_in().unwrap();
+    let shown = report::render(&ReproductionReport { entries: &entries, paper }, Format::Table).unwrap();
     let below = shown.lines().skip_while(|line| !line.starts_with("BART"));
     let row = |name: &str| -> Vec<&str> {
         below.clone().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().collect()
@@ -124,7 +127,8 @@ fn latex_keeps_what_it_would_take_for_commands() {
 #[test]
 fn tables_fit_into_eighty_columns() {
     let (entries, paper) = reproduction();
-    for line in render(&entries, &paper, Format::Table).unwrap().lines() {
+    let report = ReproductionReport { entries: &entries, paper: &paper };
+    for line in report::render(&report, Format::Table).unwrap().lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
 
@@ -217,11 +221,11 @@ fn statistics_in_every_format() {
             .unwrap()
     };
     for (name, format) in FORMATS {
-        let shown = dataset::stats(&stats, &paper(3), format).unwrap();
+        let shown = report::render(&StatsReport { stats: &stats, paper: &paper(3) }, format).unwrap();
         insta::assert_snapshot!(format!("stats_{name}"), shown);
     }
     // Of a dataset of another size the paper says nothing.
-    let other = dataset::stats(&stats, &paper(4), Format::Table).unwrap();
+    let other = report::render(&StatsReport { stats: &stats, paper: &paper(4) }, Format::Table).unwrap();
     assert!(!other.contains("  paper") && other.contains("average words"), "{other}");
 }
 
@@ -248,7 +252,7 @@ fn findings_in_every_format() {
     let folder = folder();
     let findings = check(&parts(folder.path()));
     for (name, format) in FORMATS {
-        let text = dataset::findings(&findings, format).unwrap();
+        let text = report::render(&findings, format).unwrap();
         let text = text.replace(&folder.path().display().to_string(), "DIR");
         insta::assert_snapshot!(format!("findings_{name}"), text);
     }
@@ -260,7 +264,7 @@ fn many_findings_of_a_kind_are_counted_and_not_listed() {
     let rows = "[POWER] again,1\n".repeat(40);
     write(folder.path(), "train.csv", format!("scenario,label\n{rows}"));
     let findings = check(&Part::read_all(folder.path()).unwrap());
-    let text = dataset::findings(&findings, Format::Table).unwrap();
+    let text = report::render(&findings, Format::Table).unwrap();
     assert_eq!(text.matches("repeats line 2").count(), 10);
     assert!(text.contains("… 29 more rows of this kind"), "{text}");
 }

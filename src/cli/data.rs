@@ -8,8 +8,9 @@ use valuenet::data::annotations::{by_agreement, read};
 use valuenet::data::balance::{Keep, PUBLISHED, balance};
 use valuenet::data::{Part, Sample, Split, augment, check, stats, write};
 use valuenet::error::{Error, Kind};
+use valuenet::report::dataset::StatsReport;
 use valuenet::report::paper::Paper;
-use valuenet::report::{self, Format};
+use valuenet::report::{Format, render};
 
 use super::output::{Console, print};
 use super::{TableFormat, aggregate, agreement, convert, curate, split, survey};
@@ -97,7 +98,7 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
         }
         Command::Check(args) => {
             let findings = check::check(&Part::read_all(&args.dir)?);
-            print(&report::dataset::findings(&findings, args.format.into())?)?;
+            print(&render(&findings, args.format.into())?)?;
             Ok(match findings.bad.is_empty() {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::from(Kind::Data.exit_code()),
@@ -147,5 +148,5 @@ fn make<'a>(from: &Path, to: &Path, train: impl Iterator<Item = &'a Sample>) -> 
 fn write_stats(folder: &Path, format: Format) -> anyhow::Result<()> {
     let stats = stats::stats(&Part::read_all(folder)?);
     let paper = Paper::built_in().map_err(Error::failure)?;
-    print(&report::dataset::stats(&stats, &paper, format)?)
+    print(&render(&StatsReport { stats: &stats, paper: &paper }, format)?)
 }

@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::eval::Evaluation;
 use crate::model::head::Objective;
 use crate::nn::device;
-use crate::report::Format;
 use crate::report::paper::Paper;
-use crate::report::reproduction::{Entry, render};
+use crate::report::reproduction::{Entry, ReproductionReport};
+use crate::report::{Format, render};
 use crate::run::{IfOccupied, Saved, differences, seed_folder};
 use crate::train::{Checkpoint, Stop};
 
@@ -59,7 +59,7 @@ impl Reproduction {
     /// # Errors
     /// If they cannot be written.
     pub fn render(&self, format: Format) -> Result<String> {
-        render(&self.entries, &self.paper, format)
+        render(&ReproductionReport { entries: &self.entries, paper: &self.paper }, format)
     }
 
     /// Writes the tables in every format into a folder.

@@ -2,39 +2,45 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Format;
 use super::paper::{Paper, Size};
-use super::table::{Table, count, csv};
+use super::table::{Table, count};
+use super::{Records, Report, joined};
 use crate::data::Split;
 use crate::data::check::{Echo, Findings, Place};
 use crate::data::stats::Stats;
-use crate::error::Result;
 use crate::value::{Label, Value};
 
 /// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10). If the dataset has the sizes of the
 /// paper's, its counts of tokens stand beside ours.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn stats(stats: &[Stats], paper: &Paper, format: Format) -> Result<String> {
-    let sizes = sizes(stats, paper);
-    let tables = || stats_tables(stats, sizes.as_deref());
-    match format {
-        Format::Table => Ok(tables().map(|table| table.text()).join(COUNTED)),
-        Format::Markdown => Ok(tables().map(|table| table.markdown()).join(COUNTED)),
-        Format::Latex => Ok(tables().map(|table| table.latex()).join("\n")),
-        Format::Json => {
-            let size = |part: usize| sizes.as_ref().map(|sizes| sizes[part]);
-            pretty(&(0..stats.len()).map(|part| stats_json(&stats[part], size(part))).collect())
-        }
-        Format::Csv => stats_csv(stats),
+#[derive(Debug, Clone, Copy)]
+pub struct StatsReport<'a> {
+    /// The parts, and all of them together.
+    pub stats: &'a [Stats],
+    /// The paper's figures.
+    pub paper: &'a Paper,
+}
+
+impl Report for StatsReport<'_> {
+    fn tables(&self) -> Vec<Table> {
+        let [sizes, labels] = stats_tables(self.stats, sizes(self.stats, self.paper).as_deref());
+        vec![sizes.note(COUNTED), labels]
+    }
+
+    fn records(&self) -> Records {
+        stats_records(self.stats)
+    }
+
+    fn json(&self) -> serde_json::Result<Json> {
+        let sizes = sizes(self.stats, self.paper);
+        let size = |part: usize| sizes.as_ref().map(|sizes| sizes[part]);
+        Ok((0..self.stats.len()).map(|part| stats_json(&self.stats[part], size(part))).collect())
     }
 }
 
-const COUNTED: &str = "\n\
+const COUNTED: &str = "\
 Tokens are lower-cased words and single marks, without the tag. Words stand\n\
 between white space, in their own case and without marks; the tag is one. The\n\
-paper does not say how it counts; words come closest to its Table 1.\n\n";
+paper does not say how it counts; words come closest to its Table 1.\n";
 
 /// The sizes in the paper's Table 1, if those of all parts are the same.
 fn sizes<'a>(stats: &[Stats], paper: &'a Paper) -> Option<Vec<&'a Size>> {
@@ -97,7 +103,7 @@ fn stats_json(part: &Stats, paper: Option<&Size>) -> Json {
 }
 
 /// A row for each value of each part, and one for the whole part.
-fn stats_csv(stats: &[Stats]) -> Result<String> {
+fn stats_records(stats: &[Stats]) -> Records {
     let header = [
         "part",
         "value",
@@ -126,25 +132,28 @@ fn stats_csv(stats: &[Stats]) -> Result<String> {
         let each = Value::ALL.map(|value| row(value.name(), part.labels.of_value(value), Default::default()));
         std::iter::once(whole).chain(each)
     });
-    csv(&header, rows)
+    Records::new(header, rows)
 }
 
 /// How many echoes of a kind a table names one by one.
 const NAMED: usize = 10;
 
-/// The findings of a check.
-///
-/// # Errors
-/// If they cannot be written.
-pub fn findings(findings: &Findings, format: Format) -> Result<String> {
-    match format {
-        Format::Table => {
-            Ok(findings_lists(findings) + &findings_tables(findings).map(|table| table.text()).join("\n"))
-        }
-        Format::Markdown => Ok(findings_tables(findings).map(|table| table.markdown()).join("\n")),
-        Format::Latex => Ok(findings_tables(findings).map(|table| table.latex()).join("\n")),
-        Format::Json => pretty(&findings_json(findings)),
-        Format::Csv => findings_csv(findings),
+impl Report for Findings {
+    fn tables(&self) -> Vec<Table> {
+        findings_tables(self).into()
+    }
+
+    /// On a terminal the bad rows are named first.
+    fn text(&self) -> String {
+        findings_lists(self) + &joined(&self.tables(), Table::text)
+    }
+
+    fn records(&self) -> Records {
+        findings_records(self)
+    }
+
+    fn json(&self) -> serde_json::Result<Json> {
+        Ok(findings_json(self))
     }
 }
 
@@ -218,7 +227,7 @@ fn findings_json(findings: &Findings) -> Json {
 }
 
 /// A row for each finding that has a line.
-fn findings_csv(findings: &Findings) -> Result<String> {
+fn findings_records(findings: &Findings) -> Records {
     let row = |kind: &str, place: &Place, what: String| {
         vec![kind.into(), place.path.display().to_string(), place.line.to_string(), what]
     };
@@ -228,7 +237,5 @@ fn findings_csv(findings: &Findings) -> Result<String> {
     };
     let conflicts = findings.conflicts.iter().map(echo("conflict"));
     let duplicates = findings.duplicates.iter().map(echo("duplicate"));
-    csv(&["kind", "path", "line", "what"], bad.chain(conflicts).chain(duplicates))
+    Records::new(["kind", "path", "line", "what"], bad.chain(conflicts).chain(duplicates))
 }
-
-pub(super) use super::pretty;

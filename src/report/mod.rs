@@ -60,6 +60,16 @@ pub trait Report {
     fn text(&self) -> String {
         joined(&self.tables(), Table::text)
     }
+
+    /// The same as Markdown.
+    fn markdown(&self) -> String {
+        joined(&self.tables(), Table::markdown)
+    }
+
+    /// The same as LaTeX.
+    fn latex(&self) -> String {
+        joined(&self.tables(), Table::latex)
+    }
 }
 
 /// Rows of cells below their names.
@@ -89,8 +99,8 @@ impl Records {
 pub fn render(report: &dyn Report, format: Format) -> Result<String> {
     match format {
         Format::Table => Ok(report.text()),
-        Format::Markdown => Ok(joined(&report.tables(), Table::markdown)),
-        Format::Latex => Ok(joined(&report.tables(), Table::latex)),
+        Format::Markdown => Ok(report.markdown()),
+        Format::Latex => Ok(report.latex()),
         Format::Csv => {
             let Records { header, rows } = report.records();
             csv(&header, rows)

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Format;
-use super::dataset::pretty;
 use super::paper::{COLUMNS, ERRORS, Figures, Note, Paper, Versions};
-use super::table::{Table, csv, hundredths, paragraph, score};
-use crate::error::{Error, Result};
+use super::table::{Table, hundredths, paragraph, score};
+use super::{Records, Report, joined};
 use crate::eval::{Evaluation, Mean};
 use crate::value::{Label, Value};
 
@@ -117,43 +115,61 @@ fn table2(slice: &crate::eval::Slice) -> Figures {
     Label::ALL.into_iter().flat_map(of_class).chain(whole).collect()
 }
 
-/// Both tables for each version that occurs, in one of the formats.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn render(entries: &[Entry], paper: &Paper, format: Format) -> Result<String> {
-    let rows: Vec<Row> = entries.iter().map(|entry| Row::of(entry, paper)).collect();
-    let written =
-        |table: fn(&Table) -> String| tables(&rows, paper).iter().map(table).collect::<Vec<_>>().join("\n");
-    match format {
-        Format::Table => {
-            let notes = notes(&rows, paper).map(|note| format!("\n{}", paragraph(&note.text)));
-            Ok(written(Table::text) + NOTE + &notes.collect::<String>())
-        }
-        Format::Markdown => {
-            let notes = notes(&rows, paper).map(|note| format!("\n{}\n", note.text));
-            Ok(written(Table::markdown) + NOTE + &notes.collect::<String>())
-        }
-        Format::Latex => {
-            let notes = notes(&rows, paper).map(|note| format!("% {}\n", note.text));
-            Ok(written(Table::latex) + &notes.collect::<String>())
-        }
-        Format::Json => {
-            let best: BTreeMap<&str, Best> = versions(&rows)
-                .into_iter()
-                .filter_map(|version| Some((version, Best::of(paper.table2.get(version)?))))
-                .collect();
-            let json = |part: serde_json::Result<serde_json::Value>| {
-                part.map_err(Error::failure_because("cannot write JSON"))
-            };
-            pretty(&serde_json::json!({
-                "paper": paper.source,
-                "best_of_paper": json(serde_json::to_value(best))?,
-                "notes": json(serde_json::to_value(notes(&rows, paper).collect::<Vec<_>>()))?,
-                "rows": json(serde_json::to_value(&rows))?,
-            }))
-        }
-        Format::Csv => csv_of(&rows),
+/// Both tables for each version that occurs, ours beside the paper's.
+#[derive(Debug, Clone, Copy)]
+pub struct ReproductionReport<'a> {
+    /// Our rows.
+    pub entries: &'a [Entry],
+    /// The paper's figures.
+    pub paper: &'a Paper,
+}
+
+impl<'a> ReproductionReport<'a> {
+    fn rows(&self) -> Vec<Row<'a>> {
+        self.entries.iter().map(|entry| Row::of(entry, self.paper)).collect()
+    }
+
+    /// What the paper's figures are to be read with, each note written by `write`.
+    fn notes(&self, write: impl Fn(&str) -> String) -> String {
+        notes(&self.rows(), self.paper).map(|note| write(&note.text)).collect()
+    }
+}
+
+impl Report for ReproductionReport<'_> {
+    fn tables(&self) -> Vec<Table> {
+        tables(&self.rows(), self.paper)
+    }
+
+    fn text(&self) -> String {
+        let notes = self.notes(|note| format!("\n{}", paragraph(note)));
+        joined(&self.tables(), Table::text) + NOTE + &notes
+    }
+
+    fn markdown(&self) -> String {
+        let notes = self.notes(|note| format!("\n{note}\n"));
+        joined(&self.tables(), Table::markdown) + NOTE + &notes
+    }
+
+    fn latex(&self) -> String {
+        joined(&self.tables(), Table::latex) + &self.notes(|note| format!("% {note}\n"))
+    }
+
+    fn records(&self) -> Records {
+        records(&self.rows())
+    }
+
+    fn json(&self) -> serde_json::Result<serde_json::Value> {
+        let (rows, paper) = (self.rows(), self.paper);
+        let best: BTreeMap<&str, Best> = versions(&rows)
+            .into_iter()
+            .filter_map(|version| Some((version, Best::of(paper.table2.get(version)?))))
+            .collect();
+        Ok(serde_json::json!({
+            "paper": paper.source,
+            "best_of_paper": serde_json::to_value(best)?,
+            "notes": serde_json::to_value(notes(&rows, paper).collect::<Vec<_>>())?,
+            "rows": serde_json::to_value(&rows)?,
+        }))
     }
 }
 
@@ -270,7 +286,7 @@ fn line(
     std::iter::once(name.to_string()).chain(cells).collect()
 }
 
-fn csv_of(rows: &[Row]) -> Result<String> {
+fn records(rows: &[Row]) -> Records {
     let figures = COLUMNS.iter().map(|(_, key)| *key).chain(Value::ALL.map(Value::name));
     let keys: Vec<&str> = figures.collect();
     let header: Vec<&str> =
@@ -282,8 +298,8 @@ fn csv_of(rows: &[Row]) -> Result<String> {
             [row.version, row.row, row.title].map(String::from).into_iter().chain([seeds, what.into()]);
         head.chain(keys.iter().map(figure)).collect::<Vec<_>>()
     };
-    csv(
-        &header,
+    Records::new(
+        header,
         rows.iter().flat_map(|row| {
             let (two, three) = (&row.table2, &row.table3);
             let mut lines = vec![line(row, "mean", &two.mean, &three.mean)];
