@@ -218,6 +218,52 @@ fn half_precision_checkpoints_are_read_as_f32() {
     assert!(utilities(&model).iter().zip(full).all(|(half, full)| (half - full).abs() < 0.01));
 }
 
+/// A model whose weights stand in two files, with an index that says which tensor is where.
+fn in_two_files() -> tempfile::TempDir {
+    let folder = saved();
+    let whole = folder.path().join("model.safetensors");
+    let mut names: Vec<(String, Tensor)> =
+        candle_core::safetensors::load(&whole, &CPU).unwrap().into_iter().collect();
+    names.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let mut map = serde_json::Map::new();
+    for (number, half) in names.chunks(names.len().div_ceil(2)).enumerate() {
+        let part = format!("model-0000{}-of-00002.safetensors", number + 1);
+        map.extend(half.iter().map(|(name, _)| (name.clone(), part.clone().into())));
+        let tensors: HashMap<String, Tensor> = half.iter().cloned().collect();
+        candle_core::safetensors::save(&tensors, folder.path().join(part)).unwrap();
+    }
+    std::fs::remove_file(whole).unwrap();
+    let index = json!({"metadata": {}, "weight_map": map});
+    write(folder.path(), "model.safetensors.index.json", index.to_string());
+    folder
+}
+
+#[test]
+fn weights_in_several_files_are_read_as_one() {
+    let (folder, whole) = (in_two_files(), saved());
+    let [parts, one] =
+        [&folder, &whole].map(|folder| utilities(&ValueModel::open(folder.path(), &CPU).unwrap()));
+    assert_eq!(parts, one);
+    std::fs::remove_file(folder.path().join("model-00002-of-00002.safetensors")).unwrap();
+    let missing = open_error(folder.path());
+    assert_eq!(missing, "model-00002-of-00002.safetensors: the weights cannot be read");
+}
+
+#[test]
+fn an_index_of_weights_names_files_beside_it_and_no_others() {
+    for (index, says) in [
+        (json!({"weight_map": {"a": "../a.safetensors"}}), "is not the name of a file beside it"),
+        (json!({"weight_map": {"a": "/a.safetensors"}}), "is not the name of a file beside it"),
+        (json!({"weight_map": {"a": 1}}), "1 is not the name of a file beside it"),
+        (json!({"metadata": {}}), "there is no \"weight_map\" in it"),
+    ] {
+        let folder = in_two_files();
+        write(folder.path(), "model.safetensors.index.json", index.to_string());
+        let error = ValueModel::open(folder.path(), &CPU).unwrap_err().to_string();
+        assert!(error.contains("index.json: ") && error.ends_with(says), "{error}");
+    }
+}
+
 #[test]
 fn a_pickled_checkpoint_loads_like_a_safetensors_one() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! The families of encoders, chosen by a checkpoint's own `config.json`: [`FAMILIES`] is the list, and the one place to add to.
+//! The families of encoders, chosen by a checkpoint's own `config.json`: `FAMILIES` is the list, and the one place to add to.
 
 use std::collections::HashMap;
 use std::fmt::Debug;

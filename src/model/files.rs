@@ -1,6 +1,6 @@
 //! The files of a model folder in the Hugging Face layout: their names, and their weights as tensors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -11,6 +11,8 @@ use crate::nn::params::Params;
 
 /// The name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
+/// The name of the list of files that the weights are in, where they are in several.
+const INDEX: &str = "model.safetensors.index.json";
 /// The name of the model's sizes and settings.
 pub const CONFIG: &str = "config.json";
 /// The name of the tokenizer.
@@ -32,7 +34,7 @@ pub struct ModelFiles {
     pub config: PathBuf,
     /// `tokenizer.json`, or `vocab.txt` or `spm.model` where there is none.
     pub tokenizer: PathBuf,
-    /// `model.safetensors`, or `pytorch_model.bin` where there is none.
+    /// `model.safetensors`, or where there is none the index of its parts or `pytorch_model.bin`.
     pub weights: PathBuf,
 }
 
@@ -45,44 +47,60 @@ impl ModelFiles {
         if !folder.is_dir() {
             return Err(Error::file(folder, "no such folder"));
         }
-        let first_of =
-            |names: &[&str]| {
-                let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-                found.ok_or_else(|| {
-                    let missing =
-                        Error::file(folder, format!("there is no {} in this folder", names.join(" or ")));
-                    match folder.join("model.safetensors.index.json").is_file() && names[0] == WEIGHTS {
-                        true => missing
-                            .help("weights in several files are not supported: join them into one first"),
-                        false => missing
-                            .help("a model folder has config.json, tokenizer.json and model.safetensors"),
-                    }
-                })
-            };
+        let first_of = |names: &[&str]| {
+            let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+            found.ok_or_else(|| {
+                Error::file(folder, format!("there is no {} in this folder", names.join(" or ")))
+                    .help("a model folder has config.json, tokenizer.json and model.safetensors")
+            })
+        };
         Ok(Self {
             folder: folder.into(),
             config: first_of(&[CONFIG])?,
             tokenizer: first_of(&[TOKENIZER, "vocab.txt", "spm.model"])?,
-            weights: first_of(&[WEIGHTS, "pytorch_model.bin"])?,
+            weights: first_of(&[WEIGHTS, INDEX, "pytorch_model.bin"])?,
         })
     }
 
-    /// Reads the weights, under the names they have in the file.
+    /// Reads the weights, under the names they have in their file or files.
     ///
     /// # Errors
-    /// If the file is damaged.
+    /// If a file is missing or damaged.
     pub fn read_weights(&self) -> Result<HashMap<String, Tensor>> {
-        let is_safetensors = self.weights.extension().is_some_and(|extension| extension == "safetensors");
-        let tensors = match is_safetensors {
-            true => candle_core::safetensors::load(&self.weights, &Device::Cpu),
-            false => candle_core::pickle::read_all(&self.weights).map(HashMap::from_iter),
-        };
-        tensors.map_err(|error| {
-            Error::file(&self.weights, "the weights cannot be read")
-                .because(error)
-                .help("the file may be incomplete or damaged: copy or download it again")
-        })
+        if !self.weights.ends_with(INDEX) {
+            return read_tensors(&self.weights);
+        }
+        let mut tensors = HashMap::new();
+        for part in parts(&self.weights)? {
+            tensors.extend(read_tensors(&self.folder.join(part))?);
+        }
+        Ok(tensors)
     }
+}
+
+/// The files that an index names, each once.
+fn parts(index: &Path) -> Result<BTreeSet<String>> {
+    let json = disk::read_json(index)?;
+    let named = json["weight_map"].as_object();
+    let named = named.ok_or_else(|| Error::file(index, "there is no \"weight_map\" in it"))?;
+    let beside = |name: &serde_json::Value| match name.as_str() {
+        Some(name) if Path::new(name).file_name() == Some(name.as_ref()) => Ok(name.to_string()),
+        _ => Err(Error::file(index, format!("{name} is not the name of a file beside it"))),
+    };
+    named.values().map(beside).collect()
+}
+
+fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
+    let is_safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
+    let tensors = match is_safetensors {
+        true => candle_core::safetensors::load(path, &Device::Cpu),
+        false => candle_core::pickle::read_all(path).map(HashMap::from_iter),
+    };
+    tensors.map_err(|error| {
+        Error::file(path, "the weights cannot be read")
+            .because(error)
+            .help("the file may be incomplete or damaged: copy or download it again")
+    })
 }
 
 /// Writes tensors to a safetensors file; the same tensors give the same bytes.
