@@ -10,6 +10,7 @@ mod curate;
 mod damage;
 mod data;
 mod disk;
+mod docs;
 mod floats;
 mod golden;
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
