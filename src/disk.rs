@@ -92,7 +92,8 @@ impl NewFile {
             Target::Beside(file) => {
                 file.as_file().sync_all()?;
                 file.persist(&self.place)?;
-                sync_folder(folder_of(&self.place))
+                sync_folder(folder_of(&self.place));
+                Ok(())
             }
         };
         keep().map_err(|error| Error::io(&self.place, "write", error))
@@ -146,13 +147,15 @@ fn folder_of(place: &Path) -> &Path {
     place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a rename in a folder last through a loss of power, where a folder can be synced.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+/// Makes a rename in a folder last through a loss of power, on disks that can sync a folder. Those that cannot, as some network disks,
+/// have the file all the same, so that is no error.
+fn sync_folder(folder: &Path) {
     #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
     #[cfg(not(unix))]
     let _ = folder;
-    Ok(())
 }
 
 /// Makes a folder's contents what `fill` writes into an empty one, whole or not at all.
@@ -165,7 +168,9 @@ pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Resu
     let mut name = Name::of(path);
     let partial = name.builder(0o777).tempdir_in(folder_of(path)).map_err(refused)?;
     fill(partial.path())?;
-    replace(partial.path(), path).and_then(|()| sync_folder(folder_of(path))).map_err(refused)
+    replace(partial.path(), path).map_err(refused)?;
+    sync_folder(folder_of(path));
+    Ok(())
 }
 
 /// Removes from a folder, which no other process writes to, what a killed one was writing there.

@@ -117,6 +117,23 @@ fn files_and_folders_may_be_read_by_whom_others_of_the_user_may_be() {
     assert_eq!(mode("folder"), mode("plain"));
 }
 
+/// As on a disk that cannot sync a folder: whoever is not root cannot even open this one.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_synced_is_written_to_all_the_same() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).unwrap();
+    let allow = |mode| std::fs::set_permissions(&inside, PermissionsExt::from_mode(mode)).unwrap();
+    allow(0o300);
+    let written = disk::write_file(&inside.join("a"), b"one");
+    let made = disk::write_folder(&inside.join("b"), |_| Ok(()));
+    allow(0o700);
+    written.and(made).unwrap();
+    assert_eq!(names(&inside), ["a", "b"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_device_is_written_to_and_not_replaced() {
