@@ -1,6 +1,7 @@
 //! The configuration of a training run: TOML with known keys only, in layers.
 //!
-//! Defaults come first, then the file, then `--set key=value`. What comes out is complete, and is written into the run.
+//! Defaults come first, then the file, then `--set key=value`. What comes out is complete, and is
+//! written into the run.
 
 use std::path::{Path, PathBuf};
 
@@ -77,7 +78,8 @@ pub struct ModelSettings {
 pub enum FamilyKind {
     /// A transformer; which one, the base's own `config.json` says.
     Encoder,
-    /// A bag of words and n-grams, as fastText; the keys of `[model]` that tell of encoders mean nothing to it.
+    /// A bag of words and n-grams, as fastText; the keys of `[model]` that tell of encoders mean
+    /// nothing to it.
     Linear,
 }
 
@@ -171,10 +173,18 @@ impl Config {
         let rules = [
             (model.max_length >= SHORTEST, "model.max_length", "a length of 8 tokens or more"),
             (model.dropout.is_none_or(below_one), "model.dropout", "a number from 0 to below 1"),
-            (scratch.vocabulary_size >= 100, "model.scratch.vocabulary_size", "a number of 100 or more"),
+            (
+                scratch.vocabulary_size >= 100,
+                "model.scratch.vocabulary_size",
+                "a number of 100 or more",
+            ),
             (scratch.heads >= 1, "model.scratch.heads", "a number of 1 or more"),
             (scratch.hidden_size >= 1, "model.scratch.hidden_size", "a number of 1 or more"),
-            (scratch.intermediate_size >= 1, "model.scratch.intermediate_size", "a number of 1 or more"),
+            (
+                scratch.intermediate_size >= 1,
+                "model.scratch.intermediate_size",
+                "a number of 1 or more",
+            ),
             (model.linear.dimension >= 1, "model.linear.dimension", "a number of 1 or more"),
             (model.linear.word_ngrams >= 1, "model.linear.word_ngrams", "a number of 1 or more"),
             (model.linear.buckets >= 1, "model.linear.buckets", "a number of 1 or more"),
@@ -196,7 +206,8 @@ impl Config {
         match SCORES.contains(&train.select.as_str()) {
             true => Ok(()),
             false => {
-                let what = format!("unknown score `{}`, expected `{}`", train.select, SCORES.join("`, `"));
+                let what =
+                    format!("unknown score `{}`, expected `{}`", train.select, SCORES.join("`, `"));
                 Err(described(&what, |what| Error::key("train.select", what)))
             }
         }

@@ -1,7 +1,7 @@
 //! Writing to disk whole or not at all.
 //!
-//! Whatever is written goes to a temporary name first and takes its own name only when it is complete, so a kill or a
-//! full disk leaves what was there before.
+//! Whatever is written goes to a temporary name first and takes its own name only when it is
+//! complete, so a kill or a full disk leaves what was there before.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,7 +18,8 @@ use crate::error::{Error, Result};
 /// If the file cannot be read, or is no JSON.
 pub fn read_json(path: &Path) -> Result<serde_json::Value> {
     let text = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-    serde_json::from_slice(&text).map_err(|error| Error::file(path, format!("not a JSON file: {error}")))
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::file(path, format!("not a JSON file: {error}")))
 }
 
 /// Writes a JSON file, indented, whole or not at all.
@@ -26,12 +27,13 @@ pub fn read_json(path: &Path) -> Result<serde_json::Value> {
 /// # Errors
 /// If the file cannot be written.
 pub fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(json).map_err(Error::failure_because("cannot write JSON"))?;
+    let text =
+        serde_json::to_string_pretty(json).map_err(Error::failure_because("cannot write JSON"))?;
     write_file(path, (text + "\n").as_bytes())
 }
 
-/// Whether there is something at `path` that is no file and no folder, such as /dev/stdout: it can be written to, but
-/// never replaced.
+/// Whether there is something at `path` that is no file and no folder, such as /dev/stdout: it can
+/// be written to, but never replaced.
 fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
 }
@@ -46,8 +48,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.keep()
 }
 
-/// A file that is being written. It has a name that nobody can guess beside its place until [`NewFile::keep`] gives it its own;
-/// if that never comes, what stood in its place still does.
+/// A file that is being written. It has a name that nobody can guess beside its place until
+/// [`NewFile::keep`] gives it its own; if that never comes, what stood in its place still does.
 #[derive(Debug)]
 pub struct NewFile {
     place: PathBuf,
@@ -116,7 +118,8 @@ impl Write for NewFile {
     }
 }
 
-/// How the temporary name of a file or a folder begins; it ends with letters by chance and [`LEFT`].
+/// How the temporary name of a file or a folder begins; it ends with letters by chance and
+/// [`LEFT`].
 struct Name(OsString);
 
 /// The end of a temporary name.
@@ -147,8 +150,8 @@ fn folder_of(place: &Path) -> &Path {
     place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes a rename in a folder last through a loss of power, on disks that can sync a folder. Those that cannot, as some network disks,
-/// have the file all the same, so that is no error.
+/// Makes a rename in a folder last through a loss of power, on disks that can sync a folder. Those
+/// that cannot, as some network disks, have the file all the same, so that is no error.
 fn sync_folder(folder: &Path) {
     #[cfg(unix)]
     if let Ok(folder) = File::open(folder) {
@@ -184,14 +187,16 @@ pub fn clear_leavings(folder: &Path) -> Result<()> {
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.starts_with('.') && name.ends_with(LEFT) {
-            let removed = if path.is_dir() { remove_folder(&path) } else { std::fs::remove_file(&path) };
+            let removed =
+                if path.is_dir() { remove_folder(&path) } else { std::fs::remove_file(&path) };
             removed.map_err(|error| Error::io(&path, "remove", error))?;
         }
     }
     Ok(())
 }
 
-/// The folder that [`write_folder`] wrote last, mended if the process was killed between two renames.
+/// The folder that [`write_folder`] wrote last, mended if the process was killed between two
+/// renames.
 pub fn existing_folder(path: &Path) -> Option<PathBuf> {
     let before = with_suffix(path, ".before");
     if !path.exists() && before.is_dir() {
@@ -213,7 +218,8 @@ fn replace(new: &Path, old: &Path) -> std::io::Result<()> {
             return remove_folder(new);
         }
     }
-    // Where two folders cannot change places in one step, `existing_folder` mends a kill between these two.
+    // Where two folders cannot change places in one step, `existing_folder` mends a kill between
+    // these two.
     remove_folder(&before)?;
     std::fs::rename(old, &before)?;
     std::fs::rename(new, old)?;

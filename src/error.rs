@@ -1,7 +1,8 @@
 //! One error type for the whole library.
 //!
-//! It says what went wrong, where (a file, a line, a key), what the user can do about it, and which exit code
-//! the program ends with. It owns no printing: [`crate::error`] only builds the sentence, the binary shows it.
+//! It says what went wrong, where (a file, a line, a key), what the user can do about it, and which
+//! exit code the program ends with. It owns no printing: [`crate::error`] only builds the sentence,
+//! the binary shows it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,8 @@ impl Error {
         Self::new(Kind::Failure, Place::File(path.as_ref().into()), what)
     }
 
-    /// A file operation that the operating system refused; `action` is an infinitive such as "read".
+    /// A file operation that the operating system refused; `action` is an infinitive such as
+    /// "read".
     pub fn io(path: impl AsRef<Path>, action: &str, source: std::io::Error) -> Self {
         let help = match source.kind() {
             std::io::ErrorKind::StorageFull => Some("free some space, or write elsewhere with -o"),

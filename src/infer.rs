@@ -1,4 +1,5 @@
-//! A stream of texts to a stream of value vectors, in order and in bounded memory; and a queue of requests for them.
+//! A stream of texts to a stream of value vectors, in order and in bounded memory; and a queue of
+//! requests for them.
 
 pub mod queue;
 
@@ -9,8 +10,8 @@ use crate::value::ScoredText;
 /// Texts that are scored together: enough to sort prompts of like length into full batches.
 pub const CHUNK: usize = 512;
 
-/// Scores `texts` in chunks of at most `largest_chunk`, and hands each chunk to `write` as soon as it is done. The first
-/// chunk is small, so the first row comes soon.
+/// Scores `texts` in chunks of at most `largest_chunk`, and hands each chunk to `write` as soon as
+/// it is done. The first chunk is small, so the first row comes soon.
 ///
 /// # Errors
 /// If reading, scoring or writing fails; what was handed on before stays.
@@ -46,7 +47,8 @@ pub fn stream(
 }
 
 fn score(model: &dyn Predictor, texts: Vec<String>) -> Result<Vec<ScoredText>> {
-    let filled: Vec<&str> = texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
+    let filled: Vec<&str> =
+        texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
     let mut profiles = model.profiles(&filled)?.into_iter();
     let mut rows = Vec::with_capacity(texts.len());
     for text in texts {

@@ -1,18 +1,21 @@
-//! The reward of a speaker's utterances for a persona (the paper's Algorithm 1): value vectors in, numbers out.
+//! The reward of a speaker's utterances for a persona (the paper's Algorithm 1): value vectors in,
+//! numbers out.
 //!
-//! For an utterance x_t, the persona sentence m_t is the one whose value vector V has the largest dot product with V(x_t),
-//! both scaled to length 1, and r_t is that dot product, a cosine. γ_i is 1 and one more for each utterance of the whole
-//! dialogue that matches sentence i: a count, no parameter, so that repeating one fact pays less. With N persona sentences,
-//! R = (1/N) Σ_t sign(r_t) |r_t|^(sign(r_t) γ_{m_t}).
+//! For an utterance x_t, the persona sentence m_t is the one whose value vector V has the largest
+//! dot product with V(x_t), both scaled to length 1, and r_t is that dot product, a cosine. γ_i is
+//! 1 and one more for each utterance of the whole dialogue that matches sentence i: a count, no
+//! parameter, so that repeating one fact pays less. With N persona sentences, R = (1/N) Σ_t
+//! sign(r_t) |r_t|^(sign(r_t) γ_{m_t}).
 //!
-//! That is the literal form. Its search begins at -1 and takes only what exceeds it, so that m_t is unset where every
-//! cosine is -1; the listing then counts for a γ_{-1} that it does not define. Here no γ is counted and the term is -1, which
-//! 1 to any power gives. Its terms have no bound as r_t comes near 0 from below, so that one utterance that is hardly
-//! against the persona outweighs all others, and being less against it is punished more.
+//! That is the literal form. Its search begins at -1 and takes only what exceeds it, so that m_t is
+//! unset where every cosine is -1; the listing then counts for a γ_{-1} that it does not define.
+//! Here no γ is counted and the term is -1, which 1 to any power gives. Its terms have no bound as
+//! r_t comes near 0 from below, so that one utterance that is hardly against the persona outweighs
+//! all others, and being less against it is punished more.
 //!
-//! The bounded form, which is the default and the one to train on, has the same counts, and the terms r^γ for r >= 0 and
-//! -|r|^(1/γ) below: within [-1, 1], never falling when r rises, and never rising with γ. Its m_t is set whenever there is
-//! a persona.
+//! The bounded form, which is the default and the one to train on, has the same counts, and the
+//! terms r^γ for r >= 0 and -|r|^(1/γ) below: within [-1, 1], never falling when r rises, and never
+//! rising with γ. Its m_t is set whenever there is a persona.
 
 use serde::Serialize;
 
@@ -30,8 +33,8 @@ pub enum Form {
 }
 
 impl Form {
-    /// The term of an utterance with this `r`, in [-1, 1], whose sentence has this `gamma`, at least 1. In the literal form
-    /// it is minus infinity where it exceeds what a double holds.
+    /// The term of an utterance with this `r`, in [-1, 1], whose sentence has this `gamma`, at
+    /// least 1. In the literal form it is minus infinity where it exceeds what a double holds.
     pub fn term(self, r: f64, gamma: usize) -> f64 {
         let gamma = gamma as f64;
         match self {
@@ -46,10 +49,11 @@ impl Form {
 /// What an utterance is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Turn {
-    /// m_t: the persona sentence nearest to it, the first of equals, by its place; none if there is none above the start
-    /// of the search.
+    /// m_t: the persona sentence nearest to it, the first of equals, by its place; none if there
+    /// is none above the start of the search.
     pub matched: Option<usize>,
-    /// r_t: the cosine of their value vectors, in [-1, 1]; 0 for a vector of zeros, -1 without a match.
+    /// r_t: the cosine of their value vectors, in [-1, 1]; 0 for a vector of zeros, -1 without a
+    /// match.
     pub r: f64,
     /// γ of the matched sentence: one more than the utterances of this dialogue that match it.
     pub gamma: Option<usize>,
@@ -67,11 +71,19 @@ pub struct Reward {
 }
 
 impl Reward {
-    /// The reward of utterances for a persona, by their value vectors, of any length (zeros may be left out at their ends).
-    pub fn of<P: AsRef<[f64]>, U: AsRef<[f64]>>(persona: &[P], utterances: &[U], form: Form) -> Self {
-        let persona: Vec<Vec<f64>> = persona.iter().map(|sentence| unit(sentence.as_ref())).collect();
-        let nearest: Vec<(Option<usize>, f64)> =
-            utterances.iter().map(|utterance| search(&persona, &unit(utterance.as_ref()), form)).collect();
+    /// The reward of utterances for a persona, by their value vectors, of any length (zeros may be
+    /// left out at their ends).
+    pub fn of<P: AsRef<[f64]>, U: AsRef<[f64]>>(
+        persona: &[P],
+        utterances: &[U],
+        form: Form,
+    ) -> Self {
+        let persona: Vec<Vec<f64>> =
+            persona.iter().map(|sentence| unit(sentence.as_ref())).collect();
+        let nearest: Vec<(Option<usize>, f64)> = utterances
+            .iter()
+            .map(|utterance| search(&persona, &unit(utterance.as_ref()), form))
+            .collect();
         let mut matches = vec![0; persona.len()];
         nearest.iter().filter_map(|(matched, _)| *matched).for_each(|place| matches[place] += 1);
         let turn = |(matched, r): (Option<usize>, f64)| {
@@ -81,12 +93,14 @@ impl Reward {
         Self { turns: nearest.into_iter().map(turn).collect(), matches }
     }
 
-    /// R, as the paper returns it: the sum of all terms by the number of persona sentences. Not a number without a persona.
+    /// R, as the paper returns it: the sum of all terms by the number of persona sentences. Not a
+    /// number without a persona.
     pub fn total(&self) -> f64 {
         self.sum() / self.matches.len() as f64
     }
 
-    /// The sum by the number of utterances, which dialogues of any length can be compared by. Not a number without any.
+    /// The sum by the number of utterances, which dialogues of any length can be compared by. Not a
+    /// number without any.
     pub fn per_turn(&self) -> f64 {
         self.sum() / self.turns.len() as f64
     }
@@ -126,12 +140,13 @@ fn search(persona: &[Vec<f64>], utterance: &[f64], form: Form) -> (Option<usize>
     (matched, r)
 }
 
-/// The mean of value vectors, to be subtracted from others before they are scaled: the vectors of a value model share a
-/// direction, which makes the cosine of any two of them large.
+/// The mean of value vectors, to be subtracted from others before they are scaled: the vectors of a
+/// value model share a direction, which makes the cosine of any two of them large.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Center(Vec<f64>);
 
-/// What is left of a vector beside its center, as a share of its length, if it is the center but for rounding.
+/// What is left of a vector beside its center, as a share of its length, if it is the center but
+/// for rounding.
 const ROUNDING: f64 = 1e-12;
 
 impl Center {
@@ -148,19 +163,22 @@ impl Center {
         (count > 0).then(|| Self(sum.into_iter().map(|sum| sum / count as f64).collect()))
     }
 
-    /// A vector of the same length without the mean: zeros if it is the mean but for rounding, which must not be scaled up to a direction.
+    /// A vector of the same length without the mean: zeros if it is the mean but for rounding,
+    /// which must not be scaled up to a direction.
     pub fn subtract_from(&self, vector: &[f64]) -> Vec<f64> {
-        let left: Vec<f64> = vector.iter().zip(&self.0).map(|(utility, mean)| utility - mean).collect();
+        let left: Vec<f64> =
+            vector.iter().zip(&self.0).map(|(utility, mean)| utility - mean).collect();
         if length(&left) > ROUNDING * length(vector) { left } else { vec![0.0; left.len()] }
     }
 }
 
-/// For each dialogue another one whose persona it is given: the next with another persona in a random order. None if all
-/// personas are the same.
+/// For each dialogue another one whose persona it is given: the next with another persona in a
+/// random order. None if all personas are the same.
 pub fn strangers(personas: &[Vec<String>], seed: u64) -> Option<Vec<usize>> {
     let mut kinds: Vec<Vec<&str>> =
         personas.iter().map(|persona| persona.iter().map(String::as_str).collect()).collect();
-    kinds.iter_mut().for_each(|kind| kind.sort_unstable()); // the order of the sentences makes no other persona
+    // The order of the sentences makes no other persona.
+    kinds.iter_mut().for_each(|kind| kind.sort_unstable());
     let mut order: Vec<usize> = (0..personas.len()).collect();
     Stream::new(seed, Purpose::Persona, 0).shuffle(&mut order);
     let mut strangers = vec![0; personas.len()];
@@ -196,7 +214,8 @@ pub struct Difference {
 impl Difference {
     /// Compares two figures of each dialogue, of which there is at least one.
     pub fn of(own: &[f64], shuffled: &[f64], bootstrap: Bootstrap) -> Self {
-        let differences: Vec<f64> = own.iter().zip(shuffled).map(|(own, other)| own - other).collect();
+        let differences: Vec<f64> =
+            own.iter().zip(shuffled).map(|(own, other)| own - other).collect();
         let points = |(own, other): (&f64, &f64)| match own.total_cmp(other) {
             _ if own == other => 0.5,
             order => f64::from(u8::from(order.is_gt())),
@@ -211,7 +230,8 @@ impl Difference {
 pub fn level(figures: &[f64], bootstrap: Bootstrap) -> Level {
     let mean = figures.iter().sum::<f64>() / figures.len() as f64;
     let weighted = |weights: &[u32]| {
-        let sum: f64 = figures.iter().zip(weights).map(|(figure, weight)| figure * f64::from(*weight)).sum();
+        let sum: f64 =
+            figures.iter().zip(weights).map(|(figure, weight)| figure * f64::from(*weight)).sum();
         sum / figures.len() as f64
     };
     let drawn = || Interval::of(bootstrap.draw(figures.len(), weighted));

@@ -1,9 +1,11 @@
-//! The run directory: the name of every file in it, how it comes to be, and what it remembers of its making.
+//! The run directory: the name of every file in it, how it comes to be, and what it remembers of
+//! its making.
 //!
 //! ```text
 //! config.toml  run.json  train.log  metrics.jsonl  checkpoints/{best,last}/  eval/
 //! ```
-//! Nothing in it is ever deleted; a directory that is not empty is refused, or moved aside when that is asked for.
+//! Nothing in it is ever deleted; a directory that is not empty is refused, or moved aside when
+//! that is asked for.
 
 mod info;
 
@@ -153,8 +155,9 @@ fn folder(run: &Path, checkpoint: Checkpoint) -> PathBuf {
 /// Renames a directory to the same name with the lowest free number.
 fn move_aside(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let free =
-        (1u32..).map(|number| path.with_file_name(format!("{name}.{number}"))).find(|path| !path.exists());
+    let free = (1u32..)
+        .map(|number| path.with_file_name(format!("{name}.{number}")))
+        .find(|path| !path.exists());
     let aside = free.unwrap_or_else(|| path.with_file_name(format!("{name}.old")));
     std::fs::rename(path, &aside).map_err(|error| Error::io(path, "move aside", error))?;
     Ok(aside)
@@ -185,7 +188,8 @@ impl Saved {
         }
         let info = path.join(INFO);
         let parsed = serde_json::from_value(disk::read_json(&info)?);
-        let info = parsed.map_err(|error| Error::file(&info, format!("not a run's description: {error}")))?;
+        let info = parsed
+            .map_err(|error| Error::file(&info, format!("not a run's description: {error}")))?;
         Ok(Self { path: path.into(), info })
     }
 
@@ -212,10 +216,13 @@ impl Saved {
 
 /// The runs of one recipe in a folder, `seed-1`, `seed-2` and so on, in the order of their seeds.
 pub fn seeds(folder: &Path) -> Vec<(u64, PathBuf)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let entries =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let seed_of = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok();
-    let mut found: Vec<(u64, PathBuf)> =
-        entries.filter(|path| Saved::is_run(path)).filter_map(|path| Some((seed_of(&path)?, path))).collect();
+    let mut found: Vec<(u64, PathBuf)> = entries
+        .filter(|path| Saved::is_run(path))
+        .filter_map(|path| Some((seed_of(&path)?, path)))
+        .collect();
     found.sort();
     found
 }
@@ -267,8 +274,8 @@ fn flat(config: &Config) -> Result<Vec<(String, String)>> {
             }
         }
     }
-    let table =
-        toml::Table::try_from(config).map_err(Error::failure_because("cannot read the configuration"))?;
+    let table = toml::Table::try_from(config)
+        .map_err(Error::failure_because("cannot read the configuration"))?;
     let mut rows = Vec::new();
     walk("", &table, &mut rows);
     rows.retain(|(key, _)| key != "data.dir"); // its files are compared, wherever they are

@@ -1,8 +1,9 @@
 //! Randomness without state: counter-based streams.
 //!
-//! Every random number of the program is a function of (seed, purpose, index, position), computed by
-//! Philox 4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC 2011). So a resumed run needs
-//! no generator state, any number of threads draws the same numbers, and no two purposes share a stream.
+//! Every random number of the program is a function of (seed, purpose, index, position), computed
+//! by Philox 4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*, SC 2011). So a
+//! resumed run needs no generator state, any number of threads draws the same numbers, and no two
+//! purposes share a stream.
 
 /// What a stream is for. Streams of different purposes never overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub enum Purpose {
     Bootstrap = 5,
     /// The order in which texts are dealt out to splits; the index is 0.
     Partition = 13,
-    /// The order of a survey's questions and which hidden ones are among them; the index is the value's.
+    /// The order of a survey's questions and which hidden ones are among them; the index is the
+    /// value's.
     Survey = 14,
     /// Which dialogue's persona another dialogue is given.
     Persona = 9,
@@ -36,7 +38,8 @@ pub struct Stream {
     used: usize,
 }
 
-/// How many blocks [`Stream::blocks`] computes side by side: one vector register's worth of 32-bit lanes.
+/// How many blocks [`Stream::blocks`] computes side by side: one vector register's worth of 32-bit
+/// lanes.
 const LANES: usize = 16;
 
 impl Stream {
@@ -51,7 +54,8 @@ impl Stream {
         }
     }
 
-    /// The key and the upper three words of the counter: the whole stream, for those who compute it elsewhere.
+    /// The key and the upper three words of the counter: the whole stream, for those who compute it
+    /// elsewhere.
     pub fn words(&self) -> [u32; 5] {
         let ([k0, k1], [a, b, c]) = (self.key, self.stream);
         [k0, k1, a, b, c]
@@ -93,8 +97,9 @@ impl Stream {
         }
     }
 
-    /// Writes the 32-bit words of the blocks from number `first` on into `words`, whatever has been drawn
-    /// before; block `n` holds the words `4 * n .. 4 * n + 4`. `words.len()` is a multiple of four.
+    /// Writes the 32-bit words of the blocks from number `first` on into `words`, whatever has been
+    /// drawn before; block `n` holds the words `4 * n .. 4 * n + 4`. `words.len()` is a
+    /// multiple of four.
     #[inline(always)]
     pub fn blocks(&self, first: u32, words: &mut [u32]) {
         let [a, b, c] = self.stream;
@@ -103,7 +108,12 @@ impl Stream {
             let counter = std::array::from_fn(|lane| block.wrapping_add(lane as u32));
             let lanes = philox_lanes(self.key, [counter, [a; LANES], [b; LANES], [c; LANES]]);
             for (lane, out) in chunk.chunks_exact_mut(4).enumerate() {
-                out.copy_from_slice(&[lanes[0][lane], lanes[1][lane], lanes[2][lane], lanes[3][lane]]);
+                out.copy_from_slice(&[
+                    lanes[0][lane],
+                    lanes[1][lane],
+                    lanes[2][lane],
+                    lanes[3][lane],
+                ]);
             }
             block = block.wrapping_add(LANES as u32);
         }
@@ -155,7 +165,10 @@ mod tests {
             [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
         );
         assert_eq!(
-            philox([0xa409_3822, 0x299f_31d0], [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344]),
+            philox(
+                [0xa409_3822, 0x299f_31d0],
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344]
+            ),
             [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
         );
     }
@@ -185,6 +198,9 @@ mod tests {
         let drawn: Vec<f64> = (0..100_000).map(|_| f64::from(stream.normal())).collect();
         let mean = drawn.iter().sum::<f64>() / 1e5;
         let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 1e5;
-        assert!(mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
+        assert!(
+            mean.abs() < 0.01 && (variance - 1.0).abs() < 0.02,
+            "mean {mean}, variance {variance}"
+        );
     }
 }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One of the ten basic human values, in the paper's order, which is also their order around Schwartz's
-/// motivational circle.
+/// One of the ten basic human values, in the paper's order, which is also their order around
+/// Schwartz's motivational circle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE")]
 #[allow(missing_docs)]
@@ -99,8 +99,12 @@ pub enum Group {
 
 impl Group {
     /// All groups; the first and the third are opposites, and so are the second and the fourth.
-    pub const ALL: [Group; 4] =
-        [Group::OpennessToChange, Group::SelfEnhancement, Group::Conservation, Group::SelfTranscendence];
+    pub const ALL: [Group; 4] = [
+        Group::OpennessToChange,
+        Group::SelfEnhancement,
+        Group::Conservation,
+        Group::SelfTranscendence,
+    ];
 
     /// The group of a value. The paper counts hedonism with self-enhancement.
     pub fn of(value: Value) -> Self {
@@ -159,8 +163,8 @@ impl Label {
     /// All labels, in the order -1, 0, +1.
     pub const ALL: [Label; Label::COUNT] = [Label::No, Label::Unrelated, Label::Yes];
 
-    /// The class index 0, 1 or 2. This is the only place where a label becomes an index: a label of -1 cast to
-    /// an unsigned number would be skipped by a cross-entropy loss without a word.
+    /// The class index 0, 1 or 2. This is the only place where a label becomes an index: a label of
+    /// -1 cast to an unsigned number would be skipped by a cross-entropy loss without a word.
     pub fn index(self) -> usize {
         self as usize
     }
@@ -179,7 +183,8 @@ impl Label {
         }
     }
 
-    /// The class of a predicted utility: rounded to the nearest integer, ties to even, clamped to [-1, 1].
+    /// The class of a predicted utility: rounded to the nearest integer, ties to even, clamped to
+    /// [-1, 1].
     ///
     /// A prediction that is not a number has no class.
     pub fn of_utility(utility: f64) -> Option<Label> {

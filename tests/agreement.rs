@@ -10,7 +10,10 @@ use valuenet::value::{Label, Value};
 fn counts<const K: usize>(raters: &[&[Option<usize>]]) -> Vec<Counts<K>> {
     let item = |place: usize| {
         let mut counts = [0; K];
-        raters.iter().filter_map(|answers| answers[place]).for_each(|answer| counts[answer - 1] += 1);
+        raters
+            .iter()
+            .filter_map(|answers| answers[place])
+            .for_each(|answer| counts[answer - 1] += 1);
         counts
     };
     (0..raters[0].len()).map(item).collect()
@@ -18,8 +21,9 @@ fn counts<const K: usize>(raters: &[&[Option<usize>]]) -> Vec<Counts<K>> {
 
 /// A matrix of raters by items in letters, a dot for what is missing.
 fn matrix<const K: usize>(text: &str) -> Vec<Counts<K>> {
-    let rater =
-        |line: &str| -> Vec<Option<usize>> { line.split(' ').map(|cell| cell.parse().ok()).collect() };
+    let rater = |line: &str| -> Vec<Option<usize>> {
+        line.split(' ').map(|cell| cell.parse().ok()).collect()
+    };
     let raters: Vec<Vec<Option<usize>>> = text.lines().map(|line| rater(line.trim())).collect();
     counts(&raters.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
@@ -30,7 +34,8 @@ fn rounded(figure: Option<f64>) -> f64 {
 
 #[test]
 fn fleiss_kappa_is_that_of_the_textbook_table() {
-    // 14 raters, 10 subjects, 5 categories: the worked example of the encyclopedia's article on Fleiss' kappa.
+    // 14 raters, 10 subjects, 5 categories: the worked example of the encyclopedia's article on
+    // Fleiss' kappa.
     let items: [Counts<5>; 10] = [
         [0, 0, 0, 0, 14],
         [0, 2, 6, 4, 2],
@@ -80,7 +85,10 @@ fn close(a: Option<f64>, b: Option<f64>) -> bool {
 /// Answers of so many workers to so many items; some are missing.
 fn answers() -> impl Strategy<Value = Vec<Vec<Option<usize>>>> {
     (2usize..6, 1usize..12).prop_flat_map(|(workers, items)| {
-        prop::collection::vec(prop::collection::vec(prop::option::weighted(0.8, 0usize..3), items), workers)
+        prop::collection::vec(
+            prop::collection::vec(prop::option::weighted(0.8, 0usize..3), items),
+            workers,
+        )
     })
 }
 
@@ -177,8 +185,10 @@ fn intervals_hold_the_figures_and_workers_who_agree_least_come_first() {
             answers: vec![(0, right), (1, right), (2, odd), (3, guess)],
         }
     };
-    let found =
-        Agreement::of(&(0..120).map(item).collect::<Vec<_>>(), Bootstrap { replicates: 200, seed: 1 });
+    let found = Agreement::of(
+        &(0..120).map(item).collect::<Vec<_>>(),
+        Bootstrap { replicates: 200, seed: 1 },
+    );
     assert_eq!(found.slices.iter().map(|slice| slice.items).collect::<Vec<_>>(), [120, 60, 60]);
     for slice in &found.slices {
         for estimate in [slice.pairwise, slice.kappa, slice.alpha] {
@@ -188,5 +198,8 @@ fn intervals_hold_the_figures_and_workers_who_agree_least_come_first() {
         }
     }
     assert_eq!(found.workers[0].worker, 3);
-    assert!(found.workers[0].agreement.interval.unwrap().high < found.workers[3].agreement.estimate.unwrap());
+    assert!(
+        found.workers[0].agreement.interval.unwrap().high
+            < found.workers[3].agreement.estimate.unwrap()
+    );
 }

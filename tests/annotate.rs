@@ -1,4 +1,5 @@
-//! From annotations to a trained model: aggregate, agreement and split, in the library and as commands.
+//! From annotations to a trained model: aggregate, agreement and split, in the library and as
+//! commands.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -69,7 +70,10 @@ fn items_that_enough_qualified_workers_agree_on_are_kept() {
     assert_eq!(kept.samples, [cat.clone(), broke.clone()]);
     assert_eq!((kept.agreed, kept.disputed, kept.too_few, kept.items), (2, 1, 1, 4));
     let failed = &kept.failed[0];
-    assert_eq!((failed.worker.as_str(), failed.asked, failed.right, failed.answers), ("eve", 1, 0, 1));
+    assert_eq!(
+        (failed.worker.as_str(), failed.asked, failed.right, failed.answers),
+        ("eve", 1, 0, 1)
+    );
     let augmented = made(ANSWERS, &gold(), 3, true);
     let moving = sample(Value::SelfDirection, "moving out", Label::Unrelated);
     assert_eq!(augmented.samples, [cat, moving, broke]);
@@ -90,7 +94,8 @@ fn what_aggregation_says_in_every_format() {
 #[test]
 fn ties_and_not_sure_never_win() {
     let rows = |answers: &[&str]| {
-        let row = |(worker, answer): (usize, &&str)| format!("w{worker},moving out,POWER,{answer}\n");
+        let row =
+            |(worker, answer): (usize, &&str)| format!("w{worker},moving out,POWER,{answer}\n");
         let rows: String = answers.iter().enumerate().map(row).collect();
         made(&format!("worker,scenario,value,answer\n{rows}"), &Qualification::default(), 2, true)
     };
@@ -124,7 +129,10 @@ fn annotations_may_be_json_lines_with_the_texts_in_another_file() {
         .iter()
         .map(|row| (row.worker.as_str(), row.item.as_str(), row.scenario.as_str(), row.answer))
         .collect();
-    assert_eq!(told, [("7", "1", "one, two", Some(Label::Yes)), ("b", "2", "three", Some(Label::No))]);
+    assert_eq!(
+        told,
+        [("7", "1", "one, two", Some(Label::Yes)), ("b", "2", "three", Some(Label::No))]
+    );
 }
 
 #[test]
@@ -159,13 +167,17 @@ fn wrong_annotations_are_named_by_file_and_line() {
     }
     for (rows, says) in [
         ("item,value,answer\n1,POWER,not sure\n", "q.csv:2: \"not sure\" is no right answer"),
-        ("item,value,answer\n1,POWER,yes\n1,POWER,no\n", "q.csv:3: \"1\" has two right answers under POWER"),
+        (
+            "item,value,answer\n1,POWER,yes\n1,POWER,no\n",
+            "q.csv:3: \"1\" has two right answers under POWER",
+        ),
     ] {
         let error = Qualification::read(&write(folder.path(), "q.csv", rows)).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }
     let nobody =
-        Qualification::read(&write(folder.path(), "q.csv", "item,value,answer\n9,POWER,yes\n")).unwrap();
+        Qualification::read(&write(folder.path(), "q.csv", "item,value,answer\n9,POWER,yes\n"))
+            .unwrap();
     let error = sift(&read(head), &nobody, 0.7).unwrap_err();
     assert!(error.to_string().contains("no worker was asked any"), "{error}");
 }
@@ -273,11 +285,18 @@ fn what_a_split_says() {
         |(number, row): (usize, &Sample)| Sample { value: Value::ALL[number % 10], ..row.clone() };
     let again: Vec<Sample> = rows.iter().take(40).enumerate().map(under_another_value).collect();
     rows.extend(again);
-    insta::assert_snapshot!("partition_by_text", shown(&partition(&rows, shares(), true, 1).unwrap()));
-    insta::assert_snapshot!("partition_by_row", shown(&partition(&rows, shares(), false, 1).unwrap()));
+    insta::assert_snapshot!(
+        "partition_by_text",
+        shown(&partition(&rows, shares(), true, 1).unwrap())
+    );
+    insta::assert_snapshot!(
+        "partition_by_row",
+        shown(&partition(&rows, shares(), false, 1).unwrap())
+    );
 }
 
-/// Four workers answer 240 items, three of them well; two more fail the hidden items; some scenarios stand under two values.
+/// Four workers answer 240 items, three of them well; two more fail the hidden items; some
+/// scenarios stand under two values.
 fn annotate(folder: &Path) {
     let mut text = String::from("worker,item,value,answer\r\n");
     let mut items = String::from(
@@ -303,11 +322,17 @@ fn annotate(folder: &Path) {
     }
     for worker in 0..6 {
         let answer = if worker < 4 { "yes" } else { "unrelated" };
-        text += &format!("w{worker},gold-1,SECURITY,{answer}\r\nw{worker},gold-2,BENEVOLENCE,{answer}\r\n");
+        text += &format!(
+            "w{worker},gold-1,SECURITY,{answer}\r\nw{worker},gold-2,BENEVOLENCE,{answer}\r\n"
+        );
     }
     write(folder, "annotations.csv", text);
     write(folder, "items.csv", items);
-    write(folder, "gold.csv", "item,value,answer\r\ngold-1,SECURITY,yes\r\ngold-2,BENEVOLENCE,yes\r\n");
+    write(
+        folder,
+        "gold.csv",
+        "item,value,answer\r\ngold-1,SECURITY,yes\r\ngold-2,BENEVOLENCE,yes\r\n",
+    );
 }
 
 #[test]
@@ -322,7 +347,9 @@ fn annotations_become_a_dataset_splits_and_a_trained_model() {
         stdout(&output)
     };
     let with = ["--items", &items, "--qualification", &gold];
-    let of = |verb: &'static str, rest: &[&str]| run(&[&["data", verb, &answers][..], &with, rest].concat());
+    let of = |verb: &'static str, rest: &[&str]| {
+        run(&[&["data", verb, &answers][..], &with, rest].concat())
+    };
 
     let told = of("aggregate", &["-o", &path("made"), "--agree", "3"]);
     assert!(told.contains("workers who failed the qualification") && told.contains("w5"), "{told}");
@@ -352,8 +379,15 @@ fn annotations_become_a_dataset_splits_and_a_trained_model() {
     assert!(told.contains("accuracy"), "{told}");
     let again = valuenet(["data", "split", &path("made"), "-o", &path("data")]);
     assert_fails(&again, 2, &["is not empty", "-o"]);
-    let again =
-        valuenet(["data", "aggregate", &path("annotations.csv"), "--items", &items, "-o", &path("made")]);
+    let again = valuenet([
+        "data",
+        "aggregate",
+        &path("annotations.csv"),
+        "--items",
+        &items,
+        "-o",
+        &path("made"),
+    ]);
     assert_fails(&again, 2, &["is not empty", "-o"]);
 }
 
@@ -380,7 +414,11 @@ fn aggregate_and_split_name_what_is_wrong() {
         2,
         &["--qualification"],
     );
-    assert_fails(&valuenet(["data", "split", &bad, "-o", &path("o")]), 3, &["bad.csv:2: label \"2\""]);
+    assert_fails(
+        &valuenet(["data", "split", &bad, "-o", &path("o")]),
+        3,
+        &["bad.csv:2: label \"2\""],
+    );
     assert_fails(
         &valuenet(["data", "split", &bad, "-o", &path("o"), "--shares", "1,2,3"]),
         2,

@@ -24,14 +24,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "recipe",
         &[
-            "candle", "config", "data", "disk", "error", "eval", "hub", "model", "nn", "report", "run",
-            "train",
+            "candle", "config", "data", "disk", "error", "eval", "hub", "model", "nn", "report",
+            "run", "train",
         ],
     ),
 ];
 
-/// What several verbs of the command line share; every other file there is a verb, which no other verb uses.
-const SHARED_BY_VERBS: [&str; 7] = ["annotations", "error", "model", "output", "progress", "site", "texts"];
+/// What several verbs of the command line share; every other file there is a verb, which no other
+/// verb uses.
+const SHARED_BY_VERBS: [&str; 7] =
+    ["annotations", "error", "model", "output", "progress", "site", "texts"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -55,10 +57,15 @@ fn room(path: &Path) -> String {
 
 /// The rooms that a source file names after `crate::`, and `candle` if it uses candle.
 fn used(text: &str) -> BTreeSet<String> {
-    let code: String =
-        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let named = code.split("crate::").skip(1).map(|rest| {
-        rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect::<String>()
+        rest.chars()
+            .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
+            .collect::<String>()
     });
     let mut rooms: BTreeSet<String> = named.filter(|name| !name.is_empty()).collect();
     if code.contains("candle_core") || code.contains("candle_nn") {
@@ -75,9 +82,14 @@ fn no_room_uses_another_that_it_may_not() {
             continue;
         }
         let allowed = ALLOWED.iter().find(|(name, _)| *name == room);
-        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{room} has no place among the arrows"));
+        let (_, allowed) =
+            allowed.unwrap_or_else(|| panic!("{room} has no place among the arrows"));
         for other in used(&std::fs::read_to_string(&path).unwrap()) {
-            assert!(other == room || allowed.contains(&other.as_str()), "{} uses {other}", path.display());
+            assert!(
+                other == room || allowed.contains(&other.as_str()),
+                "{} uses {other}",
+                path.display()
+            );
         }
     }
 }

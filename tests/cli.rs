@@ -94,7 +94,8 @@ fn eval_says_the_same_as_its_file_in_every_format() {
         assert!(output.status.success() && stdout(&output).contains("unseen"), "{format}");
     }
     // Predictions rounded and counted by hand give the report's accuracy.
-    let predictions = std::fs::read_to_string(trained.path("run/eval/test.predictions.csv")).unwrap();
+    let predictions =
+        std::fs::read_to_string(trained.path("run/eval/test.predictions.csv")).unwrap();
     let mut reader = csv::Reader::from_reader(predictions.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let right = rows.iter().filter(|row| row[3] == row[5]).count();
@@ -122,7 +123,11 @@ fn eval_takes_other_data_and_other_checkpoints() {
         assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     }
     assert!(Path::new(&trained.path("run/eval/data.test.json")).is_file());
-    assert_eq!(std::fs::read(trained.path("run/eval/test.json")).unwrap(), own, "the run's own report stays");
+    assert_eq!(
+        std::fs::read(trained.path("run/eval/test.json")).unwrap(),
+        own,
+        "the run's own report stays"
+    );
     assert!(Path::new(&trained.path("run/eval/test.last.json")).is_file());
     let report = trained.path("report.json");
     assert!(valuenet(["eval", &run, "--format", "json", "-o", &report]).stdout.is_empty());
@@ -149,7 +154,11 @@ fn eval_says_when_the_runs_data_has_changed_or_gone() {
     );
     assert!(!stdout(&output).contains("unseen"));
     std::fs::remove_file(trained.path("data/test.csv")).unwrap();
-    assert_fails(&valuenet(["eval", &run]), 3, &["test.csv: the run's data is no longer there", "--data"]);
+    assert_fails(
+        &valuenet(["eval", &run]),
+        3,
+        &["test.csv: the run's data is no longer there", "--data"],
+    );
 }
 
 #[test]
@@ -172,16 +181,21 @@ fn infer_reads_stdin_files_and_columns() {
     assert_eq!(utilities.keys().next().unwrap(), "SECURITY");
     assert!(utilities.len() == 10 && utilities.values().all(|x| x.as_f64().unwrap().abs() <= 1.0));
 
-    let file =
-        write(trained.folder.path(), "texts.txt", "helping a friend\n\nhurting Ann\n").display().to_string();
+    let file = write(trained.folder.path(), "texts.txt", "helping a friend\n\nhurting Ann\n")
+        .display()
+        .to_string();
     assert_eq!(stdout(&valuenet(["infer", &run, &file])), piped);
-    let table = write(trained.folder.path(), "t.csv", "id,body\n1,helping a friend\n2,\n3,hurting Ann\n");
+    let table =
+        write(trained.folder.path(), "t.csv", "id,body\n1,helping a friend\n2,\n3,hurting Ann\n");
     let table = table.display().to_string();
     assert_eq!(stdout(&valuenet(["infer", &run, &table, "--column", "body"])), piped);
     let output = trained.path("vectors.npy");
     assert!(valuenet(["infer", &run, &file, "--format", "npy", "-o", &output]).status.success());
     assert_eq!(candle_core::Tensor::read_npy(&output).unwrap().dims(), [3, 10]);
-    assert_eq!(valuenet(["infer", &run, &file, "--format", "npy"]).stdout, std::fs::read(&output).unwrap());
+    assert_eq!(
+        valuenet(["infer", &run, &file, "--format", "npy"]).stdout,
+        std::fs::read(&output).unwrap()
+    );
     let folder = trained.path("run/checkpoints/best");
     assert_eq!(stdout(&valuenet(["infer", &folder, &file])), piped);
 }
@@ -211,8 +225,14 @@ fn a_run_is_neither_overwritten_nor_deleted() {
     let before = std::fs::read(trained.path("run/checkpoints/best/model.safetensors")).unwrap();
     let output = trained.train(&["--overwrite", "--seed", "7"]);
     assert!(output.status.success() && stderr(&output).contains("run.1"), "{}", stderr(&output));
-    assert_eq!(std::fs::read(trained.path("run.1/checkpoints/best/model.safetensors")).unwrap(), before);
-    assert_ne!(std::fs::read(trained.path("run/checkpoints/best/model.safetensors")).unwrap(), before);
+    assert_eq!(
+        std::fs::read(trained.path("run.1/checkpoints/best/model.safetensors")).unwrap(),
+        before
+    );
+    assert_ne!(
+        std::fs::read(trained.path("run/checkpoints/best/model.safetensors")).unwrap(),
+        before
+    );
     assert_eq!(trained.json("run/run.json")["config"]["train"]["seed"], 7);
 }
 
@@ -221,13 +241,17 @@ fn a_stopped_and_resumed_run_is_the_uninterrupted_one() {
     let trained = Trained::new();
     let (config, other) = (trained.path("config.toml"), trained.path("other"));
     let paused = valuenet(["train", &config, "-o", &other, "--stop-after", "7"]);
-    assert!(paused.status.success() && stderr(&paused).contains("stopped after step 7; --resume goes on"));
+    assert!(
+        paused.status.success()
+            && stderr(&paused).contains("stopped after step 7; --resume goes on")
+    );
     assert!(paused.stdout.is_empty(), "a run that is not over is not reported");
     assert_eq!(trained.json("other/run.json")["outcome"], "paused");
     let resumed = valuenet(["train", &config, "-o", &other, "--resume"]);
     assert!(resumed.status.success(), "{}", stderr(&resumed));
     for name in ["best/model.safetensors", "last/model.safetensors", "last/optimizer.safetensors"] {
-        let read = |run: &str| std::fs::read(trained.path(&format!("{run}/checkpoints/{name}"))).unwrap();
+        let read =
+            |run: &str| std::fs::read(trained.path(&format!("{run}/checkpoints/{name}"))).unwrap();
         assert!(read("run") == read("other"), "{name}");
     }
     let rows = |run: &str| {
@@ -252,7 +276,9 @@ fn a_run_in_bfloat16_resumes_exactly_and_says_what_it_is() {
         (trained.path("config.toml"), trained.path("whole"), trained.path("halves"));
     let train = |run: &str, more: &[&str]| {
         let output = valuenet(
-            ["train", &config, "-o", run, "--dtype", "bf16"].into_iter().chain(more.iter().copied()),
+            ["train", &config, "-o", run, "--dtype", "bf16"]
+                .into_iter()
+                .chain(more.iter().copied()),
         );
         assert!(output.status.success(), "{}", stderr(&output));
     };
@@ -298,7 +324,11 @@ fn resume_refuses_what_has_changed_and_names_it() {
     assert_fails(&trained.train(&["--resume"]), 2, &["train.csv is not the file it was"]);
     let config = trained.path("config.toml");
     let missing = trained.path("none");
-    assert_fails(&valuenet(["train", &config, "-o", &missing, "--resume"]), 1, &["there is no run here"]);
+    assert_fails(
+        &valuenet(["train", &config, "-o", &missing, "--resume"]),
+        1,
+        &["there is no run here"],
+    );
 }
 
 #[test]
@@ -314,13 +344,18 @@ fn a_setting_with_all_its_digits_is_still_the_same_on_resume() {
 fn infer_refuses_a_table_whose_rows_are_not_what_its_header_says() {
     let trained = Trained::new();
     let run = trained.path("run");
-    let table = write(trained.folder.path(), "t.csv", "id,body\n1,\"helping a friend\n2,hurting Ann\n");
+    let table =
+        write(trained.folder.path(), "t.csv", "id,body\n1,\"helping a friend\n2,hurting Ann\n");
     let table = table.display().to_string();
     for verb in ["infer", "profile", "circle"] {
         let refused = valuenet([verb, &run, &table, "--column", "body"]);
         assert_fails(&refused, 3, &["t.csv:2: a quote is opened here and never closed", "help: "]);
     }
-    assert_fails(&valuenet(["infer", &run, &table, "--column", "text"]), 3, &["(columns: id, body)"]);
+    assert_fails(
+        &valuenet(["infer", &run, &table, "--column", "text"]),
+        3,
+        &["(columns: id, body)"],
+    );
 }
 
 #[test]
@@ -331,8 +366,11 @@ fn an_output_that_cannot_be_written_is_refused_before_the_work() {
     let here = folder.path().display().to_string();
     // There is no such run: what is said first is what was looked at first.
     for output in [&nowhere, &here] {
-        for verb in [vec!["infer", "no/run", &texts], vec!["eval", "no/run"], vec!["compare", "no/a", "no/b"]]
-        {
+        for verb in [
+            vec!["infer", "no/run", &texts],
+            vec!["eval", "no/run"],
+            vec!["compare", "no/a", "no/b"],
+        ] {
             let refused = valuenet(verb.iter().copied().chain(["-o", output]));
             assert_fails(&refused, 1, &[output, "cannot write it"]);
         }
@@ -431,7 +469,11 @@ fn bad_input_is_named_with_a_hint_and_an_exit_code() {
         &["ann/none is not on this machine", "config.json"],
     );
     assert_fails(&train(&["--set", "model.base=./none"]), 1, &["./none: no such folder"]);
-    assert_fails(&train(&["--set", "model.scratch.heads=3"]), 2, &["model.scratch", "cannot be shared"]);
+    assert_fails(
+        &train(&["--set", "model.scratch.heads=3"]),
+        2,
+        &["model.scratch", "cannot be shared"],
+    );
     assert_fails(&train(&["--no-such-flag"]), 2, &["--no-such-flag"]);
     assert_fails(
         &train(&["--set", "train.dtype=fp16"]),
@@ -460,7 +502,8 @@ fn asking_a_cpu_build_for_cuda_names_the_feature() {
 fn infer_names_the_line_that_is_not_utf8_and_keeps_what_came_before() {
     let trained = Trained::new();
     let run = trained.path("run");
-    let texts = write(trained.folder.path(), "texts.txt", b"helping\ncaf\xe9\n").display().to_string();
+    let texts =
+        write(trained.folder.path(), "texts.txt", b"helping\ncaf\xe9\n").display().to_string();
     let output = valuenet(["infer", &run, &texts]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("texts.txt:2: the byte 0xe9 is not UTF-8"));
@@ -491,7 +534,8 @@ mod unix {
     #[test]
     fn results_that_cannot_be_written_are_an_error() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = program().args(["data", "stats", "data/sample"]).stdout(full).output().unwrap();
+        let output =
+            program().args(["data", "stats", "data/sample"]).stdout(full).output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         assert!(stderr(&output).contains("No space left on device"), "{}", stderr(&output));
     }
@@ -500,8 +544,16 @@ mod unix {
     fn an_output_that_cannot_be_made_is_an_error() {
         let trained = Trained::new();
         let (config, below) = (trained.path("config.toml"), trained.path("config.toml/run"));
-        assert_fails(&valuenet(["train", &config, "-o", &below]), 1, &["config.toml/run: cannot create it"]);
-        assert_fails(&valuenet(["train", &config, "-o", &config]), 2, &["is a file, not a directory"]);
+        assert_fails(
+            &valuenet(["train", &config, "-o", &below]),
+            1,
+            &["config.toml/run: cannot create it"],
+        );
+        assert_fails(
+            &valuenet(["train", &config, "-o", &config]),
+            2,
+            &["is a file, not a directory"],
+        );
         let run = trained.path("run");
         let texts = trained.path("config.toml");
         assert_fails(&valuenet(["infer", &run, &texts, "-o", &below]), 1, &["cannot write it"]);
@@ -546,15 +598,21 @@ mod unix {
     }
 
     fn send(signal: &str, child: &std::process::Child) {
-        let done =
-            std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let done = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(done.success());
     }
 
     fn wait_for(path: &Path) {
         let begun = Instant::now();
         while !path.exists() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{} does not appear", path.display());
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{} does not appear",
+                path.display()
+            );
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -577,7 +635,8 @@ mod unix {
             assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
             assert!(stderr(&output).contains("--resume goes on"), "{}", stderr(&output));
         }
-        let state = read_json(&Path::new(&run).join("checkpoints/last/trainer_state.json")).unwrap();
+        let state =
+            read_json(&Path::new(&run).join("checkpoints/last/trainer_state.json")).unwrap();
         assert!(state["step"].as_u64().unwrap() > 0);
     }
 
@@ -611,7 +670,11 @@ mod unix {
             std::thread::sleep(Duration::from_millis(30 + 17 * round));
             child.kill().unwrap();
             let output = child.wait_with_output().unwrap();
-            assert!(output.status.code().is_none() || output.status.success(), "{}", stderr(&output));
+            assert!(
+                output.status.code().is_none() || output.status.success(),
+                "{}",
+                stderr(&output)
+            );
             let output = valuenet(["infer", &run, &texts, "--checkpoint", "last"]);
             assert!(output.status.success(), "round {round}: {}", stderr(&output));
         }
@@ -647,7 +710,9 @@ fn reproduce_goes_on_after_a_failure_and_computes_nothing_twice() {
     assert_eq!(err.matches("./none: no such folder").count(), 2, "{err}");
     let out = stdout(&output);
     assert!(
-        out.contains("Table 2, data") && out.contains("fastText ×2") && out.contains("from scratch ×2"),
+        out.contains("Table 2, data")
+            && out.contains("fastText ×2")
+            && out.contains("from scratch ×2"),
         "{out}"
     );
     let json = read_json(&Path::new(&runs).join("tables.json")).unwrap();
@@ -666,8 +731,8 @@ fn reproduce_goes_on_after_a_failure_and_computes_nothing_twice() {
     assert_eq!(std::fs::read(&report).unwrap(), before);
     assert_eq!(stdout(&again), out);
 
-    // A run that a kill left without an outcome goes on; one it left without a checkpoint begins anew, and
-    // the old one is kept.
+    // A run that a kill left without an outcome goes on; one it left without a checkpoint begins
+    // anew, and the old one is kept.
     let seed = Path::new(&runs).join("data/scratch/seed-1");
     let unfinished = |seed: &Path| {
         let mut record = read_json(&seed.join("run.json")).unwrap();
@@ -695,7 +760,11 @@ fn reproduce_goes_on_after_a_failure_and_computes_nothing_twice() {
         stderr(&other)
     );
     assert_fails(&reproduce(&["--rows", "gpt"]), 2, &["invalid value 'gpt'", "distilbert"]);
-    assert_fails(&reproduce(&["--versions", "original"]), 3, &["there is no version original here"]);
+    assert_fails(
+        &reproduce(&["--versions", "original"]),
+        3,
+        &["there is no version original here"],
+    );
 }
 
 #[test]
@@ -704,15 +773,24 @@ fn a_linear_model_is_trained_evaluated_and_used_like_any_other() {
     let data = dataset(folder.path()).display().to_string();
     let run = folder.path().join("run").display().to_string();
     let set = format!("data.dir={data}");
-    let output =
-        valuenet(["train", "configs/linear.toml", "-o", &run, "--set", &set, "--set", "train.epochs=30"]);
+    let output = valuenet([
+        "train",
+        "configs/linear.toml",
+        "-o",
+        &run,
+        "--set",
+        &set,
+        "--set",
+        "train.epochs=30",
+    ]);
     assert!(output.status.success(), "{}", stderr(&output));
     let report = valuenet(["eval", &run, "--format", "json"]);
     let report: Json = serde_json::from_str(&stdout(&report)).unwrap();
     assert_eq!(report["class_rule"], "the most probable class; the utility is p(+1) - p(-1)");
     assert!(report["slices"][0]["accuracy"].as_f64().unwrap() > 0.9, "{report}");
-    let texts =
-        write(folder.path(), "texts.txt", "helping a friend\nhurting a friend\n").display().to_string();
+    let texts = write(folder.path(), "texts.txt", "helping a friend\nhurting a friend\n")
+        .display()
+        .to_string();
     let vectors = stdout(&valuenet(["infer", &run, &texts, "--format", "csv"]));
     let power = |line: &str| line.split(',').nth(2).unwrap().parse::<f64>().unwrap();
     let lines: Vec<&str> = vectors.lines().collect();
@@ -731,7 +809,11 @@ fn compare_reads_the_predictions_of_runs_and_refuses_other_rows() {
     let (a, b) = (one.path("run"), other.path("run"));
     let output = valuenet(["compare", &a, &b]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains("accuracy: no difference beyond chance"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("accuracy: no difference beyond chance"),
+        "{}",
+        stdout(&output)
+    );
     let json = valuenet(["compare", &a, &b, &b, "--format", "json", "--bootstrap", "100"]);
     assert_eq!(stdout(&json).matches("\"mcnemar\"").count() % 2, 0);
     assert_fails(
@@ -752,10 +834,19 @@ fn compare_reads_the_predictions_of_runs_and_refuses_other_rows() {
         3,
         &["shorter.csv: these are not predictions for the rows of"],
     );
-    let damaged =
-        write(one.folder.path(), "damaged.csv", text.replacen(",POWER,", ",POWR,", 1)).display().to_string();
-    assert_fails(&valuenet(["compare", &a, &damaged]), 3, &["damaged.csv:", "this is no prediction"]);
-    assert_fails(&valuenet(["compare", &a, "Cargo.toml"]), 3, &["Cargo.toml: these are no predictions"]);
+    let damaged = write(one.folder.path(), "damaged.csv", text.replacen(",POWER,", ",POWR,", 1))
+        .display()
+        .to_string();
+    assert_fails(
+        &valuenet(["compare", &a, &damaged]),
+        3,
+        &["damaged.csv:", "this is no prediction"],
+    );
+    assert_fails(
+        &valuenet(["compare", &a, "Cargo.toml"]),
+        3,
+        &["Cargo.toml: these are no predictions"],
+    );
 }
 
 #[test]
@@ -773,7 +864,9 @@ fn several_seeds_make_a_run_each_and_a_mean() {
         assert_eq!(std::fs::read_dir(run.join("tensorboard")).unwrap().count(), 1);
         let card = std::fs::read_to_string(run.join("checkpoints/best/README.md")).unwrap();
         assert!(
-            card.starts_with("---\n") && card.contains("| all | 10 |") && card.contains("## Ethics"),
+            card.starts_with("---\n")
+                && card.contains("| all | 10 |")
+                && card.contains("## Ethics"),
             "{card}"
         );
     }
@@ -783,7 +876,8 @@ fn several_seeds_make_a_run_each_and_a_mean() {
     assert!(last.status.success(), "{}", stderr(&last));
     assert!(Path::new(&runs).join("seed-2/eval/test.last.json").is_file());
     let stopped = folder.path().join("stopped").display().to_string();
-    let paused = valuenet(["train", &config, "-o", &stopped, "--seeds", "1,2", "--stop-after", "2"]);
+    let paused =
+        valuenet(["train", &config, "-o", &stopped, "--seeds", "1,2", "--stop-after", "2"]);
     assert!(paused.status.success(), "{}", stderr(&paused));
     assert!(Path::new(&stopped).join("seed-2/run.json").is_file());
     let page = folder.path().join("report.html");
@@ -809,8 +903,13 @@ fn seeds_on_several_devices_at_a_time_give_the_runs_they_give_one_by_one() {
         let fixed = ["train", &config, "-o", &runs, "--seeds", "1,2,3"];
         let output = valuenet(fixed.iter().chain(devices));
         assert!(output.status.success(), "{}", stderr(&output));
-        let weights = |seed| Path::new(&runs).join(format!("seed-{seed}/checkpoints/last/model.safetensors"));
-        (stdout(&output), stderr(&output), [1, 2, 3].map(|seed| std::fs::read(weights(seed)).unwrap()))
+        let weights =
+            |seed| Path::new(&runs).join(format!("seed-{seed}/checkpoints/last/model.safetensors"));
+        (
+            stdout(&output),
+            stderr(&output),
+            [1, 2, 3].map(|seed| std::fs::read(weights(seed)).unwrap()),
+        )
     };
     let (table, _, weights) = train("together", &["--devices", "cpu,cpu"]);
     let (expected, said, one_by_one) = train("one-by-one", &[]);
@@ -818,7 +917,8 @@ fn seeds_on_several_devices_at_a_time_give_the_runs_they_give_one_by_one() {
     assert_eq!(table.replace("together", "one-by-one"), expected);
     assert!(said.contains("── seed 3"), "{said}");
     let other = folder.path().join("other").display().to_string();
-    let unknown = valuenet(["train", &config, "-o", &other, "--seeds", "1,2", "--devices", "cpu,tpu"]);
+    let unknown =
+        valuenet(["train", &config, "-o", &other, "--seeds", "1,2", "--devices", "cpu,tpu"]);
     assert_fails(&unknown, 2, &["\"tpu\" is no device"]);
     assert!(!Path::new(&other).exists(), "nothing was begun");
     assert_fails(&valuenet(["train", &config, "--devices", "cpu,cpu"]), 2, &["--seeds"]);
@@ -827,7 +927,11 @@ fn seeds_on_several_devices_at_a_time_give_the_runs_they_give_one_by_one() {
 #[test]
 #[cfg(not(feature = "serve"))]
 fn a_build_without_the_service_names_its_feature() {
-    assert_fails(&valuenet(["serve", "runs/x", "--port", "0"]), 2, &["has no service", "--features serve"]);
+    assert_fails(
+        &valuenet(["serve", "runs/x", "--port", "0"]),
+        2,
+        &["has no service", "--features serve"],
+    );
 }
 
 #[test]
@@ -835,7 +939,8 @@ fn speakers_circles_radars_and_thresholds() {
     let trained = Trained::new();
     let (run, svg) = (trained.path("run"), trained.path("radar.svg"));
     let said: String = samples(6).iter().map(|sample| format!("{}\n", sample.scenario)).collect();
-    let texts = write(trained.folder.path(), "texts.txt", format!("{said}\n")).display().to_string();
+    let texts =
+        write(trained.folder.path(), "texts.txt", format!("{said}\n")).display().to_string();
     let profile = valuenet(["profile", &run, &texts, "--radar", &svg]);
     assert!(stdout(&profile).starts_with("value profile of 6 texts"), "{}", stderr(&profile));
     assert!(std::fs::read_to_string(&svg).unwrap().contains("evenodd"), "the interval is drawn");
@@ -865,6 +970,9 @@ fn speakers_circles_radars_and_thresholds() {
 fn env_says_what_there_is() {
     let output = stdout(&valuenet(["env", "--threads", "2"]));
     for line in ["valuenet ", "features: ", "device: ", "CPU threads: 2", "bfloat16 on the CPU: "] {
-        assert!(output.lines().any(|other| other.starts_with(line)), "{line} is missing in {output}");
+        assert!(
+            output.lines().any(|other| other.starts_with(line)),
+            "{line} is missing in {output}"
+        );
     }
 }

@@ -67,7 +67,9 @@ fn a_value_that_cannot_be_meant_is_named_by_its_key() {
         let error = read("", &[set]).unwrap_err().to_string();
         assert!(error.contains(expected), "{set}: {error}");
     }
-    assert!(read("", &["train.epochs"]).unwrap_err().to_string().contains("key=value was expected"));
+    assert!(
+        read("", &["train.epochs"]).unwrap_err().to_string().contains("key=value was expected")
+    );
     assert!(read("", &["train.seed.x=1"]).is_err());
 }
 

@@ -7,7 +7,9 @@ use valuenet::data::convert::{LineEnd, Shape, convert};
 use valuenet::data::{Part, Sample, Split, Table};
 use valuenet::value::{Label, Value};
 
-use crate::support::{assert_fails, csv, dataset, folder, samples, stderr, stdout, valuenet, write};
+use crate::support::{
+    assert_fails, csv, dataset, folder, samples, stderr, stdout, valuenet, write,
+};
 
 fn to(from: &Path, to: PathBuf, shape: Option<Shape>) -> PathBuf {
     convert(from, &to, shape, LineEnd::Lf).unwrap();
@@ -18,7 +20,8 @@ fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }
 
-/// A published file in miniature: CRLF, quotes, commas, non-ASCII letters, blanks at both ends, tags in the text, line ends.
+/// A published file in miniature: CRLF, quotes, commas, non-ASCII letters, blanks at both ends,
+/// tags in the text, line ends.
 const STRANGE: &str = "scenario,label\r\n\
     \"[SELF-DIRECTION] painting my door, twice\",1\r\n\
     \"[POWER] saying \"\"no\"\" [sic]\",-1\r\n\
@@ -94,7 +97,12 @@ fn a_folder_of_splits_is_a_dataset_in_every_shape() {
     for shape in [Shape::Tagged, Shape::Columns, Shape::Jsonl, Shape::Parquet] {
         let there = to(&data, folder.path().join(shape.name()), Some(shape));
         let read = Part::read_all(&there).unwrap();
-        assert_eq!(read.iter().map(Part::label_counts).collect::<Vec<_>>(), labels, "{}", shape.name());
+        assert_eq!(
+            read.iter().map(Part::label_counts).collect::<Vec<_>>(),
+            labels,
+            "{}",
+            shape.name()
+        );
         let back = to(&there, folder.path().join(format!("{}-back", shape.name())), None);
         for split in Split::ALL {
             let name = format!("{split}.csv");
@@ -103,13 +111,15 @@ fn a_folder_of_splits_is_a_dataset_in_every_shape() {
     }
     let version = folder.path().join("version");
     let train = samples(6);
-    valuenet::data::write::with_train_split(&version, &folder.path().join("jsonl"), train.iter()).unwrap();
+    valuenet::data::write::with_train_split(&version, &folder.path().join("jsonl"), train.iter())
+        .unwrap();
     assert_eq!(Split::Test.read(&version).unwrap().rows.len(), 10);
 }
 
 #[test]
 fn a_parquet_file_of_pandas_is_read() {
-    // pandas.DataFrame({"scenario": [...], "label": [1, -1, 0], "note": ["a", None, "c"]}).to_parquet(...)
+    // pandas.DataFrame({"scenario": [...], "label": [1, -1, 0], "note": ["a", None,
+    // "c"]}).to_parquet(...)
     let path = Path::new("tests/fixtures/pandas.parquet");
     let rows: Vec<Sample> =
         Table::read_strict(path).unwrap().rows.into_iter().map(|row| row.sample).collect();
@@ -135,9 +145,15 @@ fn a_wrong_line_of_json_is_named() {
     for (line, says) in [
         ("{\"scenario\": \"[POWER] y\", \"label\": 3}", "a.jsonl:2: label \"3\" is not -1, 0 or 1"),
         ("{\"scenario\": \"[POWER] y\"}", "a.jsonl:2: the label is empty"),
-        ("{\"scenario\": [\"y\"], \"label\": 1}", "a.jsonl:2: \"scenario\" is neither a text nor a number"),
+        (
+            "{\"scenario\": [\"y\"], \"label\": 1}",
+            "a.jsonl:2: \"scenario\" is neither a text nor a number",
+        ),
         ("[1]", "a.jsonl:2: the line is not a JSON object"),
-        ("{\"scenario\": ", "a.jsonl:2: the line is not JSON: EOF while parsing a value at column 13"),
+        (
+            "{\"scenario\": ",
+            "a.jsonl:2: the line is not JSON: EOF while parsing a value at column 13",
+        ),
     ] {
         let path = write(folder.path(), "a.jsonl", format!("{good}{line}\n"));
         let error = Table::read_strict(&path).unwrap_err().to_string();
@@ -145,7 +161,10 @@ fn a_wrong_line_of_json_is_named() {
     }
     let path = write(folder.path(), "a.parquet", "no parquet");
     let error = Table::read_strict(&path).unwrap_err();
-    assert!(error.to_string().contains("cannot read it as Parquet") && error.advice().is_some(), "{error}");
+    assert!(
+        error.to_string().contains("cannot read it as Parquet") && error.advice().is_some(),
+        "{error}"
+    );
 }
 
 #[test]
@@ -158,7 +177,10 @@ fn what_does_not_fit_a_shape_is_refused() {
         (vec![&data[..], "-o", &path("all.jsonl")], "has 3 splits, and a file one"),
         (vec![&data, "-o", &path("values"), "--to", "per-value"], "has splits"),
         (vec![&one, "-o", &path("folder")], "has no splits that could make a folder"),
-        (vec![&one, "-o", &path("a.jsonl"), "--to", "columns"], "a.jsonl is no name for the shape columns"),
+        (
+            vec![&one, "-o", &path("a.jsonl"), "--to", "columns"],
+            "a.jsonl is no name for the shape columns",
+        ),
         (vec![&one, "-o", &path("POWER.csv")], "would be read as rows of POWER alone"),
         (vec![&data, "-o", &data], "is not empty"),
     ] {

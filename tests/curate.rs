@@ -1,4 +1,5 @@
-//! Curating scenarios: near-duplicates, files of every shape, what is written. `keywords` has how keywords are found.
+//! Curating scenarios: near-duplicates, files of every shape, what is written. `keywords` has how
+//! keywords are found.
 
 use std::path::Path;
 
@@ -17,7 +18,11 @@ fn settings() -> Settings {
 }
 
 /// What is kept of a file of this name and contents with our own lists, and the summary.
-fn curate(name: &str, contents: impl AsRef<[u8]>, settings: Settings) -> Result<(Vec<Found>, Summary)> {
+fn curate(
+    name: &str,
+    contents: impl AsRef<[u8]>,
+    settings: Settings,
+) -> Result<(Vec<Found>, Summary)> {
     let keywords = Keywords::of(&Choice::Extended)?;
     let mut curation = Curation::new(&keywords, settings);
     let mut kept = Vec::new();
@@ -59,8 +64,10 @@ fn the_same_words_and_near_ones_are_dropped_after_the_first() {
 #[test]
 fn every_shape_of_file_gives_the_same_scenarios() {
     let expected = [(2, "I helped, twice"), (3, "the \"church\"\nchoir"), (5, "my family")];
-    let table = "id,situation\n1,\"I helped, twice\"\n2,\"the \"\"church\"\"\nchoir\"\n3,my family\n4,\n";
-    let tabs = "id\tsituation\n1\tI helped, twice\n2\t\"the \"\"church\"\"\nchoir\"\n3\tmy family\n";
+    let table =
+        "id,situation\n1,\"I helped, twice\"\n2,\"the \"\"church\"\"\nchoir\"\n3,my family\n4,\n";
+    let tabs =
+        "id\tsituation\n1\tI helped, twice\n2\t\"the \"\"church\"\"\nchoir\"\n3\tmy family\n";
     for (name, contents) in [
         ("a.csv", table.to_string()),
         ("crlf.csv", table.replace('\n', "\r\n").replace("\"\r\nchoir", "\"\nchoir")),
@@ -68,10 +75,12 @@ fn every_shape_of_file_gives_the_same_scenarios() {
         ("a.tsv", tabs.to_string()),
     ] {
         let kept = curate(name, contents, settings()).unwrap().0;
-        let kept: Vec<(u64, &str)> = kept.iter().map(|found| (found.line, found.scenario.as_str())).collect();
+        let kept: Vec<(u64, &str)> =
+            kept.iter().map(|found| (found.line, found.scenario.as_str())).collect();
         assert_eq!(kept, expected, "{name}");
     }
-    let json = "{\"text\": \"I helped, twice\"}\n\n{\"text\": null}\n{\"text\":\"my family\", \"n\": 3}\n";
+    let json =
+        "{\"text\": \"I helped, twice\"}\n\n{\"text\": null}\n{\"text\":\"my family\", \"n\": 3}\n";
     let kept = curate("a.jsonl", json, settings()).unwrap().0;
     assert_eq!(kept.iter().map(|found| found.line).collect::<Vec<_>>(), [1, 4]);
     let chosen = Settings { column: Some("body".into()), shape: Some(Shape::Jsonl), ..settings() };
@@ -90,7 +99,11 @@ fn a_bad_record_is_named_by_file_and_line() {
             "a.csv:1: there is no column \"scenario\" or \"situation\" or \"text\"",
         ),
         ("a.csv", "id,text\n1,x\n2\n".into(), "a.csv:3: 1 cells, but the header has 2"),
-        ("a.csv", "id,text\n1,x\n2,\"y\n3,z\n".into(), "a.csv:3: a quote is opened here and never closed"),
+        (
+            "a.csv",
+            "id,text\n1,x\n2,\"y\n3,z\n".into(),
+            "a.csv:3: a quote is opened here and never closed",
+        ),
         ("a.csv", "id,text\n1,\"x\" y\n".into(), "a.csv:2: text after the closing quote"),
         ("a.jsonl", "{\"text\": \"x\"}\n{\"text\"\n".into(), "a.jsonl:2: not a JSON object"),
         ("a.jsonl", "\n{\"body\": \"x\"}\n".into(), "a.jsonl:2: there is no key \"scenario\" or"),
@@ -112,8 +125,7 @@ fn a_bad_record_is_named_by_file_and_line() {
 
 #[test]
 fn rows_that_know_their_value_are_counted_under_it() {
-    let power =
-        ",uid,scenario,label\n0,1,counting my money,1\n1,2,counting beans,0\n2,3,Counting my money,0\n";
+    let power = ",uid,scenario,label\n0,1,counting my money,1\n1,2,counting beans,0\n2,3,Counting my money,0\n";
     let (kept, summary) = curate("POWER.csv", power, settings()).unwrap();
     let own = summary.own[Value::Power.index()];
     assert_eq!((kept.len(), summary.same, own.rows, own.found), (1, 1, 3, [2, 0, 0]));
@@ -147,7 +159,8 @@ fn rows_and_summary_are_written_as_a_user_reads_them() {
     ] {
         let keywords = Keywords::of(&choice).unwrap();
         let mut curation = Curation::new(&keywords, settings());
-        let mut writer = CuratedWriter::new(format, Detail { file, all_keywords }, &keywords, Vec::new());
+        let mut writer =
+            CuratedWriter::new(format, Detail { file, all_keywords }, &keywords, Vec::new());
         let path = Path::new("train.csv");
         curation.file(path, SAMPLE.as_bytes(), &mut |found, _| writer.write(path, found)).unwrap();
         shown += &String::from_utf8(writer.finish().unwrap()).unwrap();
@@ -171,8 +184,9 @@ fn the_program_writes_the_same_bytes_with_any_number_of_threads() {
     };
     let lines: String = (0..60_000).map(|number| line(number) + "\n").collect();
     let texts = write(folder.path(), "texts.txt", lines).display().to_string();
-    let run =
-        |threads: &str| valuenet(["data", "curate", &texts, "--keywords", "extended", "--threads", threads]);
+    let run = |threads: &str| {
+        valuenet(["data", "curate", &texts, "--keywords", "extended", "--threads", threads])
+    };
     let (one, two, three) = (run("1"), run("2"), run("3"));
     assert!(one.status.success(), "{}", stderr(&one));
     assert!(one.stdout == two.stdout && one.stdout == three.stdout);
@@ -194,8 +208,13 @@ fn the_program_writes_a_file_whole_or_not_at_all() {
     assert!(output.status.success() && stdout(&output).contains("scenarios kept under each value"));
     let rows = std::fs::read_to_string(path("rows.csv")).unwrap();
     assert_eq!(rows, "scenario,value,keyword,source,line\nmy family,SECURITY,family,original,1\n");
-    let bad = valuenet(["data", "curate", &path("good.txt"), &path("bad.txt"), "-o", &path("rows.csv")]);
-    assert_fails(&bad, 3, &["bad.txt:2: the byte 0xe9 is not UTF-8", "save it as UTF-8", "was not written"]);
+    let bad =
+        valuenet(["data", "curate", &path("good.txt"), &path("bad.txt"), "-o", &path("rows.csv")]);
+    assert_fails(
+        &bad,
+        3,
+        &["bad.txt:2: the byte 0xe9 is not UTF-8", "save it as UTF-8", "was not written"],
+    );
     assert_eq!(std::fs::read_to_string(path("rows.csv")).unwrap(), rows);
     for similarity in ["0", "1.1", "NaN", "x"] {
         let refused = valuenet(["data", "curate", &path("good.txt"), "--similarity", similarity]);
@@ -208,13 +227,14 @@ fn the_program_writes_a_file_whole_or_not_at_all() {
 fn a_failure_to_write_ends_the_curation() {
     let keywords = Keywords::of(&Choice::default()).unwrap();
     let mut curation = Curation::new(&keywords, settings());
-    let stopped =
-        curation.file(Path::new("t"), "my family".as_bytes(), &mut |_, _| Err(Error::failure("full")));
+    let stopped = curation
+        .file(Path::new("t"), "my family".as_bytes(), &mut |_, _| Err(Error::failure("full")));
     assert_eq!(stopped.unwrap_err().to_string(), "full");
 }
 
 /// Words to make scenarios of; the first is a keyword.
-const WORDS: [&str; 8] = ["family", "stone", "walk", "seven", "across", "bridge", "yellow", "evening"];
+const WORDS: [&str; 8] =
+    ["family", "stone", "walk", "seven", "across", "bridge", "yellow", "evening"];
 
 fn scenario(length: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(0usize..WORDS.len(), length).prop_map(|words| {

@@ -70,7 +70,12 @@ fn a_missing_file_is_named() {
         let error = open_error(folder.path());
         assert!(error.contains(&format!("there is no {name}")), "{error}");
     }
-    assert!(ValueModel::open(Path::new("no/such"), &CPU).unwrap_err().to_string().contains("no such folder"));
+    assert!(
+        ValueModel::open(Path::new("no/such"), &CPU)
+            .unwrap_err()
+            .to_string()
+            .contains("no such folder")
+    );
 }
 
 #[test]
@@ -80,7 +85,11 @@ fn truncated_weights_are_an_error_at_any_length() {
     let whole = std::fs::read(&path).unwrap();
     for length in [0, 4, 8, 100, whole.len() / 2, whole.len() - 1] {
         std::fs::write(&path, &whole[..length]).unwrap();
-        assert_eq!(open_error(folder.path()), "model.safetensors: the weights cannot be read", "{length}");
+        assert_eq!(
+            open_error(folder.path()),
+            "model.safetensors: the weights cannot be read",
+            "{length}"
+        );
     }
 }
 
@@ -88,8 +97,16 @@ fn truncated_weights_are_an_error_at_any_length() {
 fn a_configuration_that_does_not_fit_the_weights_is_an_error() {
     let table = [
         ("hidden_size", json!(32), "has the shape"),
-        ("num_hidden_layers", json!(2), "tensor bert.encoder.layer.1.attention.self.query.weight is missing"),
-        ("num_attention_heads", json!(3), "hidden_size 16 cannot be shared by num_attention_heads 3"),
+        (
+            "num_hidden_layers",
+            json!(2),
+            "tensor bert.encoder.layer.1.attention.self.query.weight is missing",
+        ),
+        (
+            "num_attention_heads",
+            json!(3),
+            "hidden_size 16 cannot be shared by num_attention_heads 3",
+        ),
         ("num_attention_heads", json!(0), "cannot be shared"),
         ("vocab_size", json!(7), "has the shape"),
         ("hidden_act", json!("sine"), "hidden_act \"sine\" is not known"),
@@ -119,7 +136,8 @@ fn a_configuration_of_another_kind_is_an_error() {
         ValueModel::open(folder.path(), &CPU).unwrap_err().to_string()
     };
     assert!(
-        change("model_type", json!("t5")).contains("model_type \"t5\" is not a family that valuenet knows")
+        change("model_type", json!("t5"))
+            .contains("model_type \"t5\" is not a family that valuenet knows")
     );
     assert!(change("model_type", json!(null)).contains("model_type is missing"));
     assert!(change("hidden_size", json!("wide")).contains("config.json: invalid type"));
@@ -140,14 +158,18 @@ fn a_tokenizer_that_does_not_belong_to_the_model_is_an_error() {
     let base = ValueModel::from_pretrained(Path::new(BERT), &new_model(), &CPU).unwrap();
     let other = self::folder();
     base.write(other.path()).unwrap();
-    std::fs::copy(other.path().join("tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+    std::fs::copy(other.path().join("tokenizer.json"), folder.path().join("tokenizer.json"))
+        .unwrap();
     assert!(open_error(folder.path()).contains("tokens, but the model has embeddings for"));
 }
 
 #[test]
 fn a_base_is_no_trained_model() {
     assert!(
-        ValueModel::open(Path::new(BERT), &CPU).unwrap_err().to_string().contains("this is no value model")
+        ValueModel::open(Path::new(BERT), &CPU)
+            .unwrap_err()
+            .to_string()
+            .contains("this is no value model")
     );
 }
 
@@ -157,7 +179,8 @@ fn base(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> tempfile::TempDir 
     for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
         std::fs::copy(format!("{BERT}/{name}"), folder.path().join(name)).unwrap();
     }
-    let mut tensors = candle_core::safetensors::load(format!("{BERT}/model.safetensors"), &CPU).unwrap();
+    let mut tensors =
+        candle_core::safetensors::load(format!("{BERT}/model.safetensors"), &CPU).unwrap();
     change(&mut tensors);
     candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
     folder
@@ -165,15 +188,21 @@ fn base(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> tempfile::TempDir 
 
 fn from_base(folder: &Path, pooling: Pooling) -> ValueModel {
     let head = head(Range::Tanh, pooling);
-    ValueModel::from_pretrained(folder, &valuenet::model::value_model::NewModel { head, ..new_model() }, &CPU)
-        .unwrap()
+    ValueModel::from_pretrained(
+        folder,
+        &valuenet::model::value_model::NewModel { head, ..new_model() },
+        &CPU,
+    )
+    .unwrap()
 }
 
 #[test]
 fn checkpoints_load_under_all_the_names_they_come_with() {
     let expected = utilities(&from_base(Path::new(BERT), Pooling::Pooler));
     let renamed = |change: fn(&str) -> String| {
-        base(|tensors| *tensors = tensors.drain().map(|(name, tensor)| (change(&name), tensor)).collect())
+        base(|tensors| {
+            *tensors = tensors.drain().map(|(name, tensor)| (change(&name), tensor)).collect()
+        })
     };
     let folders = [
         ("with the prefix", renamed(|name| format!("bert.{name}"))),
@@ -187,7 +216,10 @@ fn checkpoints_load_under_all_the_names_they_come_with() {
         (
             "with more than is needed",
             base(|tensors| {
-                tensors.insert("embeddings.position_ids".into(), Tensor::arange(0i64, 64, &CPU).unwrap());
+                tensors.insert(
+                    "embeddings.position_ids".into(),
+                    Tensor::arange(0i64, 64, &CPU).unwrap(),
+                );
                 tensors.insert(
                     "cls.predictions.bias".into(),
                     Tensor::zeros(330, candle_core::DType::F32, &CPU).unwrap(),
@@ -270,18 +302,25 @@ fn a_pickled_checkpoint_loads_like_a_safetensors_one() {
     for name in ["config.json", "tokenizer.json"] {
         std::fs::copy(format!("{BERT}/{name}"), folder.path().join(name)).unwrap();
     }
-    std::fs::copy("tests/fixtures/pytorch_model.bin", folder.path().join("pytorch_model.bin")).unwrap();
+    std::fs::copy("tests/fixtures/pytorch_model.bin", folder.path().join("pytorch_model.bin"))
+        .unwrap();
     let expected = utilities(&from_base(Path::new(BERT), Pooling::Pooler));
     assert_eq!(utilities(&from_base(folder.path(), Pooling::Pooler)), expected);
 }
 
 #[test]
 fn a_missing_pooler_starts_anew_and_other_tensors_may_not_be_missing() {
-    let without = |part: &'static str| base(|tensors| tensors.retain(|name, _| !name.contains(part)));
+    let without =
+        |part: &'static str| base(|tensors| tensors.retain(|name, _| !name.contains(part)));
     let model = from_base(without("pooler").path(), Pooling::Pooler);
     assert_eq!(
         model.network().fresh(),
-        ["bert.pooler.dense.weight", "bert.pooler.dense.bias", "classifier.weight", "classifier.bias"]
+        [
+            "bert.pooler.dense.weight",
+            "bert.pooler.dense.bias",
+            "classifier.weight",
+            "classifier.bias"
+        ]
     );
     let folder = without("layer.1.output.dense.bias");
     let error = ValueModel::from_pretrained(folder.path(), &new_model(), &CPU).unwrap_err();
@@ -296,7 +335,8 @@ fn new_value_tokens_start_from_their_names() {
     let table = |init| {
         let new = valuenet::model::value_model::NewModel { value_tokens: init, ..new_model() };
         let model = ValueModel::from_pretrained(Path::new(BERT), &new, &CPU).unwrap();
-        let index = model.network().params().index_of("bert.embeddings.word_embeddings.weight").unwrap();
+        let index =
+            model.network().params().index_of("bert.embeddings.word_embeddings.weight").unwrap();
         let pieces = Value::ALL.map(|value| model.text().name_pieces(value).unwrap());
         let ids = Value::ALL.map(|value| model.text().value_id(value) as usize);
         (model.network().params().var(index).to_vec2::<f32>().unwrap(), pieces, ids)
@@ -309,8 +349,8 @@ fn new_value_tokens_start_from_their_names() {
     for (id, pieces) in ids.into_iter().zip(&pieces) {
         assert!(!pieces.is_empty());
         for (column, found) in rows[id].iter().enumerate() {
-            let mean =
-                pieces.iter().map(|&piece| old[piece as usize][column]).sum::<f32>() / pieces.len() as f32;
+            let mean = pieces.iter().map(|&piece| old[piece as usize][column]).sum::<f32>()
+                / pieces.len() as f32;
             assert!((found - mean).abs() < 1e-6);
         }
     }
@@ -331,11 +371,15 @@ fn rows_that_a_checkpoint_has_to_spare_are_used_for_new_tokens() {
     config["vocab_size"] = json!(352);
     write(padded.path(), "config.json", config.to_string());
     let model = from_base(padded.path(), Pooling::Cls);
-    let index = model.network().params().index_of("bert.embeddings.word_embeddings.weight").unwrap();
+    let index =
+        model.network().params().index_of("bert.embeddings.word_embeddings.weight").unwrap();
     let rows: Vec<Vec<f32>> = model.network().params().var(index).to_vec2().unwrap();
     assert_eq!((rows.len(), rows[0].len()), (352, 32));
     let is_zero = |row: &Vec<f32>| row.iter().all(|x| *x == 0.0);
-    assert!(!rows[330..340].iter().any(is_zero), "the value tokens' rows start like those of any base");
+    assert!(
+        !rows[330..340].iter().any(is_zero),
+        "the value tokens' rows start like those of any base"
+    );
     assert!(rows[340..].iter().all(is_zero), "the others stay");
     let folder = folder();
     model.write(folder.path()).unwrap();

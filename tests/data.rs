@@ -22,7 +22,10 @@ fn read(name: &str, contents: impl AsRef<[u8]>) -> Result<Vec<(u64, Sample)>, St
         Ok(table) => Ok(table.rows.into_iter().map(|row| (row.line, row.sample)).collect()),
         Err(error) => {
             assert_eq!(error.kind(), Kind::Data, "{error}");
-            assert!(error.advice().is_some() || error.to_string().contains("quote"), "no advice: {error}");
+            assert!(
+                error.advice().is_some() || error.to_string().contains("quote"),
+                "no advice: {error}"
+            );
             Err(shown(error.to_string()))
         }
     }
@@ -62,8 +65,10 @@ fn every_shape_of_file_gives_the_same_samples() {
     for (name, contents) in shapes {
         assert_eq!(read("train.csv", contents).as_ref(), Ok(&expected), "{name}");
     }
-    let named = ",uid,scenario,label\n0,3,\"saying \"\"no\"\" [sic]\",-1\n1,9,counting – caf\u{e9}s,0\n";
-    let rows: Vec<Sample> = read("POWER.csv", named).unwrap().into_iter().map(|(_, sample)| sample).collect();
+    let named =
+        ",uid,scenario,label\n0,3,\"saying \"\"no\"\" [sic]\",-1\n1,9,counting – caf\u{e9}s,0\n";
+    let rows: Vec<Sample> =
+        read("POWER.csv", named).unwrap().into_iter().map(|(_, sample)| sample).collect();
     assert_eq!(rows, expected[1..].iter().map(|(_, sample)| sample.clone()).collect::<Vec<_>>());
 }
 
@@ -78,7 +83,11 @@ fn a_bad_row_is_named_by_file_and_line() {
         ("no label", "[POWER] x,\n".into(), "train.csv:3: the label is empty"),
         ("a word", "[POWER] x,yes\n".into(), "train.csv:3: label \"yes\" is not -1, 0 or 1"),
         ("a large label", format!("[POWER] x,{}\n", "9".repeat(30)).into(), &long),
-        ("an unknown value", "[COURAGE] x,1\n".into(), "train.csv:3: \"COURAGE\" is none of the ten values"),
+        (
+            "an unknown value",
+            "[COURAGE] x,1\n".into(),
+            "train.csv:3: \"COURAGE\" is none of the ten values",
+        ),
         ("no value", "x,1\n".into(), "train.csv:3: the scenario does not begin with a [VALUE] tag"),
         ("no text", "[POWER]  ,1\n".into(), "train.csv:3: the scenario is empty"),
         ("too few cells", "[POWER] x\n".into(), "train.csv:3: 1 cells, but the header has 2"),
@@ -110,7 +119,11 @@ fn a_file_that_is_wrong_as_a_whole_is_named() {
             "scenario,lable\nx,1\n".into(),
             "train.csv:1: there is no column \"label\" (columns: scenario, lable)",
         ),
-        ("no scenario column", "text,label\nx,1\n".into(), "train.csv:1: there is no column \"scenario\""),
+        (
+            "no scenario column",
+            "text,label\nx,1\n".into(),
+            "train.csv:1: there is no column \"scenario\"",
+        ),
         ("no header", "[POWER] x,1\n".into(), "train.csv:1: there is no column \"scenario\""),
         ("UTF-16", b"\xff\xfes\0".into(), "train.csv: the file is UTF-16"),
     ];
@@ -151,15 +164,18 @@ fn a_scenario_of_any_length_is_read() {
 #[test]
 fn lines_are_counted_through_blank_lines_and_cells_of_several_lines() {
     for end in ["\n", "\r\n"] {
-        let rows = "scenario,label\n\n[POWER] a,1\n\n\n\"[POWER] b\nc\",1\n[POWER] d,0\n".replace('\n', end);
-        let lines: Vec<u64> = read("train.csv", rows).unwrap().into_iter().map(|(line, _)| line).collect();
+        let rows = "scenario,label\n\n[POWER] a,1\n\n\n\"[POWER] b\nc\",1\n[POWER] d,0\n"
+            .replace('\n', end);
+        let lines: Vec<u64> =
+            read("train.csv", rows).unwrap().into_iter().map(|(line, _)| line).collect();
         assert_eq!(lines, [3, 6, 8], "{end:?}");
     }
 }
 
 #[test]
 fn several_bad_rows_are_counted_in_the_error() {
-    let error = read("train.csv", "scenario,label\n[POWER] x,2\n[POWER] y,3\n[POWER] z,4\n").unwrap_err();
+    let error =
+        read("train.csv", "scenario,label\n[POWER] x,2\n[POWER] y,3\n[POWER] z,4\n").unwrap_err();
     assert_eq!(error, "train.csv:2: label \"2\" is not -1, 0 or 1 (and 2 more bad rows)");
 }
 
@@ -172,15 +188,16 @@ fn splits_are_found_under_all_their_names() {
         let error = Split::Train.read(folder.path()).unwrap_err();
         assert!(error.to_string().contains("there is no train.csv in this folder"), "{error}");
     }
-    assert!(Split::Train.read(Path::new("no/such")).unwrap_err().to_string().contains("no such folder"));
+    assert!(
+        Split::Train.read(Path::new("no/such")).unwrap_err().to_string().contains("no such folder")
+    );
     assert!(Part::read_all(Path::new("no/such")).is_err());
     assert!(Part::read_all(folder().path()).is_err());
 }
 
 /// A dataset with a bad row, a duplicate, a conflict, and texts on both sides.
 fn flawed(folder: &Path) -> Vec<Part> {
-    let train =
-        "scenario,label\n[POWER] one,1\n[POWER] one,1\n[POWER] one,0\n[TRADITION] two,7\n[SECURITY] two,0\n";
+    let train = "scenario,label\n[POWER] one,1\n[POWER] one,1\n[POWER] one,0\n[TRADITION] two,7\n[SECURITY] two,0\n";
     write(folder, "train.csv", train);
     write(folder, "test.csv", "scenario,label\n[POWER] one,1\n[HEDONISM] two,1\n[POWER] three,0\n");
     Part::read_all(folder).unwrap()
@@ -192,13 +209,20 @@ fn a_check_finds_bad_rows_duplicates_conflicts_and_overlaps() {
     let findings = check(&flawed(folder.path()));
     assert_eq!(findings.rows, 7);
     assert_eq!(findings.bad.len(), 1);
-    assert_eq!((findings.bad[0].0.line, findings.bad[0].1.as_str()), (5, "label \"7\" is not -1, 0 or 1"));
-    let echo =
-        |echoes: &[valuenet::data::check::Echo]| (echoes[0].row.line, echoes[0].earlier.line, echoes.len());
+    assert_eq!(
+        (findings.bad[0].0.line, findings.bad[0].1.as_str()),
+        (5, "label \"7\" is not -1, 0 or 1")
+    );
+    let echo = |echoes: &[valuenet::data::check::Echo]| {
+        (echoes[0].row.line, echoes[0].earlier.line, echoes.len())
+    };
     assert_eq!(echo(&findings.duplicates), (3, 2, 1));
     assert_eq!(echo(&findings.conflicts), (4, 2, 1));
     let overlap = &findings.overlaps[0];
-    assert_eq!((overlap.part.as_str(), overlap.rows, overlap.texts, overlap.pairs), ("test", 3, 2, 1));
+    assert_eq!(
+        (overlap.part.as_str(), overlap.rows, overlap.texts, overlap.pairs),
+        ("test", 3, 2, 1)
+    );
 }
 
 #[test]
@@ -226,11 +250,15 @@ fn stats_count_each_part_and_all_together() {
 fn the_sample_is_sound_and_has_all_values_and_labels() {
     let parts = Part::read_all(Path::new("data/sample")).unwrap();
     let findings = check(&parts);
-    assert!(findings.bad.is_empty() && findings.conflicts.is_empty() && findings.duplicates.is_empty());
+    assert!(
+        findings.bad.is_empty() && findings.conflicts.is_empty() && findings.duplicates.is_empty()
+    );
     assert!(findings.overlaps[1].texts > 0, "the sample shows the leak of the real data");
     for part in &parts {
         let counts = part.label_counts();
-        assert!(Value::ALL.iter().all(|value| counts.of_value(*value).iter().all(|count| *count > 0)));
+        assert!(
+            Value::ALL.iter().all(|value| counts.of_value(*value).iter().all(|count| *count > 0))
+        );
     }
 }
 
@@ -274,7 +302,8 @@ fn balancing_draws_as_many_rows_as_asked_in_their_order() {
     assert_eq!(kept.len(), all.len() - of(&all).len() + 4);
     assert!(kept.windows(2).all(|two| two[0].line < two[1].line));
     assert_eq!(kept, balance(&all, &[keep], 1).unwrap());
-    let other_seeds: Vec<_> = (2..6).map(|seed| of(&balance(&all, &[keep], seed).unwrap())).collect();
+    let other_seeds: Vec<_> =
+        (2..6).map(|seed| of(&balance(&all, &[keep], seed).unwrap())).collect();
     assert!(other_seeds.iter().any(|lines| *lines != of(&kept)), "{other_seeds:?}");
     let error = balance(&all, &[Keep { count: 4000, ..keep }], 1).unwrap_err();
     assert!(error.to_string().contains("4000 rows of POWER -1"), "{error}");
@@ -309,14 +338,21 @@ fn scenarios_without_agreement_become_neutral_unless_they_are_known() {
     let answers = answers.annotations;
     assert_eq!(answers.len(), 8);
     let (agreed, disputed) = annotations::by_agreement(&answers, 3);
-    let cat = Sample { value: Value::Benevolence, scenario: "feeding, the cat".into(), label: Label::Yes };
+    let cat = Sample {
+        value: Value::Benevolence,
+        scenario: "feeding, the cat".into(),
+        label: Label::Yes,
+    };
     assert_eq!(agreed, [cat]);
     let moving = |value| (value, "moving out".to_string());
     assert_eq!(disputed, [moving(Value::SelfDirection), moving(Value::Power)]);
     let known = Sample { value: Value::Power, scenario: "moving out".into(), label: Label::Yes };
     let added = augment::neutral(disputed, [known].iter());
-    let neutral =
-        Sample { value: Value::SelfDirection, scenario: "moving out".into(), label: Label::Unrelated };
+    let neutral = Sample {
+        value: Value::SelfDirection,
+        scenario: "moving out".into(),
+        label: Label::Unrelated,
+    };
     assert_eq!(added, [neutral]);
 }
 
@@ -326,7 +362,8 @@ fn a_wrong_annotation_is_named_by_its_line() {
     for (name, text, says) in [
         (
             "a.csv",
-            ANSWERS.replace("bob,moving out,SELF-DIRECTION,no", "bob,moving out,SELF-DIRECTION,maybe"),
+            ANSWERS
+                .replace("bob,moving out,SELF-DIRECTION,no", "bob,moving out,SELF-DIRECTION,maybe"),
             "a.csv:7: the answer \"maybe\"",
         ),
         ("b.csv", ANSWERS.replace("POWER", "POWR"), "b.csv:9: \"POWR\" is none of the ten values"),
@@ -343,12 +380,16 @@ fn a_wrong_annotation_is_named_by_its_line() {
 fn a_version_of_a_dataset_keeps_eval_and_test_and_reads_as_it_was_written() {
     let folder = folder();
     let data = dataset(folder.path());
-    let strange = Sample { value: Value::Power, scenario: "\"so, he said\" [sic]".into(), label: Label::Yes };
+    let strange =
+        Sample { value: Value::Power, scenario: "\"so, he said\" [sic]".into(), label: Label::Yes };
     let to = folder.path().join("new");
     with_train_split(&to, &data, [&strange].into_iter()).unwrap();
     assert_eq!(Split::Train.read(&to).unwrap().rows[0].sample, strange);
     for split in ["eval.csv", "test.csv"] {
-        assert_eq!(std::fs::read(to.join(split)).unwrap(), std::fs::read(data.join(split)).unwrap());
+        assert_eq!(
+            std::fs::read(to.join(split)).unwrap(),
+            std::fs::read(data.join(split)).unwrap()
+        );
     }
     let error = with_train_split(&to, &data, [&strange].into_iter()).unwrap_err();
     assert!(error.to_string().ends_with("is not empty"), "{error}");

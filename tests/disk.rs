@@ -84,7 +84,9 @@ fn writers_of_one_file_do_not_meet() {
     std::thread::scope(|scope| {
         for writer in 0..4 {
             let path = &path;
-            scope.spawn(move || (0..25).for_each(|_| disk::write_file(path, &bytes(writer)).unwrap()));
+            scope.spawn(move || {
+                (0..25).for_each(|_| disk::write_file(path, &bytes(writer)).unwrap())
+            });
         }
     });
     let read = std::fs::read(&path).unwrap();
@@ -95,7 +97,9 @@ fn writers_of_one_file_do_not_meet() {
 #[test]
 fn what_a_killed_writer_left_is_cleared_and_nothing_else() {
     let folder = folder();
-    for name in [".last.a1b2c3.partial/model", ".best.x.partial", "last/model", ".lock", "notes.partial"] {
+    for name in
+        [".last.a1b2c3.partial/model", ".best.x.partial", "last/model", ".lock", "notes.partial"]
+    {
         write(folder.path(), name, "");
     }
     disk::clear_leavings(folder.path()).unwrap();

@@ -7,7 +7,8 @@ use crate::support::{stdout, valuenet};
 
 /// All pages, each with where it stands.
 fn pages() -> Vec<(PathBuf, String)> {
-    let of_folder = |folder: &str| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let of_folder =
+        |folder: &str| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let all = of_folder(".").chain(of_folder("docs")).chain(of_folder("benches"));
     let pages = all.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
@@ -33,8 +34,11 @@ fn every_file_of_the_repository_that_a_page_names_is_there() {
     let roots = ["src/", "configs/", "scripts/", "tests/", "benches/", "data/sample"];
     let mut found = BTreeSet::new();
     for (page, text) in pages() {
-        for name in
-            text.split('`').skip(1).step_by(2).filter(|name| roots.iter().any(|root| name.starts_with(root)))
+        for name in text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| roots.iter().any(|root| name.starts_with(root)))
         {
             let name = name.split(' ').next().unwrap();
             if !name.contains(['*', '{', '…']) {
@@ -51,8 +55,9 @@ fn every_flag_in_the_table_of_commands_is_a_flag() {
     let text = std::fs::read_to_string("docs/commands.md").unwrap();
     let mut checked = 0;
     for row in text.lines().filter_map(|line| line.strip_prefix("| `valuenet ")) {
-        let is_verb =
-            |word: &&str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase());
+        let is_verb = |word: &&str| {
+            !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase())
+        };
         let verb: Vec<&str> = row.split([' ', '`']).take_while(is_verb).collect();
         if verb == ["serve"] && !cfg!(feature = "serve") {
             continue;
@@ -62,7 +67,10 @@ fn every_flag_in_the_table_of_commands_is_a_flag() {
         for rest in row.split("--").skip(1) {
             let flag: String = rest.chars().take_while(|letter| is_flag(*letter)).collect();
             let flag = format!("--{flag}");
-            assert!(help.split(|letter| !is_flag(letter)).any(|word| word == flag), "{verb:?} has no {flag}");
+            assert!(
+                help.split(|letter| !is_flag(letter)).any(|word| word == flag),
+                "{verb:?} has no {flag}"
+            );
             checked += 1;
         }
     }

@@ -1,6 +1,8 @@
-//! What transformers and torch computed, computed again: hidden states, losses, gradients, optimiser steps.
+//! What transformers and torch computed, computed again: hidden states, losses, gradients,
+//! optimiser steps.
 //!
-//! `VALUENET_GOLDEN` names another folder of goldens; every model folder in it whose family is known is checked.
+//! `VALUENET_GOLDEN` names another folder of goldens; every model folder in it whose family is
+//! known is checked.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,8 @@ use crate::support::{device, head};
 const CPU: Device = Device::Cpu;
 
 fn root() -> PathBuf {
-    std::env::var_os("VALUENET_GOLDEN").map_or_else(|| "tests/fixtures/golden".into(), PathBuf::from)
+    std::env::var_os("VALUENET_GOLDEN")
+        .map_or_else(|| "tests/fixtures/golden".into(), PathBuf::from)
 }
 
 /// A golden model folder.
@@ -45,7 +48,8 @@ impl Golden {
         Some(Golden {
             name: folder.file_name()?.to_string_lossy().into(),
             manifest: read_json(&folder.join("manifest.json")).ok()?,
-            tensors: candle_core::safetensors::load(folder.join("golden.safetensors"), &CPU).ok()?,
+            tensors: candle_core::safetensors::load(folder.join("golden.safetensors"), &CPU)
+                .ok()?,
             family: Family::from_config(&config).ok()?,
             folder: folder.into(),
         })
@@ -74,7 +78,11 @@ impl Golden {
         let ids = self.tensor(&format!("{part}.input_ids")).to_vec2::<i64>().unwrap();
         let mask = self.tensor(&format!("{part}.attention_mask")).to_vec2::<i64>().unwrap();
         let real = |(ids, mask): (Vec<i64>, Vec<i64>)| {
-            ids.into_iter().zip(mask).filter(|(_, mask)| *mask == 1).map(|(id, _)| id as u32).collect()
+            ids.into_iter()
+                .zip(mask)
+                .filter(|(_, mask)| *mask == 1)
+                .map(|(id, _)| id as u32)
+                .collect()
         };
         ids.into_iter().zip(mask).map(real).collect()
     }
@@ -82,8 +90,9 @@ impl Golden {
     /// The rows of a padded (batch, length, hidden) tensor that are no padding.
     fn packed(&self, name: &str, batch: &Packed) -> Vec<f32> {
         let padded = self.tensor(name).to_vec3::<f32>().unwrap();
-        let rows =
-            |(sequence, bounds): (&Vec<Vec<f32>>, &[usize])| sequence[..bounds[1] - bounds[0]].concat();
+        let rows = |(sequence, bounds): (&Vec<Vec<f32>>, &[usize])| {
+            sequence[..bounds[1] - bounds[0]].concat()
+        };
         padded.iter().zip(batch.offsets.windows(2)).flat_map(rows).collect()
     }
 
@@ -94,7 +103,8 @@ impl Golden {
     /// The encoder as it stands in the folder, under a new head.
     fn plain(&self, head: HeadSettings) -> Network {
         let prefix = format!("{}.", self.family.facts().prefix);
-        let encoder = self.weights().into_iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
+        let encoder =
+            self.weights().into_iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
         Network::build(&self.family, head, encoder, Start::Pretrained, 0, device()).unwrap()
     }
 
@@ -128,8 +138,12 @@ impl Golden {
     fn name_of_parameter(&self, name: &str) -> String {
         let facts = self.family.facts();
         match name.strip_prefix("head.") {
-            Some(rest) if self.tensors.contains_key("head.weight") => format!("{}.{rest}", facts.head.output),
-            _ if name.starts_with(facts.prefix) || name.starts_with("classification_head.") => name.into(),
+            Some(rest) if self.tensors.contains_key("head.weight") => {
+                format!("{}.{rest}", facts.head.output)
+            }
+            _ if name.starts_with(facts.prefix) || name.starts_with("classification_head.") => {
+                name.into()
+            }
             _ => format!("{}.{name}", facts.prefix),
         }
     }
@@ -159,7 +173,12 @@ fn token_ids_are_those_of_transformers() {
             .map(|text| text.split_once("] ").unwrap())
             .map(|(tag, scenario)| (tag[1..].parse().unwrap(), scenario))
             .collect();
-        assert_eq!(encoder.encode_all(&prompts).unwrap(), golden.sequences("value"), "{}", golden.name);
+        assert_eq!(
+            encoder.encode_all(&prompts).unwrap(),
+            golden.sequences("value"),
+            "{}",
+            golden.name
+        );
         let added: Vec<u64> = Value::ALL.map(|value| u64::from(encoder.value_id(value))).into();
         assert_eq!(Json::from(added), valued["added_ids"], "{}", golden.name);
     }
@@ -179,11 +198,14 @@ fn hidden_states_are_those_of_transformers() {
 #[test]
 fn summaries_alone_have_the_states_they_have_among_all() {
     for golden in Golden::all() {
-        let (batch, network) =
-            (pack(&golden.sequences("plain")), golden.plain(head(Range::ScaledSigmoid, Pooling::Cls)));
+        let (batch, network) = (
+            pack(&golden.sequences("plain")),
+            golden.plain(head(Range::ScaledSigmoid, Pooling::Cls)),
+        );
         let states = |wanted| network.hidden_states(&Tape::inference(), &batch, wanted).unwrap();
         let (all, first) = (states(Wanted::AllTokens), states(Wanted::Summary));
-        let rows = if golden.name.ends_with("bart") { batch.last_rows() } else { batch.first_rows() };
+        let rows =
+            if golden.name.ends_with("bart") { batch.last_rows() } else { batch.first_rows() };
         let rows = Tensor::new(rows, &CPU).unwrap();
         let expected: Vec<f32> =
             all.tensor().index_select(&rows, 0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
@@ -197,8 +219,9 @@ fn a_row_does_not_depend_on_its_batch() {
     for golden in Golden::all() {
         let (sequences, network) =
             (golden.sequences("plain"), golden.plain(head(Range::ScaledSigmoid, Pooling::Cls)));
-        let logits =
-            |sequences: &[Vec<u32>]| numbers(&network.logits(&Tape::inference(), &pack(sequences)).unwrap());
+        let logits = |sequences: &[Vec<u32>]| {
+            numbers(&network.logits(&Tape::inference(), &pack(sequences)).unwrap())
+        };
         let together = logits(&sequences);
         let alone: Vec<f32> =
             sequences.iter().flat_map(|sequence| logits(std::slice::from_ref(sequence))).collect();
@@ -210,8 +233,9 @@ fn a_row_does_not_depend_on_its_batch() {
 #[test]
 fn the_pooled_state_is_that_of_transformers() {
     // RoBERTa's classification head is another than its pooler.
-    let has =
-        |golden: &&Golden| golden.tensors.contains_key("plain.pooler_output") && golden.name != "roberta";
+    let has = |golden: &&Golden| {
+        golden.tensors.contains_key("plain.pooler_output") && golden.name != "roberta"
+    };
     for golden in Golden::all().iter().filter(has) {
         // With a classifier that picks one number of the pooled state, the logits are that number.
         let batch = pack(&golden.sequences("plain"));
@@ -219,12 +243,19 @@ fn the_pooled_state_is_that_of_transformers() {
         let hidden = golden.family.facts().hidden_size;
         for place in [0, hidden / 2, hidden - 1] {
             let mut weights = golden.weights();
-            let picks: Vec<f32> = (0..hidden).map(|other| f32::from(u8::from(other == place))).collect();
-            weights.insert("classifier.weight".into(), Tensor::from_vec(picks, (1, hidden), &CPU).unwrap());
-            weights
-                .insert("classifier.bias".into(), Tensor::zeros(1, candle_core::DType::F32, &CPU).unwrap());
+            let picks: Vec<f32> =
+                (0..hidden).map(|other| f32::from(u8::from(other == place))).collect();
+            weights.insert(
+                "classifier.weight".into(),
+                Tensor::from_vec(picks, (1, hidden), &CPU).unwrap(),
+            );
+            weights.insert(
+                "classifier.bias".into(),
+                Tensor::zeros(1, candle_core::DType::F32, &CPU).unwrap(),
+            );
             let head = head(Range::Identity, Pooling::Pooler);
-            let network = Network::build(&golden.family, head, weights, Start::Trained, 0, device()).unwrap();
+            let network =
+                Network::build(&golden.family, head, weights, Start::Trained, 0, device()).unwrap();
             let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
             let expected: Vec<f32> = expected.iter().map(|row| row[place]).collect();
             assert!(distance(&logits, &expected) < 1e-5, "{}", golden.name);
@@ -244,9 +275,15 @@ fn predictions_and_losses_are_those_of_torch() {
             let utilities = network.utilities(&tape, &batch).unwrap();
             let expected = golden.numbers(&format!("value.pred_{name}"));
             assert!(distance(&numbers(&utilities), &expected) < 1e-5, "{}", golden.name);
-            let loss = squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
-            let (loss, expected) = (numbers(&loss)[0], golden.numbers(&format!("value.loss_{name}"))[0]);
-            assert!((loss / expected - 1.0).abs() < 1e-5, "{}: loss {loss}, not {expected}", golden.name);
+            let loss =
+                squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
+            let (loss, expected) =
+                (numbers(&loss)[0], golden.numbers(&format!("value.loss_{name}"))[0]);
+            assert!(
+                (loss / expected - 1.0).abs() < 1e-5,
+                "{}: loss {loss}, not {expected}",
+                golden.name
+            );
         }
     }
 }
@@ -280,7 +317,8 @@ fn check_gradients(golden: &Golden, network: &Network, gradients: &Gradients) {
     let mut checked = 0;
     for (key, expected) in golden.tensors.iter().filter(|(key, _)| key.starts_with("grad.")) {
         let expected: Vec<f32> = expected.flatten_all().unwrap().to_vec1().unwrap();
-        // A key's bias moves all scores of a row alike, so its true gradient is zero and all of it is rounding.
+        // A key's bias moves all scores of a row alike, so its true gradient is zero and all of it
+        // is rounding.
         let largest = expected.iter().fold(1e-4f32, |largest, x| largest.max(x.abs()));
         let far = distance(&gradient(&key["grad.".len()..]), &expected) / largest;
         assert!(far < 1e-4, "{}: {key} is {far:e} off", golden.name);
@@ -291,10 +329,18 @@ fn check_gradients(golden: &Golden, network: &Network, gradients: &Gradients) {
             continue;
         };
         let norm = gradient(name).iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-        assert!((norm - expected).abs() < 1e-4 * expected.max(1e-4), "{}: {name}: {norm}", golden.name);
+        assert!(
+            (norm - expected).abs() < 1e-4 * expected.max(1e-4),
+            "{}: {name}: {norm}",
+            golden.name
+        );
         checked += 1;
     }
-    assert!(checked > network.params().len() / 2, "{}: {checked} gradients were compared", golden.name);
+    assert!(
+        checked > network.params().len() / 2,
+        "{}: {checked} gradients were compared",
+        golden.name
+    );
 }
 
 /// Every parameter has a gradient that is not zero.
@@ -339,8 +385,10 @@ fn every_trainable_variable_gets_a_gradient() {
 fn three_classes_of_a_bart_are_those_of_transformers() {
     let classifiers = |golden: &Golden| golden.tensors.contains_key("value.logits");
     for golden in Golden::all().into_iter().filter(classifiers) {
-        let head =
-            HeadSettings { objective: Objective::ThreeClass, ..head(Range::Identity, Pooling::Pooler) };
+        let head = HeadSettings {
+            objective: Objective::ThreeClass,
+            ..head(Range::Identity, Pooling::Pooler)
+        };
         let network = golden.with_value_tokens(head);
         let batch = pack(&golden.sequences("value"));
         let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
@@ -374,8 +422,9 @@ fn adamw_follows_torch_on_given_gradients() {
         let start = tensors["raw.p0"].unsqueeze(1).unwrap();
         let (network, node) = single_parameter(&start);
         let mut optimiser = AdamW::new(&network, settings).unwrap();
-        let expected =
-            tensors[&format!("raw.{}.params", run["name"].as_str().unwrap())].to_vec2::<f32>().unwrap();
+        let expected = tensors[&format!("raw.{}.params", run["name"].as_str().unwrap())]
+            .to_vec2::<f32>()
+            .unwrap();
         for (step, expected) in expected.iter().enumerate() {
             // The gradient of sum(x * g) is g.
             let tape = Tape::training(None);
@@ -409,7 +458,8 @@ impl valuenet::nn::tape::Op for WeightedSum {
 fn single_parameter(start: &Tensor) -> (valuenet::nn::params::Params, Node) {
     let checkpoint = HashMap::from([("p".to_string(), start.clone())]);
     let loader = valuenet::nn::params::Loader::new(checkpoint, 0, 0.02, device());
-    let node = loader.stored("").param("p", start.shape(), valuenet::nn::params::Init::Zeros).unwrap();
+    let node =
+        loader.stored("").param("p", start.shape(), valuenet::nn::params::Init::Zeros).unwrap();
     (loader.finish().0, node)
 }
 
@@ -419,8 +469,11 @@ fn learning_rates_are_those_of_transformers() {
     let factors = manifest["schedules"]["lr_factor_used_at_step"].as_object().unwrap();
     let total = manifest["schedules"]["total"].as_u64().unwrap();
     for (name, expected) in factors {
-        let warmup =
-            if name.ends_with("nowarm") { 0 } else { manifest["schedules"]["warmup"].as_u64().unwrap() };
+        let warmup = if name.ends_with("nowarm") {
+            0
+        } else {
+            manifest["schedules"]["warmup"].as_u64().unwrap()
+        };
         let schedule = match name.split('_').next().unwrap() {
             "linear" => Schedule::Linear,
             "cosine" => Schedule::Cosine,
@@ -429,7 +482,10 @@ fn learning_rates_are_those_of_transformers() {
         };
         for (step, expected) in expected.as_array().unwrap().iter().enumerate() {
             let factor = schedule.factor(step as u64, warmup, total);
-            assert!((factor - expected.as_f64().unwrap()).abs() < 1e-12, "{name} at step {step}: {factor}");
+            assert!(
+                (factor - expected.as_f64().unwrap()).abs() < 1e-12,
+                "{name} at step {step}: {factor}"
+            );
         }
     }
 }
@@ -450,14 +506,18 @@ fn five_training_steps_of_a_bert_follow_torch() {
         weight_decay: run["weight_decay"].as_f64().unwrap(),
     };
     let mut optimiser = AdamW::new(params, settings).unwrap();
-    let ours =
-        |name: &str| name.strip_prefix("head.").map_or(name.to_string(), |rest| format!("classifier.{rest}"));
+    let ours = |name: &str| {
+        name.strip_prefix("head.").map_or(name.to_string(), |rest| format!("classifier.{rest}"))
+    };
     for step in run["steps"].as_array().unwrap() {
         let number = step["step"].as_u64().unwrap();
         let tape = Tape::training(None);
         let utilities = network.utilities(&tape, &batch).unwrap();
         let loss = squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
-        assert!((f64::from(numbers(&loss)[0]) / step["loss"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{step}");
+        assert!(
+            (f64::from(numbers(&loss)[0]) / step["loss"].as_f64().unwrap() - 1.0).abs() < 1e-5,
+            "{step}"
+        );
         let mut gradients = Gradients::default();
         tape.backward(&loss, &mut gradients).unwrap();
         let norm = clip::global_norm(&gradients, params).unwrap();
@@ -485,7 +545,8 @@ fn five_training_steps_of_a_bert_follow_torch() {
         let index = params.index_of(&ours(name)).unwrap();
         let values: Vec<f32> = params.var(index).flatten_all().unwrap().to_vec1().unwrap();
         let found = values.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-        // The true gradient of a key's bias is zero: what moves it is rounding, and it moves nothing else.
+        // The true gradient of a key's bias is zero: what moves it is rounding, and it moves
+        // nothing else.
         let noise = name.ends_with("key.bias");
         let far = (found / norm.as_f64().unwrap() - 1.0).abs();
         assert!(far < 1e-6 || noise, "{name}: {found}, not {norm}");

@@ -1,7 +1,9 @@
-//! What only the GPU's kernels can get wrong: more keys than a warp has lanes, wide heads, bfloat16 between operations.
+//! What only the GPU's kernels can get wrong: more keys than a warp has lanes, wide heads, bfloat16
+//! between operations.
 //!
-//! They run on a GPU with `VALUENET_DEVICE=cuda:0`, and on the CPU in its place with the feature `cuda-emulation`. Every other
-//! test of operations, goldens and training runs on either device in the same way.
+//! They run on a GPU with `VALUENET_DEVICE=cuda:0`, and on the CPU in its place with the feature
+//! `cuda-emulation`. Every other test of operations, goldens and training runs on either device in
+//! the same way.
 
 use candle_core::{DType, Tensor, Var};
 use valuenet::model::head::Range;
@@ -35,7 +37,10 @@ fn exact(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, Vec<Ve
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     let largest = b.iter().fold(1e-9f64, |largest, x| largest.max(x.abs()));
-    a.iter().zip(b).map(|(a, b)| if a.is_nan() { f64::INFINITY } else { (a - b).abs() }).fold(0.0, f64::max)
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| if a.is_nan() { f64::INFINITY } else { (a - b).abs() })
+        .fold(0.0, f64::max)
         / largest
 }
 
@@ -62,7 +67,8 @@ fn the_device_has_gpu_kernels() {
 #[test]
 #[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn attention_over_more_keys_than_a_warp_has_lanes_is_right() {
-    for (heads, width, lengths) in [(1, 64, [70, 33]), (2, 33, [40, 3]), (1, 256, [35, 1]), (3, 4, [64, 32])]
+    for (heads, width, lengths) in
+        [(1, 64, [70, 33]), (2, 33, [40, 3]), (1, 256, [35, 1]), (3, 4, [64, 32])]
     {
         for visible in [Visible::All, Visible::Near(20), Visible::Before] {
             for mask in [None, Some(mask(4, 0.3))] {
@@ -131,8 +137,16 @@ fn check_bfloat16<O: Op>(make: impl Fn() -> O, inputs: &[Tensor], rounded: usize
 #[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn operations_on_bfloat16_lose_no_more_than_its_precision() {
     let lengths = [40, 3];
-    check_bfloat16(|| attention(2, &lengths, &lengths, Some(mask(5, 0.2))), &[random(&[43, 48], 0)], 1);
-    check_bfloat16(|| attention(2, &[1, 1], &lengths, None), &[random(&[2, 16], 0), random(&[43, 32], 1)], 2);
+    check_bfloat16(
+        || attention(2, &lengths, &lengths, Some(mask(5, 0.2))),
+        &[random(&[43, 48], 0)],
+        1,
+    );
+    check_bfloat16(
+        || attention(2, &[1, 1], &lengths, None),
+        &[random(&[2, 16], 0), random(&[43, 32], 1)],
+        2,
+    );
     check_bfloat16(
         || Normalise { eps: 1e-5 },
         &[random(&[70, 37], 0), random(&[37], 1), random(&[37], 2)],
@@ -161,7 +175,8 @@ fn every_family_in_bfloat16_stays_close_to_f32() {
             let tape = Tape::training(None).with_precision(precision);
             let utilities = network.utilities(&tape, &batch).unwrap();
             assert_eq!(utilities.tensor().dtype(), DType::F32, "{}: utilities", golden.name);
-            let loss = squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
+            let loss =
+                squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
             let mut gradients = Gradients::default();
             tape.backward(&loss, &mut gradients).unwrap();
             let numbers = gradients.of(network.params()).map(|(index, sum)| {
@@ -173,10 +188,14 @@ fn every_family_in_bfloat16_stays_close_to_f32() {
         };
         let (loss, exact) = gradients(Precision::F32);
         let (rounded_loss, rounded) = gradients(Precision::Bf16);
-        assert!((rounded_loss / loss - 1.0).abs() < 0.02, "{}: loss {rounded_loss}, not {loss}", golden.name);
+        assert!(
+            (rounded_loss / loss - 1.0).abs() < 0.02,
+            "{}: loss {rounded_loss}, not {loss}",
+            golden.name
+        );
         let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let cosine =
-            product(&exact, &rounded) / (product(&exact, &exact) * product(&rounded, &rounded)).sqrt();
+        let cosine = product(&exact, &rounded)
+            / (product(&exact, &exact) * product(&rounded, &rounded)).sqrt();
         assert!(cosine > 0.995, "{}: the gradients point elsewhere, cosine {cosine}", golden.name);
         assert!(cosine < 1.0 - 1e-9, "{}: nothing was rounded", golden.name);
     }

@@ -44,16 +44,27 @@ fn every_variable_of_the_hub_is_heard() {
     let home = folder.path().to_str().unwrap();
     let file = write(folder.path(), "token", "from home\n");
     assert_eq!(settings(&[("HF_HOME", home)]).token.as_deref(), Some("from home"));
-    assert_eq!(settings(&[("HF_TOKEN_PATH", file.to_str().unwrap())]).token.as_deref(), Some("from home"));
+    assert_eq!(
+        settings(&[("HF_TOKEN_PATH", file.to_str().unwrap())]).token.as_deref(),
+        Some("from home")
+    );
 }
 
 #[test]
 fn how_long_to_wait_and_through_whom_is_heard() {
-    let patience = settings(&[("HF_HUB_ETAG_TIMEOUT", "3"), ("HF_HUB_DOWNLOAD_TIMEOUT", " 60 ")]).patience;
-    assert_eq!((patience.metadata, patience.download), (Duration::from_secs(3), Duration::from_secs(60)));
+    let patience =
+        settings(&[("HF_HUB_ETAG_TIMEOUT", "3"), ("HF_HUB_DOWNLOAD_TIMEOUT", " 60 ")]).patience;
+    assert_eq!(
+        (patience.metadata, patience.download),
+        (Duration::from_secs(3), Duration::from_secs(60))
+    );
     assert_eq!(patience.window, Duration::from_secs(180), "who waits for a byte waits for a rate");
     for text in ["0", "-1", "soon", ""] {
-        assert_eq!(settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", text)]).patience, Patience::default(), "{text}");
+        assert_eq!(
+            settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", text)]).patience,
+            Patience::default(),
+            "{text}"
+        );
     }
     let through = |variables| settings(variables).proxy;
     assert_eq!(through(&[("HOME", "/h")]), None);
@@ -129,7 +140,8 @@ fn another_name_of_the_same_commit_costs_one_request() {
         assert_eq!(download("ann/tiny", revision, &settings, &mut |_| {}).unwrap(), folder);
     }
     assert_eq!(hub.requests().len(), before + 2);
-    let refs: Vec<String> = world.kept().into_iter().filter(|name| name.starts_with("refs/")).collect();
+    let refs: Vec<String> =
+        world.kept().into_iter().filter(|name| name.starts_with("refs/")).collect();
     assert_eq!(refs, ["refs/main", "refs/refs/pr/1"]);
 }
 
@@ -138,7 +150,8 @@ fn a_revision_that_climbs_is_refused_unasked() {
     let (world, hub) = (World::new(), Server::honest(FILES));
     for revision in ["../../../victim", "/etc", "..", "", "a/../../b", "a\\b/..", "a\nb"] {
         for get in [locate, download] {
-            let error = get("ann/tiny", revision, &world.settings(&hub.address), &mut |_| {}).unwrap_err();
+            let error =
+                get("ann/tiny", revision, &world.settings(&hub.address), &mut |_| {}).unwrap_err();
             assert_eq!(error.kind(), Kind::Usage);
             assert!(error.to_string().contains("is not the name of a revision"), "{error}");
         }
@@ -153,7 +166,10 @@ fn offline_no_socket_is_opened_and_the_missing_file_is_named() {
     let settings = HubSettings { offline: true, ..world.settings(&hub.address) };
     let error = locate("ann/tiny", "main", &settings, &mut |_| {}).unwrap_err();
     let looked_in = world.model();
-    assert!(error.to_string().contains(&format!("no config.json in {}", looked_in.display())), "{error}");
+    assert!(
+        error.to_string().contains(&format!("no config.json in {}", looked_in.display())),
+        "{error}"
+    );
     assert!(error.advice().unwrap().contains("valuenet download ann/tiny"));
     assert!(download("ann/tiny", "main", &settings, &mut |_| {}).is_err());
     assert!(hub.requests().is_empty());
@@ -168,7 +184,8 @@ fn refusals_say_what_to_do() {
         format!("{error} / {}", error.advice().unwrap_or_default())
     };
     assert!(
-        told("ann/tiny", &hub.address).contains("ann/tiny has no model.safetensors or pytorch_model.bin")
+        told("ann/tiny", &hub.address)
+            .contains("ann/tiny has no model.safetensors or pytorch_model.bin")
     );
     assert!(told("ann/other", &hub.address).contains("has no model ann/other / check the name"));
     assert!(told("ann/tiny", "http://127.0.0.1:9").contains("cannot get ann/tiny"));
@@ -178,7 +195,9 @@ fn refusals_say_what_to_do() {
             "{endpoint}"
         );
     }
-    for (status, says) in [("401 Unauthorized", "HF_TOKEN"), ("503 Service Unavailable", "it answers 503")] {
+    for (status, says) in
+        [("401 Unauthorized", "HF_TOKEN"), ("503 Service Unavailable", "it answers 503")]
+    {
         let hub = Server::open(move |_| Answer::new(status, ""));
         assert!(told("ann/tiny", &hub.address).contains(says), "{status}");
     }
@@ -187,7 +206,9 @@ fn refusals_say_what_to_do() {
             *answer = Answer::new("404 Not Found", "");
         }
     });
-    assert!(told("ann/tiny", &unlisted.address).contains("it lists config.json and does not have it"));
+    assert!(
+        told("ann/tiny", &unlisted.address).contains("it lists config.json and does not have it")
+    );
     let odd = HubSettings { token: Some("a\nb".into()), ..world.settings(&hub.address) };
     let error = download("ann/tiny", "main", &odd, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("the access token"), "{error}");
@@ -215,7 +236,8 @@ fn the_program_downloads_into_the_users_cache() {
     assert!(hub.requests().is_empty());
     let target = cache.path().join("target").display().to_string();
     let liar = Server::lying(move |_, answer| answer.set("ETag", format!("\"{target}\"")));
-    let says = ["cannot trust http://127.0.0.1", "config.json's etag", "help: nothing of it is kept"];
+    let says =
+        ["cannot trust http://127.0.0.1", "config.json's etag", "help: nothing of it is kept"];
     assert_fails(&run("0", &liar.address), 1, &says);
     assert!(listing(cache.path()).is_empty());
     let cut = Server::lying(|request, answer| {

@@ -27,7 +27,11 @@ fn score(texts: impl Iterator<Item = Result<String>>) -> Result<Vec<ScoredText>>
 #[test]
 fn rows_come_in_the_order_of_the_texts_and_blank_ones_stay() {
     let texts: Vec<String> = (0..2000)
-        .map(|number| if number % 7 == 3 { " ".repeat(number % 5) } else { "x".repeat(number % 50 + 1) })
+        .map(
+            |number| {
+                if number % 7 == 3 { " ".repeat(number % 5) } else { "x".repeat(number % 50 + 1) }
+            },
+        )
         .collect();
     let rows = score(texts.iter().cloned().map(Ok)).unwrap();
     assert_eq!(rows.len(), 2000);
@@ -70,21 +74,30 @@ fn the_first_row_comes_soon() {
 fn what_was_read_before_an_error_is_scored() {
     let texts = (0..20).map(Ok).chain([Err(Error::failure("unreadable"))]);
     let mut rows = 0;
-    let stopped =
-        stream(&Stub, texts.map(|text| text.map(|number: i32| number.to_string())), CHUNK, &mut |chunk| {
+    let stopped = stream(
+        &Stub,
+        texts.map(|text| text.map(|number: i32| number.to_string())),
+        CHUNK,
+        &mut |chunk| {
             rows += chunk.len();
             Ok(())
-        });
+        },
+    );
     assert_eq!((rows, stopped.unwrap_err().to_string().as_str()), (20, "unreadable"));
 }
 
 #[test]
 fn lines_lose_their_ends_and_keep_the_rest() {
-    let read = |bytes: &[u8]| -> Vec<String> { lines(Path::new("t"), bytes).map(Result::unwrap).collect() };
+    let read = |bytes: &[u8]| -> Vec<String> {
+        lines(Path::new("t"), bytes).map(Result::unwrap).collect()
+    };
     assert_eq!(read("\u{feff}one\r\ntwo \n\n\tthree".as_bytes()), ["one", "two ", "", "\tthree"]);
     assert!(read(b"").is_empty());
     let error = lines(Path::new("t"), b"fine\ncaf\xe9\n".as_slice()).nth(1).unwrap().unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.kind()), ("t:2: the byte 0xe9 is not UTF-8", Kind::Data));
+    assert_eq!(
+        (error.to_string().as_str(), error.kind()),
+        ("t:2: the byte 0xe9 is not UTF-8", Kind::Data)
+    );
 }
 
 #[test]
@@ -134,7 +147,9 @@ fn a_row_that_would_swallow_or_shift_texts_is_an_error_with_its_line() {
         assert_eq!((read.len(), error.kind()), (before, Kind::Data), "{bytes:?}");
     }
     let (_, latin) = cells(b"text\ncaf\xe9\n");
-    assert!(latin.unwrap().to_string().starts_with("t:2: the byte 0xe9 in column text is not UTF-8"));
+    assert!(
+        latin.unwrap().to_string().starts_with("t:2: the byte 0xe9 in column text is not UTF-8")
+    );
     let (_, utf16) = cells(b"\xff\xfet\0");
     assert_eq!(utf16.unwrap().to_string(), "t: the file is UTF-16");
 }

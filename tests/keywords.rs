@@ -44,7 +44,8 @@ fn the_papers_lists_are_figure_2_by_count() {
     ];
     let all = listed(&Choice::Paper).unwrap();
     for (value, counts) in printed {
-        let of = |source| all.iter().filter(|one| one.value == value && one.source == source).count();
+        let of =
+            |source| all.iter().filter(|one| one.value == value && one.source == source).count();
         assert_eq!(Source::ALL.map(of), counts, "{value}");
     }
     let different: HashSet<&str> = all.iter().map(|one| one.text.as_str()).collect();
@@ -80,11 +81,13 @@ fn a_keyword_that_is_printed_twice_is_one_and_a_word_of_both_lists_is_the_papers
     assert!(counts[2] > counts[1] && counts[2] < counts[0] + counts[1], "{counts:?}");
     let union = Keywords::of(&Choice::PaperAndExtended).unwrap();
     let one = |value: Value, text: &str| {
-        let same: Vec<_> = union.all().iter().filter(|one| one.value == value && one.text == text).collect();
+        let same: Vec<_> =
+            union.all().iter().filter(|one| one.value == value && one.text == text).collect();
         assert_eq!(same.len(), 1, "{value} {text}");
         (same[0].list, same[0].source)
     };
-    // "sex" is associated in both lists; "adventure" is associated in the paper's and original in ours.
+    // "sex" is associated in both lists; "adventure" is associated in the paper's and original in
+    // ours.
     assert_eq!(one(Value::Stimulation, "adventure"), (List::Paper, Source::Associated));
     assert_eq!(one(Value::Security, "family"), (List::Paper, Source::Original));
     assert_eq!(one(Value::Stimulation, "novelty"), (List::Extended, Source::Original));
@@ -95,7 +98,11 @@ fn the_extended_lists_have_keywords_of_each_value_and_source() {
     let keywords = Keywords::of(&Choice::Extended).unwrap();
     for value in Value::ALL {
         for source in Source::ALL {
-            let of = keywords.all().iter().filter(|one| one.value == value && one.source == source).count();
+            let of = keywords
+                .all()
+                .iter()
+                .filter(|one| one.value == value && one.source == source)
+                .count();
             assert!(of >= 10, "{value} has {of} {} keywords", source.name());
         }
     }
@@ -105,7 +112,11 @@ fn the_extended_lists_have_keywords_of_each_value_and_source() {
 fn the_folders_in_the_repository_hold_the_lists_that_are_built_in() {
     for (choice, folder) in [(Choice::Paper, "keywords"), (Choice::Extended, "keywords-extended")] {
         let texts = |choice: &Choice| -> Vec<_> {
-            listed(choice).unwrap().into_iter().map(|one| (one.value, one.source, one.text)).collect()
+            listed(choice)
+                .unwrap()
+                .into_iter()
+                .map(|one| (one.value, one.source, one.text))
+                .collect()
         };
         let folder = Choice::Folder(Path::new("configs").join(folder));
         assert_eq!(texts(&choice), texts(&folder));
@@ -119,9 +130,12 @@ fn one_word_counts_for_several_values_and_each_names_its_keyword_as_printed() {
         found.sort();
         found
     };
-    let both =
-        [(Value::Benevolence, "responsible".to_string()), (Value::Tradition, "responsibility".to_string())];
-    for text in ["That is my responsibility", "a responsible man", "irresponsible? no: responsibly"] {
+    let both = [
+        (Value::Benevolence, "responsible".to_string()),
+        (Value::Tradition, "responsibility".to_string()),
+    ];
+    for text in ["That is my responsibility", "a responsible man", "irresponsible? no: responsibly"]
+    {
         assert_eq!(found(text), both, "{text}");
     }
     assert_eq!(found("a quick response"), [], "Porter2 gives it the same stem, and we do not");
@@ -159,12 +173,17 @@ fn of_a_values_keywords_at_a_word_the_one_most_like_it_is_named() {
 fn lists_are_chosen_by_name_and_a_folder_of_that_name_by_its_path() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let texts =
-        write(folder.path(), "texts.txt", "my umbrella\nmy brother\nmy wealth\n").display().to_string();
+    let texts = write(folder.path(), "texts.txt", "my umbrella\nmy brother\nmy wealth\n")
+        .display()
+        .to_string();
     std::fs::create_dir(path("paper")).unwrap();
     for value in Value::ALL {
         let file = format!("paper/{}.toml", value.name().to_lowercase());
-        write(folder.path(), &file, if value == Value::Power { "original = [\"umbrella\"]\n" } else { "" });
+        write(
+            folder.path(),
+            &file,
+            if value == Value::Power { "original = [\"umbrella\"]\n" } else { "" },
+        );
     }
     let rows = |lists: &[&str]| {
         let output = valuenet(["data", "curate", &texts].iter().chain(lists));
@@ -175,9 +194,15 @@ fn lists_are_chosen_by_name_and_a_folder_of_that_name_by_its_path() {
     assert_eq!(rows(&["--keywords", "paper"]), paper);
     assert_eq!(rows(&["--keywords", &path("paper")]), ["my umbrella,POWER,umbrella,original,1"]);
     let extended = rows(&["--keywords", "extended"]);
-    assert!(extended.contains(&"my brother,SECURITY,brother,associated,2".to_string()), "{extended:?}");
+    assert!(
+        extended.contains(&"my brother,SECURITY,brother,associated,2".to_string()),
+        "{extended:?}"
+    );
     let union = rows(&["--keywords", "paper+extended"]);
-    assert!(union.contains(&"my brother,SECURITY,brother,associated,extended,2".to_string()), "{union:?}");
+    assert!(
+        union.contains(&"my brother,SECURITY,brother,associated,extended,2".to_string()),
+        "{union:?}"
+    );
     assert!(union.contains(&"my wealth,POWER,wealth,original,paper,3".to_string()), "{union:?}");
     assert_fails(
         &valuenet(["data", "curate", &texts, "--keywords", "papers"]),
@@ -190,7 +215,10 @@ fn lists_are_chosen_by_name_and_a_folder_of_that_name_by_its_path() {
 fn words_are_lower_cased_runs_without_genitives() {
     let text = lower("Ann’s mother-in-law said: \"DON'T 'stop' Émile's 2nd try\"!");
     let found: Vec<&str> = words(&text).collect();
-    assert_eq!(found, ["ann", "mother", "in", "law", "said", "don't", "stop", "émile", "2nd", "try"]);
+    assert_eq!(
+        found,
+        ["ann", "mother", "in", "law", "said", "don't", "stop", "émile", "2nd", "try"]
+    );
 }
 
 #[test]

@@ -61,7 +61,11 @@ fn metrics_are_those_of_scikit_learn() {
         assert_close(all.accuracy, &classes["accuracy"], name);
         assert_close(all.macro_f1, &classes["macro_f1_three_classes"], name);
         assert_close(all.weighted_f1, &classes["weighted_f1"], name);
-        assert_eq!(serde_json::to_value(all.confusion).unwrap(), classes["confusion_rows_true"], "{name}");
+        assert_eq!(
+            serde_json::to_value(all.confusion).unwrap(),
+            classes["confusion_rows_true"],
+            "{name}"
+        );
         for (place, class) in all.classes.iter().enumerate() {
             assert_close(class.precision, &classes["precision"][place], name);
             assert_close(class.recall, &classes["recall"][place], name);
@@ -96,7 +100,8 @@ fn no_rows_are_an_error() {
 
 #[test]
 fn classes_have_a_squared_error_of_their_own() {
-    let row = |label, class, utility| Scored { class, ..scored(Value::Power, label, utility, None) };
+    let row =
+        |label, class, utility| Scored { class, ..scored(Value::Power, label, utility, None) };
     let rows = [
         row(Label::No, Label::Yes, 0.0),
         row(Label::Yes, Label::Yes, 0.0),
@@ -111,8 +116,11 @@ fn classes_have_a_squared_error_of_their_own() {
 #[test]
 fn slices_are_all_rows_unseen_texts_and_each_value_that_occurs() {
     let row = |value, seen| scored(value, Label::Yes, 1.0, seen);
-    let rows =
-        [row(Value::Power, Some(true)), row(Value::Tradition, Some(false)), row(Value::Power, Some(false))];
+    let rows = [
+        row(Value::Power, Some(true)),
+        row(Value::Tradition, Some(false)),
+        row(Value::Power, Some(false)),
+    ];
     let evaluation = Evaluation::of(&rows, None).unwrap();
     let slices: Vec<(&str, usize)> =
         evaluation.slices.iter().map(|slice| (slice.name.as_str(), slice.rows)).collect();
@@ -129,7 +137,11 @@ fn baselines_are_each_values_own_majority_and_mean() {
         (Value::Security, Label::No),
         (Value::Security, Label::Unrelated),
     ]);
-    let rows = [row(Value::Power, Label::Yes), row(Value::Power, Label::No), row(Value::Security, Label::No)];
+    let rows = [
+        row(Value::Power, Label::Yes),
+        row(Value::Power, Label::No),
+        row(Value::Security, Label::No),
+    ];
     let baseline = Evaluation::of(&rows, Some(&train)).unwrap().all().baseline.unwrap();
     assert_eq!(baseline.accuracy, 2.0 / 3.0); // a tie goes to the lower label
     let third = 1.0f64 / 3.0;
@@ -182,8 +194,9 @@ fn kappa_auc_and_percentiles_are_those_of_scikit_learn_and_numpy() {
         let name = case["name"].as_str().unwrap();
         let predicted = numbers(&case["pred"]);
         let rows = predicted.iter().zip(numbers(&case["label"]));
-        let rows: Vec<Scored> =
-            rows.map(|(&utility, number)| scored(Value::Power, label(number), utility, None)).collect();
+        let rows: Vec<Scored> = rows
+            .map(|(&utility, number)| scored(Value::Power, label(number), utility, None))
+            .collect();
         let evaluation = Evaluation::of(&rows, None).unwrap();
         let all = evaluation.all();
         for (found, key) in [(all.quadratic_kappa, "quadratic_kappa"), (all.sign_auc, "sign_auc")] {
@@ -201,7 +214,8 @@ fn kappa_auc_and_percentiles_are_those_of_scikit_learn_and_numpy() {
 
 #[test]
 fn a_worked_example_of_kappa() {
-    // Labels by classes; the margins are 16/14/10 and 17/15/8. Disagreement counts by its squared distance.
+    // Labels by classes; the margins are 16/14/10 and 17/15/8. Disagreement counts by its squared
+    // distance.
     let counts = [[12u32, 3, 1], [3, 9, 2], [2, 3, 5]];
     let cell = |(i, j): (usize, usize)| (Label::ALL[i], Label::ALL[j], counts[i][j]);
     let confusion = Confusion::of((0..3).flat_map(|i| (0..3).map(move |j| (i, j))).map(cell));
@@ -245,7 +259,8 @@ fn intervals_depend_on_the_seed_alone_and_hold_the_figure() {
     assert_eq!(read, one);
 }
 
-/// Rows of which those of a text are right or wrong together, and their true accuracy and squared error.
+/// Rows of which those of a text are right or wrong together, and their true accuracy and squared
+/// error.
 fn simulated(number: u64) -> (Vec<Scored>, [f64; 2]) {
     let mut stream = Stream::new(number, Purpose::Shuffle, 0);
     let mut uniform = move || f64::from(stream.next_u32()) / f64::from(u32::MAX);
@@ -283,7 +298,8 @@ fn intervals_cover_the_truth_nineteen_times_of_twenty() {
 
 #[test]
 fn mcnemars_test_and_holms_method_give_published_values() {
-    // Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91 (2013): 6 and 16 discordant pairs.
+    // Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91 (2013): 6 and 16
+    // discordant pairs.
     assert!((McNemar::of(6, 16).p - 0.0525).abs() < 5e-5, "{}", McNemar::of(6, 16).p);
     assert_eq!(McNemar::of(0, 0).p, 1.0);
     assert_eq!(McNemar::of(7, 7).p, 1.0);
@@ -302,7 +318,8 @@ fn a_model_differs_from_a_worse_one_and_not_from_itself() {
     let rows = |shift: f64| -> Vec<Scored> {
         let row = |i: usize| {
             let label = labels[i * 7 % 3];
-            let utility = 0.8 * f64::from(label.number()) + shift * (i as f64 * i as f64 * 0.7).sin();
+            let utility =
+                0.8 * f64::from(label.number()) + shift * (i as f64 * i as f64 * 0.7).sin();
             Scored { text: i / 2, ..scored(Value::ALL[i % 10], label, utility, None) }
         };
         (0..600).map(row).collect()
@@ -311,7 +328,9 @@ fn a_model_differs_from_a_worse_one_and_not_from_itself() {
     let (good, bad) = (rows(0.5), rows(1.2));
     let same = Comparison::of(&good, &good, bootstrap);
     for slice in &same.slices {
-        assert!(slice.figures.values().all(|figure| figure.difference == 0.0 && figure.p == Some(1.0)));
+        assert!(
+            slice.figures.values().all(|figure| figure.difference == 0.0 && figure.p == Some(1.0))
+        );
         assert_eq!(slice.mcnemar.p, 1.0);
     }
     let worse = Comparison::of(&good, &bad, bootstrap);
@@ -349,7 +368,10 @@ fn thresholds_are_fitted_where_classes_part_and_stay_at_roundings_where_that_is_
         })
         .collect();
     let fitted = Thresholds::fit(&parted);
-    assert!((-0.3..=-0.2).contains(&fitted.low) && (-0.11..=0.11).contains(&fitted.high), "{fitted:?}");
+    assert!(
+        (-0.3..=-0.2).contains(&fitted.low) && (-0.11..=0.11).contains(&fitted.high),
+        "{fitted:?}"
+    );
     let judged = Thresholded::of(&parted, &parted, None).unwrap();
     assert_eq!(judged.evaluation.all().accuracy, 1.0);
     let clear = [row(-1.0, Label::No), row(0.0, Label::Unrelated), row(1.0, Label::Yes)];
@@ -369,7 +391,8 @@ fn a_circle_is_found_where_there_is_one_and_nowhere_else() {
             .collect()
     };
     let angle = |index: usize| std::f32::consts::TAU * index as f32 / 10.0;
-    let round = Circle::of(&vectors(&|index, [a, b, _]| a * angle(index).cos() + b * angle(index).sin()));
+    let round =
+        Circle::of(&vectors(&|index, [a, b, _]| a * angle(index).cos() + b * angle(index).sin()));
     assert!(round.fit > Some(0.95) && round.p < Some(0.01), "{:?} {:?}", round.fit, round.p);
     assert!(round.by_distance.is_sorted_by(|a, b| a > b), "{:?}", round.by_distance);
     assert!(round.by_distance[4] < -0.5);
@@ -385,8 +408,11 @@ fn a_speakers_profile_is_the_mean_with_an_interval_and_groups() {
         profile[value.index()] = utility;
         profile
     };
-    let texts =
-        [profile(Value::Stimulation, 0.8), profile(Value::Stimulation, 0.4), profile(Value::Security, -0.6)];
+    let texts = [
+        profile(Value::Stimulation, 0.8),
+        profile(Value::Stimulation, 0.4),
+        profile(Value::Security, -0.6),
+    ];
     let speaker = Speaker::of(&texts, 1).unwrap();
     let level = |value: Value| &speaker.values[value.index()];
     assert!((level(Value::Stimulation).level.mean - 0.4).abs() < 1e-6);
@@ -394,11 +420,13 @@ fn a_speakers_profile_is_the_mean_with_an_interval_and_groups() {
     assert_eq!(level(Value::Security).weakest[0].text, 2);
     let Interval { low, high } = level(Value::Stimulation).level.interval.unwrap();
     assert!((0.0..0.4).contains(&low) && high > 0.4);
-    let group = |wanted: Group| speaker.groups.iter().find(|level| level.group == wanted).unwrap().level.mean;
+    let group = |wanted: Group| {
+        speaker.groups.iter().find(|level| level.group == wanted).unwrap().level.mean
+    };
     assert!((group(Group::OpennessToChange) - 0.2).abs() < 1e-6);
     assert!((group(Group::Conservation) + 0.2 / 3.0).abs() < 1e-6);
     assert!(Speaker::of(&[], 1).is_none());
-    let sizes =
-        Group::ALL.map(|group| Value::ALL.into_iter().filter(|value| Group::of(*value) == group).count());
+    let sizes = Group::ALL
+        .map(|group| Value::ALL.into_iter().filter(|value| Group::of(*value) == group).count());
     assert_eq!(sizes, [2, 3, 3, 2]);
 }

@@ -1,5 +1,5 @@
-//! Every operation against finite differences, and its kernels on the device that is tested against its portable form in
-//! double precision.
+//! Every operation against finite differences, and its kernels on the device that is tested against
+//! its portable form in double precision.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,8 @@ const CPU: Device = Device::Cpu;
 /// Random numbers in double precision.
 pub fn random(shape: &[usize], index: u64) -> Tensor {
     let mut stream = Stream::new(11, Purpose::Init, index);
-    let values: Vec<f64> = (0..shape.iter().product()).map(|_| f64::from(stream.normal())).collect();
+    let values: Vec<f64> =
+        (0..shape.iter().product()).map(|_| f64::from(stream.normal())).collect();
     Tensor::from_vec(values, shape, &CPU).unwrap()
 }
 
@@ -42,7 +43,8 @@ fn weighted(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Tensor {
     (op.portable(inputs).unwrap() * weights).unwrap().sum_all().unwrap()
 }
 
-/// The exact gradients: candle's of the portable form in double precision, once finite differences agree with them.
+/// The exact gradients: candle's of the portable form in double precision, once finite differences
+/// agree with them.
 fn exact_gradients(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Vec<Vec<f64>> {
     let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
     let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
@@ -72,7 +74,8 @@ fn exact_gradients(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Vec<Vec
 
 /// The inputs as f32 parameters, so that a tape finds their gradients.
 pub fn parameters(inputs: &[Tensor]) -> (Params, Vec<Node>) {
-    let named = inputs.iter().enumerate().map(|(number, input)| (number.to_string(), input.clone()));
+    let named =
+        inputs.iter().enumerate().map(|(number, input)| (number.to_string(), input.clone()));
     let loader = Loader::new(named.collect(), 0, 0.0, device());
     let take = |(number, input): (usize, &Tensor)| {
         loader.stored("").param(&number.to_string(), input.shape(), Init::Zeros).unwrap()
@@ -128,7 +131,8 @@ fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
     // Inputs that lie transposed in memory change nothing.
     let transposed: Vec<Tensor> = inputs.iter().map(lie_transposed).collect();
     assert!(transposed.iter().zip(inputs).all(|(a, b)| a.dims() == b.dims()));
-    let on_device = |input: &Tensor| input.to_dtype(DType::F32).unwrap().to_device(device()).unwrap();
+    let on_device =
+        |input: &Tensor| input.to_dtype(DType::F32).unwrap().to_device(device()).unwrap();
     let nodes: Vec<Node> =
         transposed.iter().map(|input| Node::constant(&lie_transposed(&on_device(input)))).collect();
     let again = Tape::inference().apply(make(), &nodes.iter().collect::<Vec<_>>()).unwrap();
@@ -137,7 +141,10 @@ fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
     // Nor does the number of threads.
     for threads in [1, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        assert_eq!(pool.install(|| on_tape(make(), inputs, &weights)), (result.clone(), found.clone()));
+        assert_eq!(
+            pool.install(|| on_tape(make(), inputs, &weights)),
+            (result.clone(), found.clone())
+        );
     }
 }
 
@@ -152,7 +159,8 @@ fn lie_transposed(tensor: &Tensor) -> Tensor {
 #[test]
 fn a_linear_layer_is_right() {
     for (rows, inputs, outputs) in [(5, 7, 4), (1, 1, 1), (33, 3, 35)] {
-        let all = [random(&[rows, inputs], 0), random(&[outputs, inputs], 1), random(&[outputs], 2)];
+        let all =
+            [random(&[rows, inputs], 0), random(&[outputs, inputs], 1), random(&[outputs], 2)];
         check(|| layer(Then::Nothing), &all);
     }
 }
@@ -186,7 +194,9 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
     };
     let two = [random(&[3, 7], 1), random(&[3], 2), random(&[70, 7], 3), random(&[70], 4)];
     let joined = [&[random(&[9, 7], 0)], two.as_slice()].concat();
-    for inputs in [single(5, 7, 4), single(1, 1, 1), single(70, 33, 35), single(100, 64, 32), joined] {
+    for inputs in
+        [single(5, 7, 4), single(1, 1, 1), single(70, 33, 35), single(100, 64, 32), joined]
+    {
         let make = || Joined { then: Then::Nothing, precision: Precision::Bf16, laid_out: None };
         let expected = make().portable(&inputs).unwrap();
         let weights = random(expected.dims(), 99);
@@ -196,7 +206,8 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
             a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / largest
         };
         // On a GPU the result is a bfloat16 too.
-        let tolerance = if valuenet::nn::gpu::holds(parameters(&inputs).1[0].tensor()) { 6e-3 } else { 3e-6 };
+        let tolerance =
+            if valuenet::nn::gpu::holds(parameters(&inputs).1[0].tensor()) { 6e-3 } else { 3e-6 };
         assert!(far(&result, &values(&expected)) < tolerance, "{:?}", expected.dims());
         let gradients = exact_gradients(&layer(Then::Nothing), &inputs, &weights);
         for (found, exact) in found.iter().zip(&gradients) {
@@ -218,7 +229,10 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
 #[test]
 fn layer_norm_is_right() {
     for rows in [1, 70] {
-        check(|| Normalise { eps: 1e-5 }, &[random(&[rows, 5], 0), random(&[5], 1), random(&[5], 2)]);
+        check(
+            || Normalise { eps: 1e-5 },
+            &[random(&[rows, 5], 0), random(&[5], 1), random(&[5], 2)],
+        );
     }
     check(|| Normalise { eps: 1e-12 }, &[random(&[2, 37], 0), random(&[37], 1), random(&[37], 2)]);
 }
@@ -243,7 +257,9 @@ fn activations_keep_a_finite_gradient_far_from_zero() {
     for x in [-200f64, -40.0, 40.0, 200.0] {
         let x = Tensor::new(&[[x]], &CPU).unwrap();
         let one = Tensor::ones((1, 1), DType::F64, &CPU).unwrap();
-        for activation in [Activation::Gelu, Activation::Silu, Activation::Tanh, Activation::ScaledSigmoid] {
+        for activation in
+            [Activation::Gelu, Activation::Silu, Activation::Tanh, Activation::ScaledSigmoid]
+        {
             let (result, gradients) = on_tape(activation, std::slice::from_ref(&x), &one);
             assert!(result[0].is_finite() && gradients[0][0].is_finite(), "{activation:?} at {x}");
         }
@@ -302,7 +318,8 @@ fn attention_is_right_when_queries_see_some_keys_only() {
             || Attention { visible: Visible::Near(2), ..attention(2, &[1, 1], &[5, 2], mask) },
             &[random(&[2, 4], 0), random(&[7, 8], 1)],
         );
-        let last = || Attention { visible: Visible::Before, ..attention(2, &[1, 2], &[4, 3], mask) };
+        let last =
+            || Attention { visible: Visible::Before, ..attention(2, &[1, 2], &[4, 3], mask) };
         check(last, &[random(&[3, 4], 0), random(&[7, 8], 1)]);
     }
     let blind = Attention { visible: Visible::Before, ..attention(1, &[2], &[1], None) };
@@ -315,15 +332,23 @@ fn relative_attention_is_right() {
     for (content_to_position, position_to_content) in [(true, true), (true, false), (false, true)] {
         for (mask, logarithmic) in [(None, Some(8)), (Some(mask(9, 0.3)), None)] {
             let buckets = Buckets { span: 4, logarithmic };
-            let whole = Relative { buckets, first_row: 0, rows: 8, content_to_position, position_to_content };
+            let whole = Relative {
+                buckets,
+                first_row: 0,
+                rows: 8,
+                content_to_position,
+                position_to_content,
+            };
             let relative = Some(whole.for_length(3));
             let tables = [random(&[5, 4], 7), random(&[5, 4], 8)];
-            let tables = &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
+            let tables =
+                &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
             let part = || Attention { relative, ..attention(2, &[3, 1], &[3, 1], mask) };
             check(part, &[&[random(&[4, 12], 0)], tables].concat());
             let relative = Some(whole);
             let tables = [random(&[8, 4], 7), random(&[8, 4], 8)];
-            let tables = &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
+            let tables =
+                &tables[..usize::from(content_to_position) + usize::from(position_to_content)];
             let whole = || Attention { relative, ..attention(2, &[7, 1], &[7, 1], mask) };
             check(whole, &[&[random(&[8, 12], 0)], tables].concat());
             let first = || Attention { relative, ..attention(2, &[1, 1], &[6, 3], mask) };
@@ -352,7 +377,8 @@ fn the_cross_entropy_is_right() {
     let classes = || vec![2, 0, 1, 2];
     check(|| CrossEntropy { classes: classes(), weight: 0.25 }, &[random(&[4, 3], 0)]);
     let uniform = CrossEntropy { classes: vec![1], weight: 1.0 };
-    let loss = values(&uniform.portable(&[Tensor::zeros((1, 3), DType::F64, &CPU).unwrap()]).unwrap());
+    let loss =
+        values(&uniform.portable(&[Tensor::zeros((1, 3), DType::F64, &CPU).unwrap()]).unwrap());
     assert!((loss[0] - 3f64.ln()).abs() < 1e-12);
     let wrong = CrossEntropy { classes: vec![3], weight: 1.0 };
     assert!(wrong.portable(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
@@ -394,7 +420,11 @@ fn large_operations_do_not_depend_on_the_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let layer = layer(Then::AddTo(Some(mask(7, 0.1))));
-            let linear = on_tape(layer, &[&x, &w, &b, &residual].map(Tensor::clone), &random(&[700, 200], 3));
+            let linear = on_tape(
+                layer,
+                &[&x, &w, &b, &residual].map(Tensor::clone),
+                &random(&[700, 200], 3),
+            );
             let norm = [x.clone(), random(&[96], 4), random(&[96], 5)];
             (linear, on_tape(Normalise { eps: 1e-12 }, &norm, &random(&[700, 96], 6)))
         })
@@ -435,7 +465,8 @@ fn dropout_masks_differ_between_passes_and_places_and_repeat_for_the_same() {
         mask.apply(0, &mut numbers);
         numbers
     };
-    let agreement = |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / 4096.0;
+    let agreement =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).filter(|(a, b)| a == b).count() as f64 / 4096.0;
     assert_eq!(draw(1, 0), draw(1, 0));
     for (pass, place) in [(1, 1), (2, 0), (1 << 40, 0)] {
         let share = agreement(&draw(1, 0), &draw(pass, place));
@@ -463,7 +494,10 @@ fn gradients_of_several_passes_add_up() {
         tape.backward(&loss, &mut gradients).unwrap();
     }
     let sum = gradients.get(params.id(0)).unwrap().dense(params.var(0).shape()).unwrap();
-    assert_eq!(sum.to_vec2::<f32>().unwrap().concat(), [1., 1., 1., 1., 0., 0., 0., 0., 3., 3., 0., 0.]);
+    assert_eq!(
+        sum.to_vec2::<f32>().unwrap().concat(),
+        [1., 1., 1., 1., 0., 0., 0., 0., 3., 3., 0., 0.]
+    );
 }
 
 /// `a * b`, number by number.

@@ -1,4 +1,5 @@
-//! The paper's figures, transcribed: against numbers typed by themselves, against each other, and refused where they are wrong.
+//! The paper's figures, transcribed: against numbers typed by themselves, against each other, and
+//! refused where they are wrong.
 
 use valuenet::report::paper::{COLUMNS, DialogueFigures, Paper, Printed};
 use valuenet::value::Value;
@@ -19,7 +20,10 @@ fn table_1_has_the_sizes_of_the_splits() {
         ("total", 21_374, 12.07, 14_143),
     ] {
         let size = &paper.table1[part];
-        assert_eq!((size.samples, size.average_tokens, size.unique_tokens), (samples, average, unique));
+        assert_eq!(
+            (size.samples, size.average_tokens, size.unique_tokens),
+            (samples, average, unique)
+        );
     }
     let of = |part: &str| paper.table1[part].samples;
     assert_eq!(of("train") + of("valid") + of("test"), of("total"));
@@ -32,7 +36,8 @@ fn table_2_has_eleven_columns_of_five_models_on_three_versions() {
         let titles: Vec<&str> = paper.table2[version].keys().map(String::as_str).collect();
         assert_eq!(titles, ["BART", "BERT", "DistilBERT", "RoBERTa", "fastText"]);
         for (title, figures) in &paper.table2[version] {
-            let without = if ["BART", "fastText"].contains(&title.as_str()) { "mse" } else { "class_mse" };
+            let without =
+                if ["BART", "fastText"].contains(&title.as_str()) { "mse" } else { "class_mse" };
             let columns = COLUMNS.iter().map(|(_, key)| *key).filter(|key| *key != without);
             assert!(
                 figures.len() == 11 && columns.into_iter().all(|key| figures.contains_key(key)),
@@ -65,14 +70,20 @@ const TEST_LABELS: [f64; 3] = [1065.0, 685.0, 388.0];
 fn the_rows_of_table_2_agree_with_themselves_and_the_test_split_but_for_barts() {
     for (version, titles) in &paper().table2 {
         for (title, figures) in titles {
-            let of = |name: &str| ["no", "unrelated", "yes"].map(|class| figures[&format!("{name}_{class}")]);
+            let of = |name: &str| {
+                ["no", "unrelated", "yes"].map(|class| figures[&format!("{name}_{class}")])
+            };
             let (f1, precision, recall) = (of("f1"), of("precision"), of("recall"));
             for class in 0..3 {
                 let (p, r) = (precision[class], recall[class]);
                 let expected = if p + r == 0.0 { 0.0 } else { 2.0 * p * r / (p + r) };
-                assert!((f1[class] - expected).abs() < 0.01, "{version} {title}: F1 of class {class}");
+                assert!(
+                    (f1[class] - expected).abs() < 0.01,
+                    "{version} {title}: F1 of class {class}"
+                );
             }
-            let right: f64 = TEST_LABELS.iter().zip(recall).map(|(rows, recall)| rows * recall).sum();
+            let right: f64 =
+                TEST_LABELS.iter().zip(recall).map(|(rows, recall)| rows * recall).sum();
             let implied = right / TEST_LABELS.iter().sum::<f64>();
             let agrees = (implied - figures["accuracy"]).abs() < 0.01;
             assert_eq!(agrees, title != "BART", "{version} {title}: {implied}");
@@ -81,7 +92,8 @@ fn the_rows_of_table_2_agree_with_themselves_and_the_test_split_but_for_barts() 
 }
 
 /// The test rows of each value in the order of `Value::ALL`.
-const TEST_ROWS: [f64; Value::COUNT] = [372.0, 96.0, 89.0, 227.0, 107.0, 33.0, 125.0, 785.0, 172.0, 132.0];
+const TEST_ROWS: [f64; Value::COUNT] =
+    [372.0, 96.0, 89.0, 227.0, 107.0, 33.0, 125.0, 785.0, 172.0, 132.0];
 
 #[test]
 fn table_3_comes_to_the_accuracy_of_bert_in_table_2() {
@@ -91,7 +103,10 @@ fn table_3_comes_to_the_accuracy_of_bert_in_table_2() {
         assert_eq!((paper.table3[version].len(), bert.len()), (1, 10));
         let right = Value::ALL.map(|value| TEST_ROWS[value.index()] * bert[value.name()]);
         let accuracy = right.iter().sum::<f64>() / TEST_ROWS.iter().sum::<f64>();
-        assert!((accuracy - paper.table2[version]["BERT"]["accuracy"]).abs() < 0.01, "{version} {accuracy}");
+        assert!(
+            (accuracy - paper.table2[version]["BERT"]["accuracy"]).abs() < 0.01,
+            "{version} {accuracy}"
+        );
     }
     assert_eq!(paper.table3["original"]["BERT"]["POWER"], 0.35);
     assert_eq!(paper.table3["balanced"]["BERT"]["CONFORMITY"], 0.83);
@@ -160,7 +175,9 @@ fn table_6_has_seven_perplexities() {
 
 #[test]
 fn figures_are_refused_under_names_that_no_table_has_and_where_no_measure_can_be() {
-    let with = |table2: &str| format!(r#"{{"source": "", "table2": {{"original": {{"BERT": {table2}}}}}}}"#);
+    let with = |table2: &str| {
+        format!(r#"{{"source": "", "table2": {{"original": {{"BERT": {table2}}}}}}}"#)
+    };
     assert!(Paper::parse(&with(r#"{"f1_yes": 1.0, "mse": 4}"#)).is_ok());
     let emotion = r#"{"table5": [{"model": "BERT", "accuracy": {"mean": 42, "sd": SD}}]}"#;
     assert!(Paper::parse(&emotion.replace("SD", "0")).is_ok());
@@ -196,7 +213,10 @@ fn figures_are_refused_under_names_that_no_table_has_and_where_no_measure_can_be
 fn remarks_come_with_the_rows_that_they_are_on() {
     let paper = paper();
     let notes = |rows: &[&str]| paper.notes_on(2, rows).count();
-    assert_eq!([notes(&[]), notes(&["BERT"]), notes(&["BART"]), notes(&["RoBERTa", "BART"])], [0, 0, 1, 2]);
+    assert_eq!(
+        [notes(&[]), notes(&["BERT"]), notes(&["BART"]), notes(&["RoBERTa", "BART"])],
+        [0, 0, 1, 2]
+    );
     for note in &paper.notes {
         let titles: Vec<&str> = match note.table {
             2 => paper.table2["original"].keys().map(String::as_str).collect(),

@@ -76,14 +76,18 @@ fn requests_from_many_threads_are_all_answered() {
                     let number = thread * 50 + number;
                     assert!(
                         queue
-                            .push(vec![format!("text {number}")], Numbered(number, Some(sender.clone())))
+                            .push(
+                                vec![format!("text {number}")],
+                                Numbered(number, Some(sender.clone()))
+                            )
                             .is_ok()
                     );
                 }
             });
         }
         scope.spawn(move || {
-            let mut found: Vec<usize> = answers.iter().take(400).map(|(number, _)| number).collect();
+            let mut found: Vec<usize> =
+                answers.iter().take(400).map(|(number, _)| number).collect();
             found.sort();
             assert_eq!(found, (0..400).collect::<Vec<_>>());
             queue.close();

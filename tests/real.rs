@@ -1,4 +1,5 @@
-//! On the real dataset and the real MiniLM, whose places `VALUENET_DATA` and `VALUENET_MINILM` name.
+//! On the real dataset and the real MiniLM, whose places `VALUENET_DATA` and `VALUENET_MINILM`
+//! name.
 
 use std::path::PathBuf;
 
@@ -70,7 +71,11 @@ fn words_are_counted_within_half_a_percent_of_the_paper() {
         assert_eq!(part.samples, size.samples);
         let near = |ours: f64, theirs: f64| (ours / theirs - 1.0).abs() < 0.005;
         assert!(near(part.average_words, size.average_tokens), "{name}: {}", part.average_words);
-        assert!(near(part.unique_words as f64, size.unique_tokens as f64), "{name}: {}", part.unique_words);
+        assert!(
+            near(part.unique_words as f64, size.unique_tokens as f64),
+            "{name}: {}",
+            part.unique_words
+        );
     }
     let shown = render(&StatsReport { stats: &stats, paper: &paper }, Format::Table).unwrap();
     assert_eq!(shown.matches("  paper").count(), 2);
@@ -116,7 +121,8 @@ fn minilm(new: &NewModel) -> ValueModel {
 fn minilm_computes_what_transformers_computes() {
     let folder = std::env::var("VALUENET_GOLDEN").unwrap_or("tests/fixtures/golden".into());
     let golden =
-        candle_core::safetensors::load(format!("{folder}/minilm_real.safetensors"), &Device::Cpu).unwrap();
+        candle_core::safetensors::load(format!("{folder}/minilm_real.safetensors"), &Device::Cpu)
+            .unwrap();
     let manifest = read_json(&PathBuf::from(format!("{folder}/minilm_real.json"))).unwrap();
     let ids = golden["input_ids"].to_vec2::<i64>().unwrap();
     let mask = golden["attention_mask"].to_vec2::<i64>().unwrap();
@@ -134,17 +140,21 @@ fn minilm_computes_what_transformers_computes() {
         assert_eq!(&prompt, sequence, "the tokens of {text}");
     }
     let batch = Packed::new(sequences.iter().map(Vec::as_slice));
-    let states = model.network().hidden_states(&Tape::inference(), &batch, Wanted::AllTokens).unwrap();
+    let states =
+        model.network().hidden_states(&Tape::inference(), &batch, Wanted::AllTokens).unwrap();
     let states = states.tensor().to_vec2::<f32>().unwrap();
-    let (cls, sentences) =
-        (golden["cls"].to_vec2::<f32>().unwrap(), golden["sentence_embedding"].to_vec2::<f32>().unwrap());
+    let (cls, sentences) = (
+        golden["cls"].to_vec2::<f32>().unwrap(),
+        golden["sentence_embedding"].to_vec2::<f32>().unwrap(),
+    );
     for (place, bounds) in batch.offsets.windows(2).enumerate() {
         let rows = &states[bounds[0]..bounds[1]];
         let far = |found: &[f32], expected: &[f32]| {
             found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
         };
         assert!(far(&rows[0], &cls[place]) < 1e-5, "the first token of text {place}");
-        let sum: Vec<f32> = (0..384).map(|column| rows.iter().map(|row| row[column]).sum()).collect();
+        let sum: Vec<f32> =
+            (0..384).map(|column| rows.iter().map(|row| row[column]).sum()).collect();
         let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
         let sentence: Vec<f32> = sum.iter().map(|x| x / norm).collect();
         assert!(far(&sentence, &sentences[place]) < 1e-6, "the embedding of text {place}");
@@ -154,12 +164,14 @@ fn minilm_computes_what_transformers_computes() {
 #[test]
 #[ignore = "needs VALUENET_DATA and VALUENET_MINILM"]
 fn minilm_learns_from_a_tenth_of_the_real_data() {
-    let new = NewModel { head: head(Range::ScaledSigmoid, Pooling::Cls), max_length: 128, ..new_model() };
+    let new =
+        NewModel { head: head(Range::ScaledSigmoid, Pooling::Cls), max_length: 128, ..new_model() };
     let read = |split: Split, limit: usize| {
         let rows = split.read(&original()).unwrap().rows;
         rows.into_iter().take(limit).map(|row| row.sample).collect::<Vec<_>>()
     };
-    let task = ValueTask::new(minilm(&new), &read(Split::Train, 1600), read(Split::Eval, 400)).unwrap();
+    let task =
+        ValueTask::new(minilm(&new), &read(Split::Train, 1600), read(Split::Eval, 400)).unwrap();
     let settings = TrainSettings { epochs: 1, learning_rate: 1e-4, ..TrainSettings::default() };
     let before = task.evaluate().unwrap();
     let mut learner = Descent::new(&task, &settings).unwrap();
@@ -184,7 +196,8 @@ fn minilm_learns_from_a_tenth_of_the_real_data() {
 fn a_row_of_minilm_does_not_depend_on_its_batch() {
     let model = minilm(&new_model());
     let texts: Vec<String> = (1..60).map(|words| "a word or ".repeat(words % 17 + 1)).collect();
-    let pairs: Vec<(Value, &str)> = texts.iter().map(|text| (Value::Hedonism, text.as_str())).collect();
+    let pairs: Vec<(Value, &str)> =
+        texts.iter().map(|text| (Value::Hedonism, text.as_str())).collect();
     let together = model.utilities(&pairs).unwrap();
     for (pair, together) in pairs.iter().zip(together) {
         let alone = model.utilities(std::slice::from_ref(pair)).unwrap()[0];

@@ -46,7 +46,8 @@ fn rows() -> Vec<Scored> {
 fn an_evaluation_in_every_format() {
     let train = LabelCounts::of([(Value::Power, Label::Yes), (Value::SelfDirection, Label::No)]);
     let bootstrap = Bootstrap { replicates: 100, seed: 1 };
-    let rows: Vec<Scored> = rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
+    let rows: Vec<Scored> =
+        rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
     let evaluation = Evaluation::of(&rows, Some(&train)).unwrap().with_intervals(&rows, bootstrap);
     let report = EvaluationReport {
         model: "runs/mine".into(),
@@ -60,13 +61,18 @@ fn an_evaluation_in_every_format() {
         evaluation,
     };
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(format!("evaluation_{name}"), report::render(&report, format).unwrap());
+        insta::assert_snapshot!(
+            format!("evaluation_{name}"),
+            report::render(&report, format).unwrap()
+        );
     }
 }
 
 fn reproduction() -> (Vec<Entry>, Paper) {
     let report = |shift: f64| {
-        let moved = rows().into_iter().map(|row| scored(row.value, row.label, row.utility - shift, row.seen));
+        let moved = rows()
+            .into_iter()
+            .map(|row| scored(row.value, row.label, row.utility - shift, row.seen));
         Evaluation::of(&moved.collect::<Vec<_>>(), None).unwrap()
     };
     let entry = |version: &str, title: &str, classifier, reports| {
@@ -90,7 +96,10 @@ fn a_reproduction_in_every_format() {
     let (entries, paper) = reproduction();
     for (name, format) in FORMATS {
         let report = ReproductionReport { entries: &entries, paper: &paper };
-        insta::assert_snapshot!(format!("reproduction_{name}"), report::render(&report, format).unwrap());
+        insta::assert_snapshot!(
+            format!("reproduction_{name}"),
+            report::render(&report, format).unwrap()
+        );
     }
 }
 
@@ -100,7 +109,8 @@ fn the_papers_rows_and_what_is_wrong_with_them_stand_below_ours() {
     entries.retain(|entry| entry.version == "original");
     entries[0].title = "BART".into();
     let paper = &Paper::built_in().unwrap();
-    let shown = report::render(&ReproductionReport { entries: &entries, paper }, Format::Table).unwrap();
+    let shown =
+        report::render(&ReproductionReport { entries: &entries, paper }, Format::Table).unwrap();
     let below = shown.lines().skip_while(|line| !line.starts_with("BART"));
     let row = |name: &str| -> Vec<&str> {
         below.clone().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().collect()
@@ -185,7 +195,8 @@ fn a_report_of_ones_own_is_written_in_every_format_with_its_notes_where_there_is
     let text = |format| report::render(&Apples(1000), format).unwrap();
     let table = "apples\n      count\n───────────\nhere  1,000\n\nall of them red\n";
     assert_eq!(text(Format::Table), format!("{table}\n{table}"));
-    let markdown = "**apples**\n\n|  | count |\n| --- | ---: |\n| here | 1,000 |\n\nall of them red\n";
+    let markdown =
+        "**apples**\n\n|  | count |\n| --- | ---: |\n| here | 1,000 |\n\nall of them red\n";
     assert_eq!(text(Format::Markdown), format!("{markdown}\n{markdown}"));
     assert_eq!(text(Format::Latex).matches("here & 1,000").count(), 2);
     assert!(!text(Format::Latex).contains("red"));
@@ -202,8 +213,7 @@ fn predictions_have_a_row_each() {
 
 /// A dataset with something of everything in it.
 fn parts(folder: &std::path::Path) -> Vec<Part> {
-    let train =
-        "scenario,label\n[POWER] one two,1\n[POWER] one two,1\n[POWER] one two,0\n[TRADITION] two,7\n";
+    let train = "scenario,label\n[POWER] one two,1\n[POWER] one two,1\n[POWER] one two,0\n[TRADITION] two,7\n";
     write(folder, "train.csv", train);
     write(folder, "test.csv", "scenario,label\n[POWER] one two,1\n[HEDONISM] three!,-1\n");
     Part::read_all(folder).unwrap()
@@ -213,19 +223,24 @@ fn parts(folder: &std::path::Path) -> Vec<Part> {
 fn statistics_in_every_format() {
     let folder = folder();
     let stats = stats(&parts(folder.path()));
-    let size =
-        |samples: usize| format!(r#"{{"samples": {samples}, "average_tokens": 2.5, "unique_tokens": 9}}"#);
+    let size = |samples: usize| {
+        format!(r#"{{"samples": {samples}, "average_tokens": 2.5, "unique_tokens": 9}}"#)
+    };
     let paper = |train: usize| {
         let (train, test, total) = (size(train), size(2), size(5));
-        Paper::parse(&format!(r#"{{"table1": {{"train": {train}, "test": {test}, "total": {total}}}}}"#))
-            .unwrap()
+        Paper::parse(&format!(
+            r#"{{"table1": {{"train": {train}, "test": {test}, "total": {total}}}}}"#
+        ))
+        .unwrap()
     };
     for (name, format) in FORMATS {
-        let shown = report::render(&StatsReport { stats: &stats, paper: &paper(3) }, format).unwrap();
+        let shown =
+            report::render(&StatsReport { stats: &stats, paper: &paper(3) }, format).unwrap();
         insta::assert_snapshot!(format!("stats_{name}"), shown);
     }
     // Of a dataset of another size the paper says nothing.
-    let other = report::render(&StatsReport { stats: &stats, paper: &paper(4) }, Format::Table).unwrap();
+    let other =
+        report::render(&StatsReport { stats: &stats, paper: &paper(4) }, Format::Table).unwrap();
     assert!(!other.contains("  paper") && other.contains("average words"), "{other}");
 }
 
@@ -234,7 +249,10 @@ fn words_stand_between_white_space_without_marks_and_tokens_are_words_and_marks(
     let text = "I'm my brother-in-law's 2nd-best *FRIEND*  — he said…";
     let sample = Sample { value: Value::SelfDirection, scenario: text.into(), label: Label::Yes };
     let found: Vec<String> = words(&sample).collect();
-    assert_eq!(found, ["SELFDIRECTION", "Im", "my", "brotherinlaws", "2ndbest", "FRIEND", "he", "said"]);
+    assert_eq!(
+        found,
+        ["SELFDIRECTION", "Im", "my", "brotherinlaws", "2ndbest", "FRIEND", "he", "said"]
+    );
     let found = tokens("I'm *GLAD*…");
     assert_eq!(found, ["i", "'", "m", "*", "glad", "*", "…"]);
 }
@@ -283,7 +301,9 @@ fn numbers_are_short() {
         assert_eq!(score(number), text);
     }
     assert_eq!(score(None), "-");
-    for (number, text) in [(0.0, ".00"), (-0.004, ".00"), (-0.093, "-.09"), (1.0, "1.00"), (0.61, ".61")] {
+    for (number, text) in
+        [(0.0, ".00"), (-0.004, ".00"), (-0.093, "-.09"), (1.0, "1.00"), (0.61, ".61")]
+    {
         assert_eq!(hundredths(number), text);
     }
     for (number, text) in
@@ -302,9 +322,13 @@ fn reading_a_table_keeps_its_path() {
 
 #[test]
 fn a_radar_has_an_axis_for_each_value_a_zero_ring_and_a_line_for_each_text() {
-    let line = |name: &str, utility: f32| Line { name: name.into(), profile: [utility; 10], band: None };
+    let line =
+        |name: &str, utility: f32| Line { name: name.into(), profile: [utility; 10], band: None };
     let band = Some([[-0.2; 10], [0.4; 10]]);
-    let svg = radar::svg(&[line("a < b & \"c\"", -1.0), Line { band, ..line(&"long ".repeat(40), 0.25) }]);
+    let svg = radar::svg(&[
+        line("a < b & \"c\"", -1.0),
+        Line { band, ..line(&"long ".repeat(40), 0.25) },
+    ]);
     for value in Value::ALL {
         assert!(svg.contains(&format!(">{value}</text>")), "{value}");
     }
@@ -317,7 +341,8 @@ fn a_radar_has_an_axis_for_each_value_a_zero_ring_and_a_line_for_each_text() {
 
 #[test]
 fn a_page_needs_nothing_else_and_shows_text_as_text() {
-    let rows: Vec<Scored> = rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
+    let rows: Vec<Scored> =
+        rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
     let evaluation = Evaluation::of(&rows, None).unwrap();
     let read = |scenario: &str, scored| Read { scenario: scenario.into(), scored };
     let misses = vec![read("small", rows[0]), read("<script>alert(1)</script>", rows[2])];
@@ -343,26 +368,36 @@ fn a_page_needs_nothing_else_and_shows_text_as_text() {
         assert!(!page.contains(outside), "{outside}");
     }
     for tag in ["table", "svg", "section", "div", "dl", "main"] {
-        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        let opened =
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
     }
 }
 
 #[test]
 fn a_speaker_in_every_format() {
-    let texts = ["I shared my lunch.".to_string(), "I shouted at the bus driver until he wept.".to_string()];
-    let profile = |shift: f32| std::array::from_fn(|index| (index as f32 / 10.0 - shift).clamp(-1.0, 1.0));
+    let texts = [
+        "I shared my lunch.".to_string(),
+        "I shouted at the bus driver until he wept.".to_string(),
+    ];
+    let profile =
+        |shift: f32| std::array::from_fn(|index| (index as f32 / 10.0 - shift).clamp(-1.0, 1.0));
     let speaker = Speaker::of(&[profile(0.0), profile(0.9)], 1).unwrap();
     let speaker = SpeakerReport { speaker: &speaker, said: &texts };
     for (name, format) in FORMATS {
-        insta::assert_snapshot!(format!("speaker_{name}"), report::render(&speaker, format).unwrap());
+        insta::assert_snapshot!(
+            format!("speaker_{name}"),
+            report::render(&speaker, format).unwrap()
+        );
     }
 }
 
 #[test]
 fn seeds_are_averaged_with_their_deviation() {
     let report = |shift: f64| {
-        let moved = rows().into_iter().map(|row| scored(row.value, row.label, row.utility - shift, row.seen));
+        let moved = rows()
+            .into_iter()
+            .map(|row| scored(row.value, row.label, row.utility - shift, row.seen));
         Evaluation::of(&moved.collect::<Vec<_>>(), None).unwrap()
     };
     let reports = [(1, report(0.0)), (2, report(0.2)), (3, report(0.1))];

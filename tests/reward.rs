@@ -15,7 +15,8 @@ use crate::support::{assert_fails, folder, saved_model, stdout, tiny_model, valu
 
 type Vector = Vec<f64>;
 
-/// A dialogue whose reward is known: its persona, its utterances, R in the bounded and in the literal form.
+/// A dialogue whose reward is known: its persona, its utterances, R in the bounded and in the
+/// literal form.
 pub struct Worked {
     pub persona: Vec<[f64; 2]>,
     pub utterances: Vec<[f64; 2]>,
@@ -46,7 +47,12 @@ pub fn worked() -> Vec<Worked> {
         of(&[east], &[[0.6, 0.8], [0.6, 0.8]], 0.432, 0.432),
         // Below zero γ is 2 too: -(.6)^(1/2) and -(.6)^(-2).
         of(&[east], &[[-0.6, 0.8]], -0.774_596_669_241_483_4, -2.777_777_777_777_777_7),
-        of(&[east], &[[-0.6, 0.8], [0.6, 0.8]], -0.843_432_665_301_749_3 + 0.216, -1.0 / 0.216 + 0.216),
+        of(
+            &[east],
+            &[[-0.6, 0.8], [0.6, 0.8]],
+            -0.843_432_665_301_749_3 + 0.216,
+            -1.0 / 0.216 + 0.216,
+        ),
         // No match in the literal form, and a right angle.
         of(&[east], &[[-2.0, 0.0], [0.0, 3.0]], -1.0, -1.0),
     ]
@@ -69,7 +75,8 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// Algorithm 1 once more, line by line as it is printed, for vectors of length 1 of which none is opposite to all others.
+/// Algorithm 1 once more, line by line as it is printed, for vectors of length 1 of which none is
+/// opposite to all others.
 fn listing(persona: &[Vector], utterances: &[Vector]) -> f64 {
     let mut found = Vec::new();
     for x in utterances {
@@ -274,7 +281,10 @@ fn the_literal_reward_has_no_bound_and_punishes_the_smaller_fault_more() {
 #[test]
 fn vectors_of_zeros_are_worth_nothing_and_the_first_of_equals_is_matched() {
     let reward = Reward::of(&[[1.0, 0.0], [0.5, 0.0]], &[[0.0, 0.0], [0.1, 0.0]], Form::Bounded);
-    assert_eq!((reward.turns[0].term, reward.turns[1].matched, reward.total()), (0.0, Some(0), 0.5));
+    assert_eq!(
+        (reward.turns[0].term, reward.turns[1].matched, reward.total()),
+        (0.0, Some(0), 0.5)
+    );
     let literal = Reward::of(&[[0.0, 0.0]], &[[0.0, 0.0]], Form::Literal);
     assert_eq!((literal.turns[0].matched, literal.total()), (Some(0), 0.0));
     let nobody: [[f64; 2]; 0] = [];
@@ -313,8 +323,10 @@ fn dialogue(line: u64, persona: &[&str], utterances: &[&str]) -> Dialogue {
 fn dialogues_are_read_from_json_lines_and_from_convai2() {
     let json = "{\"persona\": [\"I sail.\"], \"utterances\": [\"hello\", \"the sea!\"], \"id\": 7}\n\n\
                 {\"utterances\": [\"hi\"], \"persona\": [\"I knit.\", \"I cook.\"]}\n";
-    let expected =
-        [dialogue(1, &["I sail."], &["hello", "the sea!"]), dialogue(3, &["I knit.", "I cook."], &["hi"])];
+    let expected = [
+        dialogue(1, &["I sail."], &["hello", "the sea!"]),
+        dialogue(3, &["I knit.", "I cook."], &["hi"]),
+    ];
     assert_eq!(read(json).unwrap(), expected);
     let convai = "1 your persona: I sail.\n2 partner's persona: I am left out.\n3 who are you?\thello\n\
                   4 and?\tthe sea!\t\tno|yes\n1 your persona: I knit.\n2 your persona: I cook.\n3 hello\thi\n";
@@ -329,13 +341,31 @@ fn a_bad_dialogue_is_named_by_its_line() {
         ("", "d: there is no dialogue in this file"),
         ("hello", "d:1: this is no dialogue"),
         ("{\"persona\": [\"a\"]}", "d:1: missing field `utterances` (column 18)"),
-        ("{\"persona\": \"a\", \"utterances\": []}", "d:1: invalid type: string \"a\", expected a sequence"),
-        ("{\"persona\": [\"a\"], \"utterances\": [1]}", "d:1: invalid type: integer `1`, expected a string"),
+        (
+            "{\"persona\": \"a\", \"utterances\": []}",
+            "d:1: invalid type: string \"a\", expected a sequence",
+        ),
+        (
+            "{\"persona\": [\"a\"], \"utterances\": [1]}",
+            "d:1: invalid type: integer `1`, expected a string",
+        ),
         ("\n{\"persona\": [\"a\"", "d:2: EOF while parsing a list"),
-        ("{\"persona\": [], \"utterances\": [\"b\"]}", "d:1: the dialogue that begins here has no persona"),
-        ("{\"persona\": [\"a\"], \"utterances\": []}", "d:1: the dialogue that begins here has no utterance"),
-        ("{\"persona\": [\"a\"], \"utterances\": [\"b\", \" \"]}", "d:1: utterance 2 of the dialogue"),
-        ("1 your persona: a\n2 only one column", "d:2: neither a persona sentence nor two utterances"),
+        (
+            "{\"persona\": [], \"utterances\": [\"b\"]}",
+            "d:1: the dialogue that begins here has no persona",
+        ),
+        (
+            "{\"persona\": [\"a\"], \"utterances\": []}",
+            "d:1: the dialogue that begins here has no utterance",
+        ),
+        (
+            "{\"persona\": [\"a\"], \"utterances\": [\"b\", \" \"]}",
+            "d:1: utterance 2 of the dialogue",
+        ),
+        (
+            "1 your persona: a\n2 only one column",
+            "d:2: neither a persona sentence nor two utterances",
+        ),
         ("1 your persona: a\n2 b\tc\n1 d\te", "d:3: the dialogue that begins here has no persona"),
         ("1 your persona: a\n2 b\t", "d:1: utterance 1 of the dialogue that begins here is blank"),
     ];
@@ -365,7 +395,8 @@ fn example() -> (Vec<Dialogue>, Vec<Reward>) {
 fn rewards_are_written_in_three_formats() {
     let (dialogues, rewards) = example();
     let settings = Settings { form: Form::Literal, center: true };
-    for (name, format) in [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)] {
+    for (name, format) in [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)]
+    {
         let text = rewards::rewards(&dialogues, &rewards, settings, format).unwrap();
         insta::assert_snapshot!(format!("rewards_{name}"), text);
     }
@@ -384,12 +415,15 @@ fn tables_stay_narrow_where_the_literal_form_has_no_bound() {
 fn comparisons_are_written_in_three_formats() {
     let bootstrap = Bootstrap { replicates: 200, seed: 1 };
     let rewards = |cosines: [f64; 4]| {
-        cosines.map(|r| Reward::of(&[[1.0, 0.0]], &[[r, (1.0 - r * r).sqrt()], [1.0, 0.0]], Form::Bounded))
+        cosines.map(|r| {
+            Reward::of(&[[1.0, 0.0]], &[[r, (1.0 - r * r).sqrt()], [1.0, 0.0]], Form::Bounded)
+        })
     };
     let (own, shuffled) = (rewards([0.75, 0.5, 0.5, 0.875]), rewards([0.5, 0.5, 0.25, 1.0]));
     let comparison = Comparison::of(&own, &shuffled, 7, bootstrap);
     let settings = Settings::default();
-    for (name, format) in [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)] {
+    for (name, format) in [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)]
+    {
         let text = rewards::comparison(&comparison, settings, format).unwrap();
         insta::assert_snapshot!(format!("reward_comparison_{name}"), text);
     }
@@ -401,14 +435,16 @@ fn the_program_rewards_files_as_the_library_rewards_vectors() {
     let model = tiny_model();
     saved_model(folder.path());
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let (persona, said) = (["helping a friend", "my sister Ann"], ["hurting somebody", "helping a friend"]);
+    let (persona, said) =
+        (["helping a friend", "my sister Ann"], ["hurting somebody", "helping a friend"]);
     write(folder.path(), "persona.txt", persona.join("\n"));
     write(folder.path(), "said.txt", format!("{}\n\n", said.join("\n")));
     let line = json!({"persona": persona, "utterances": said}).to_string();
     write(folder.path(), "d.jsonl", format!("{line}\n"));
 
     let json = |arguments: &[&str]| -> Json {
-        let output = valuenet(["reward", &at("model"), "--format", "jsonl"].iter().chain(arguments));
+        let output =
+            valuenet(["reward", &at("model"), "--format", "jsonl"].iter().chain(arguments));
         serde_json::from_str(&stdout(&output)).unwrap()
     };
     let of_file = json(&[&at("d.jsonl")]);
@@ -428,15 +464,19 @@ fn the_program_rewards_files_as_the_library_rewards_vectors() {
     // Centred on its own persona, on the same sentences in a file, on those of a dialogue.
     let centred = json(&[&at("d.jsonl"), "--center"]);
     let center = Center::of(&persona).unwrap();
-    let [persona, said] = [persona, said]
-        .map(|vectors| vectors.iter().map(|vector| center.subtract_from(vector)).collect::<Vec<Vector>>());
+    let [persona, said] = [persona, said].map(|vectors| {
+        vectors.iter().map(|vector| center.subtract_from(vector)).collect::<Vec<Vector>>()
+    });
     let expected = Reward::of(&persona, &said, Form::Bounded).total();
     assert!((centred["reward"].as_f64().unwrap() - expected).abs() < 1e-4, "{centred} {expected}");
     assert!(centred["center"] == true && of_file["center"] == false);
     for file in ["persona.txt", "d.jsonl"] {
         assert_eq!(centred, json(&[&at("d.jsonl"), "--center-on", &at(file)]));
     }
-    assert_ne!(centred["reward"], json(&[&at("d.jsonl"), "--center-on", &at("said.txt")])["reward"]);
+    assert_ne!(
+        centred["reward"],
+        json(&[&at("d.jsonl"), "--center-on", &at("said.txt")])["reward"]
+    );
 }
 
 #[test]
@@ -444,10 +484,12 @@ fn every_sentence_of_many_dialogues_has_its_own_vector() {
     let folder = folder();
     let model = tiny_model();
     saved_model(folder.path());
-    let words =
-        |number: usize| format!("number {} {}", number * 7919 % 1009, ["Ann", "painting"][number % 2]);
+    let words = |number: usize| {
+        format!("number {} {}", number * 7919 % 1009, ["Ann", "painting"][number % 2])
+    };
     let line = |number: usize| {
-        let (persona, said) = ([words(number), "my sister".into()], [words(number + 500), "a friend".into()]);
+        let (persona, said) =
+            ([words(number), "my sister".into()], [words(number + 500), "a friend".into()]);
         json!({"persona": persona, "utterances": said}).to_string() + "\n"
     };
     let file = write(folder.path(), "many.jsonl", (0..800).map(line).collect::<String>());
@@ -477,16 +519,30 @@ fn the_program_refuses_what_it_cannot_reward() {
     saved_model(folder.path());
     let at = |name: &str| folder.path().join(name).display().to_string();
     let model = at("model");
-    let one =
-        write(folder.path(), "one.jsonl", "{\"persona\": [\"a\"], \"utterances\": [\"b\"]}\n\n{\"x\": 1}\n");
+    let one = write(
+        folder.path(),
+        "one.jsonl",
+        "{\"persona\": [\"a\"], \"utterances\": [\"b\"]}\n\n{\"x\": 1}\n",
+    );
     let one = one.display().to_string();
-    assert_fails(&valuenet(["reward", &model, &one]), 3, &["one.jsonl:3: missing field `persona`", "help: "]);
+    assert_fails(
+        &valuenet(["reward", &model, &one]),
+        3,
+        &["one.jsonl:3: missing field `persona`", "help: "],
+    );
     assert_fails(&valuenet(["reward", &model, &at("none")]), 1, &["none: cannot read it"]);
-    assert_fails(&valuenet(["reward", &model, &one, "--gamma", ".9"]), 2, &["unexpected argument '--gamma'"]);
+    assert_fails(
+        &valuenet(["reward", &model, &one, "--gamma", ".9"]),
+        2,
+        &["unexpected argument '--gamma'"],
+    );
     assert_fails(&valuenet(["reward"]), 2, &["<RUN>"]);
     assert_fails(&valuenet(["reward", &model, "--persona", &one]), 2, &["--utterances"]);
-    let same =
-        write(folder.path(), "same.jsonl", "{\"persona\": [\"a\"], \"utterances\": [\"b\"]}\n".repeat(2));
+    let same = write(
+        folder.path(),
+        "same.jsonl",
+        "{\"persona\": [\"a\"], \"utterances\": [\"b\"]}\n".repeat(2),
+    );
     let same = same.display().to_string();
     assert_fails(
         &valuenet(["reward", &model, &same, "--against-shuffled", "1"]),
@@ -502,8 +558,9 @@ fn the_program_rewards_vectors_without_a_model() {
     let lines: String = worked().iter().map(|worked| format!("{}\n", worked.json())).collect();
     write(folder.path(), "v.jsonl", lines);
     let rewards = |arguments: &[&str]| -> Vec<Json> {
-        let output =
-            valuenet(["reward", "--vectors", &at("v.jsonl"), "--format=jsonl"].iter().chain(arguments));
+        let output = valuenet(
+            ["reward", "--vectors", &at("v.jsonl"), "--format=jsonl"].iter().chain(arguments),
+        );
         stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
     for (found, worked) in rewards(&[]).iter().zip(worked()) {
@@ -520,7 +577,8 @@ fn the_program_rewards_vectors_without_a_model() {
     assert!(close(second["turns"][0]["term"].as_f64().unwrap(), 0.512));
 
     let centred = rewards(&["--center", "--limit", "1"]);
-    let expected = Reward::of(&[[0.5, -0.5], [-0.5, 0.5]], &[[0.1, 0.3], [0.3, 0.1]], Form::Bounded).total();
+    let expected =
+        Reward::of(&[[0.5, -0.5], [-0.5, 0.5]], &[[0.1, 0.3], [0.3, 0.1]], Form::Bounded).total();
     assert!(close(centred[0]["reward"].as_f64().unwrap(), expected), "{centred:?}");
     assert_eq!(
         centred,
@@ -553,27 +611,39 @@ fn vectors_that_cannot_be_meant_are_named_by_their_line() {
         ),
         (line("[[1]]", "[[1e999]]"), "v.jsonl:2: number out of range"),
         (line("[[null]]", "[[1]]"), "v.jsonl:2: invalid type: null, expected f64"),
-        (line("[\"I sail.\"]", "[[1]]"), "v.jsonl:2: invalid type: string \"I sail.\", expected a sequence"),
+        (
+            line("[\"I sail.\"]", "[[1]]"),
+            "v.jsonl:2: invalid type: string \"I sail.\", expected a sequence",
+        ),
         ("{\"persona\": [\"a\"]}".into(), "v.jsonl:1: missing field `persona_vectors`"),
         (" \n".into(), "v.jsonl: there is no dialogue in this file"),
     ];
     for (text, says) in cases {
         write(folder.path(), "v.jsonl", text);
-        assert_fails(&valuenet(["reward", "--vectors", &at("v.jsonl")]), 3, &[says, "help: a line is"]);
+        assert_fails(
+            &valuenet(["reward", "--vectors", &at("v.jsonl")]),
+            3,
+            &[says, "help: a line is"],
+        );
     }
     write(folder.path(), "v.jsonl", line("[[1, 0]]", "[[1, 1]]"));
     write(folder.path(), "on.jsonl", line("[[1]]", "[[1]]"));
     let output = valuenet(["reward", "--vectors", &at("v.jsonl"), "--center-on", &at("on.jsonl")]);
     assert_fails(&output, 3, &["on.jsonl: its vectors have 1 numbers", "v.jsonl 2"]);
     for more in ["some/run", "--device=cpu"] {
-        assert_fails(&valuenet(["reward", "--vectors", &at("v.jsonl"), more]), 2, &["cannot be used with"]);
+        assert_fails(
+            &valuenet(["reward", "--vectors", &at("v.jsonl"), more]),
+            2,
+            &["cannot be used with"],
+        );
     }
 }
 
 #[test]
 fn sentences_to_center_on_are_those_of_dialogues_or_lines() {
-    let read =
-        |text: &str| dialogue::sentences(Path::new("s"), text.lines().map(|line| Ok(line.to_string())));
+    let read = |text: &str| {
+        dialogue::sentences(Path::new("s"), text.lines().map(|line| Ok(line.to_string())))
+    };
     let own = ["I sail.", "I have 2 cats."];
     assert_eq!(read("I sail.\n\nI have 2 cats.\n").unwrap(), own);
     assert_eq!(
@@ -584,5 +654,7 @@ fn sentences_to_center_on_are_those_of_dialogues_or_lines() {
     assert_eq!(read(convai).unwrap(), own);
     assert_eq!(read("3 cats live with me.").unwrap(), ["3 cats live with me."]);
     assert_eq!(read("\n \n").unwrap_err().to_string(), "s: there is no sentence in this file");
-    assert!(read("1 your persona: I sail.\n").unwrap_err().to_string().contains("has no utterance"));
+    assert!(
+        read("1 your persona: I sail.\n").unwrap_err().to_string().contains("has no utterance")
+    );
 }

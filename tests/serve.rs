@@ -1,4 +1,5 @@
-//! The service as its clients meet it: a real program with a tiny model, spoken to over plain sockets.
+//! The service as its clients meet it: a real program with a tiny model, spoken to over plain
+//! sockets.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -30,7 +31,10 @@ impl Answer {
     }
 
     fn error(&self) -> String {
-        self.json()["error"].as_str().unwrap_or_else(|| panic!("no error in {}", self.body)).to_string()
+        self.json()["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error in {}", self.body))
+            .to_string()
     }
 }
 
@@ -48,7 +52,8 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("http://").expect("the address comes first").parse().unwrap();
+        let address =
+            line.trim().strip_prefix("http://").expect("the address comes first").parse().unwrap();
         Self { child, address, folder }
     }
 
@@ -71,7 +76,8 @@ impl Server {
 
     /// Asks the program to end, as `kill` and Ctrl-C do.
     fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
@@ -95,7 +101,8 @@ impl Drop for Server {
 }
 
 fn send(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) {
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
 }
@@ -105,7 +112,12 @@ fn receive(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "closed after {:?}", String::from_utf8_lossy(&bytes));
+        assert_eq!(
+            stream.read(&mut byte).unwrap(),
+            1,
+            "closed after {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
         bytes.push(byte[0]);
     }
     let head = String::from_utf8(bytes).unwrap().to_lowercase();
@@ -149,10 +161,12 @@ fn rewards_are_those_of_the_command() {
         json!({"persona": ["helping a friend", "my sister"], "utterances": ["hurting", "a friend"]}),
         json!({"persona": ["painting"], "utterances": ["the old man", "my sister Ann", "painting"]}),
     ];
-    let file = write(server.folder.path(), "d.jsonl", format!("{}\n{}\n", dialogues[0], dialogues[1]));
+    let file =
+        write(server.folder.path(), "d.jsonl", format!("{}\n{}\n", dialogues[0], dialogues[1]));
     let model = server.folder.path().join("model");
     let of_command = |more: &[&str]| -> Vec<Json> {
-        let arguments = ["reward".as_ref(), model.as_os_str(), file.as_os_str(), "--format=jsonl".as_ref()];
+        let arguments =
+            ["reward".as_ref(), model.as_os_str(), file.as_os_str(), "--format=jsonl".as_ref()];
         let output = valuenet(arguments.into_iter().chain(more.iter().map(std::ffi::OsStr::new)));
         let line = |line: &str| {
             let mut json: Json = serde_json::from_str(line).unwrap();
@@ -163,7 +177,10 @@ fn rewards_are_those_of_the_command() {
     };
     let one = of_command(&["--limit=1"]);
     assert_eq!(server.post("/reward", &dialogues[0]).json(), one[0]);
-    assert_eq!(server.post("/reward", json!({"dialogues": [dialogues[0]]})).json(), json!({"results": one}));
+    assert_eq!(
+        server.post("/reward", json!({"dialogues": [dialogues[0]]})).json(),
+        json!({"results": one})
+    );
     let all = json!({"dialogues": dialogues, "literal": true, "center": true});
     let answer = server.post("/reward", all).json();
     assert_eq!(answer, json!({"results": of_command(&["--literal", "--center"])}));
@@ -177,7 +194,8 @@ fn rewards_are_those_of_the_command() {
 #[test]
 fn dialogues_worked_by_hand_have_their_rewards_over_http() {
     let server = Server::start(&["--max-texts", "64"]);
-    let close = |found: &Json, expected: f64| (found["reward"].as_f64().unwrap() - expected).abs() <= 1e-12;
+    let close =
+        |found: &Json, expected: f64| (found["reward"].as_f64().unwrap() - expected).abs() <= 1e-12;
     let dialogues: Vec<Json> = worked().iter().map(|worked| worked.json()).collect();
     for is_literal in [false, true] {
         let all = json!({"dialogues": dialogues, "literal": is_literal});
@@ -200,10 +218,20 @@ fn what_cannot_be_meant_is_refused_in_words() {
     let server = Server::start(&["--max-texts", "3"]);
     let cases = [
         ("/score", "", 400, "the body is empty"),
-        ("/score", "{\"text\": ", 400, "the body is no JSON: EOF while parsing a value at line 1 column 9"),
+        (
+            "/score",
+            "{\"text\": ",
+            400,
+            "the body is no JSON: EOF while parsing a value at line 1 column 9",
+        ),
         ("/score", "{text: 1}", 400, "key must be a string at line 1 column 2"),
         ("/score", "{\"text\": \"a\"} b", 400, "trailing characters"),
-        ("/score", "{\"text\": 5}", 422, "invalid type: integer `5`, expected a string at line 1 column 10"),
+        (
+            "/score",
+            "{\"text\": 5}",
+            422,
+            "invalid type: integer `5`, expected a string at line 1 column 10",
+        ),
         ("/score", "[\"a\", null]", 422, "invalid type: the body is no object"),
         ("/score", "text", 400, "the body is no JSON"),
         ("/score", "{\"texts\": \"a\"}", 422, "expected a sequence"),
@@ -222,7 +250,12 @@ fn what_cannot_be_meant_is_refused_in_words() {
             422,
             "either \"persona\" and \"utterances\" are needed, or \"persona_vectors\" and",
         ),
-        ("/reward", "{\"persona\": [\"a\"]}", 422, "either \"persona\" and \"utterances\" are needed"),
+        (
+            "/reward",
+            "{\"persona\": [\"a\"]}",
+            422,
+            "either \"persona\" and \"utterances\" are needed",
+        ),
         ("/reward", "{\"persona\": [], \"utterances\": [\"a\"]}", 422, "\"persona\" is empty"),
         (
             "/reward",
@@ -337,19 +370,23 @@ fn a_body_that_is_too_large_is_refused_after_it_was_sent_and_before() {
     let server = Server::start(&[]);
     let large = json!({"text": "x".repeat(10_000_000)}).to_string();
     let answer = server.post("/score", &large);
-    assert_eq!((answer.status, answer.error().as_str()), (413, "the body has more than 1048576 bytes"));
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (413, "the body has more than 1048576 bytes")
+    );
 
     // A client that asks first, as curl does, need not send it.
     let mut stream = server.connect();
-    let head =
-        "POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 10000000\r\nExpect: 100-continue\r\n\r\n";
+    let head = "POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 10000000\r\nExpect: 100-continue\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     assert_eq!(receive(&mut stream).status, 413);
 
     // In chunks no length is stated.
     let mut stream = server.connect();
     stream
-        .write_all(b"POST /score HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n")
+        .write_all(
+            b"POST /score HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n",
+        )
         .unwrap();
     stream.write_all(&vec![b' '; 0x200000]).unwrap();
     stream.write_all(b"\r\n0\r\n\r\n").unwrap();
@@ -360,7 +397,8 @@ fn a_body_that_is_too_large_is_refused_after_it_was_sent_and_before() {
 fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
     let server = Server::start(&["--read-timeout", "600ms"]);
     let begun = Instant::now();
-    let (mut silent, mut slow_head, mut slow_body) = (server.connect(), server.connect(), server.connect());
+    let (mut silent, mut slow_head, mut slow_body) =
+        (server.connect(), server.connect(), server.connect());
     slow_head.write_all(b"POST /score HT").unwrap();
     slow_body
         .write_all(b"POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n\r\n{\"text\":")
@@ -368,7 +406,10 @@ fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
     assert_eq!(server.post("/score", json!({"text": "quick"})).status, 200);
     assert!(begun.elapsed() < Duration::from_millis(600), "the others had to wait");
     let answer = receive(&mut slow_body);
-    assert_eq!((answer.status, answer.error().as_str()), (408, "the body did not come within 600ms"));
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (408, "the body did not come within 600ms")
+    );
     assert!(answer.head.contains("connection: close") && is_closed(&mut slow_body));
     assert!(is_closed(&mut slow_head) && is_closed(&mut silent));
     assert!(begun.elapsed() < Duration::from_secs(20));
@@ -382,7 +423,10 @@ fn what_takes_too_long_or_is_too_much_is_refused_with_503() {
     let many = json!({"texts": texts});
     let server = Server::start(&["--timeout", "1ms"]);
     let answer = server.post("/score", &many);
-    assert_eq!((answer.status, answer.error().as_str()), (503, "the texts were not scored within 1ms"));
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "the texts were not scored within 1ms")
+    );
     assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
 
     // What waits is full for as long as the first batch is gathered.
@@ -402,7 +446,12 @@ fn requests_at_the_same_time_are_scored_together() {
     let server = Server::start(&["--max-delay", "500ms"]);
     let mut clients: Vec<TcpStream> = (0..8).map(|_| server.connect()).collect();
     for (number, client) in clients.iter_mut().enumerate() {
-        send(client, "POST", "/score", json!({"text": format!("number {number}")}).to_string().as_bytes());
+        send(
+            client,
+            "POST",
+            "/score",
+            json!({"text": format!("number {number}")}).to_string().as_bytes(),
+        );
     }
     for (number, client) in clients.iter_mut().enumerate() {
         assert_eq!(receive(client).json()["text"], format!("number {number}"));

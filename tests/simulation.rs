@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use valuenet::data::Part;
 use valuenet::data::aggregate::{Aggregation, aggregate, sift};
 use valuenet::data::annotations::{Annotation, Answers, Qualification};
-use valuenet::data::survey::{Assignment, Gold, Qualifying, Scenario, Scenarios, Survey, Texts, survey};
+use valuenet::data::survey::{
+    Assignment, Gold, Qualifying, Scenario, Scenarios, Survey, Texts, survey,
+};
 use valuenet::report;
 use valuenet::seed::{Purpose, Stream};
 use valuenet::value::{Label, Value};
@@ -16,14 +18,16 @@ use crate::support::{folder, stderr, stdout, valuenet, write};
 /// What is true of each scenario, under its value.
 pub type Truth = HashMap<(Value, String), Label>;
 
-/// Scenarios and hidden items for each value whose labels are known; the first word decides, so that a model can learn them.
+/// Scenarios and hidden items for each value whose labels are known; the first word decides, so
+/// that a model can learn them.
 pub fn sources(scenarios: usize, hidden: usize) -> (Scenarios, Gold, Truth) {
     let doings = [("hurting", Label::No), ("painting", Label::Unrelated), ("helping", Label::Yes)];
     let (mut rows, mut items, mut truth) = (Vec::new(), Vec::new(), Truth::new());
     for value in Value::ALL {
         for number in 0..scenarios + hidden {
             let (doing, right) = doings[number % 3];
-            let scenario = format!("{doing} {} number {number}", ["my sister", "a stranger"][number % 2]);
+            let scenario =
+                format!("{doing} {} number {number}", ["my sister", "a stranger"][number % 2]);
             truth.insert((value, scenario.clone()), right);
             match number < scenarios {
                 true => rows.push(Scenario { value, scenario }),
@@ -41,8 +45,8 @@ pub struct Worker {
     pub reliability: f64,
 }
 
-/// Workers by their numbers. Of 20, eight are right in 90% of their answers, six in 80%, three in 60%, and three do not read the
-/// question.
+/// Workers by their numbers. Of 20, eight are right in 90% of their answers, six in 80%, three in
+/// 60%, and three do not read the question.
 pub fn pool(size: usize) -> Vec<(usize, Worker)> {
     let reliability = |number: usize| match number % 20 {
         0..8 => 0.9,
@@ -93,7 +97,8 @@ pub fn answers(
 
 /// The share of samples that are right.
 pub fn accuracy(made: &Aggregation, truth: &Truth) -> f64 {
-    let right = made.samples.iter().filter(|s| truth[&(s.value, s.scenario.clone())] == s.label).count();
+    let right =
+        made.samples.iter().filter(|s| truth[&(s.value, s.scenario.clone())] == s.label).count();
     right as f64 / made.samples.len() as f64
 }
 
@@ -121,7 +126,10 @@ fn hidden_items_and_more_workers_give_better_labels() {
         let pool = pool(usize::from(workers) * made.assignments.len() / 10);
         let key = key(&made, folder.path());
         let asked = |pool: &[(usize, Worker)]| Answers {
-            annotations: answers(&made, &truth, pool, 1).into_iter().flat_map(|(_, rows)| rows).collect(),
+            annotations: answers(&made, &truth, pool, 1)
+                .into_iter()
+                .flat_map(|(_, rows)| rows)
+                .collect(),
             ..Answers::default()
         };
         let of = |answers: &Answers, pass: f64| {
@@ -131,7 +139,8 @@ fn hidden_items_and_more_workers_give_better_labels() {
         let (all, sifted) = (of(&first, 0.0), of(&first, 0.7));
         let failed: Vec<usize> =
             sifted.failed.iter().map(|worker| worker.worker[1..].parse().unwrap()).collect();
-        let passed: Vec<_> = pool.iter().copied().filter(|(name, _)| !failed.contains(name)).collect();
+        let passed: Vec<_> =
+            pool.iter().copied().filter(|(name, _)| !failed.contains(name)).collect();
         let replaced = of(&asked(&passed), 0.0);
         let told = |made: &Aggregation| {
             let kept = made.samples.len() as f64 / scenarios.rows.len() as f64;
@@ -175,30 +184,52 @@ fn a_survey_leads_to_a_dataset_and_a_trained_model() {
     let at = |name: &str| path(folder.path(), name);
     let rows = scenarios.rows.iter().map(|row| format!("{},{}\n", row.scenario, row.value));
     write(folder.path(), "scenarios.csv", format!("scenario,value\n{}", rows.collect::<String>()));
-    let items = gold.items.iter().map(|item| format!("{},{},{}\n", item.scenario, item.value, item.right));
-    write(folder.path(), "gold.csv", format!("scenario,value,answer\n{}", items.collect::<String>()));
-    let told = run(&["data", "survey", &at("scenarios.csv"), "--gold", &at("gold.csv"), "-o", &at("survey")]);
+    let items =
+        gold.items.iter().map(|item| format!("{},{},{}\n", item.scenario, item.value, item.right));
+    write(
+        folder.path(),
+        "gold.csv",
+        format!("scenario,value,answer\n{}", items.collect::<String>()),
+    );
+    let told = run(&[
+        "data",
+        "survey",
+        &at("scenarios.csv"),
+        "--gold",
+        &at("gold.csv"),
+        "-o",
+        &at("survey"),
+    ]);
     assert!(told.contains("4 workers"), "{told}");
 
     // What the page would save: a file for each worker and assignment.
     let made = survey(&scenarios, &gold, Texts::built_in().unwrap(), 4, 1).unwrap();
     let mut files = Vec::new();
-    for (number, (assignment, rows)) in answers(&made, &truth, &pool(20), 1).into_iter().enumerate() {
+    for (number, (assignment, rows)) in answers(&made, &truth, &pool(20), 1).into_iter().enumerate()
+    {
         let says = |label: Label| ["no", "unrelated", "yes"][label.index()];
         let rows = rows.iter().map(|row| {
             let (worker, answer) = (&row.worker, says(row.answer.unwrap()));
-            format!("{worker},{},{},{},{answer},{}\r\n", row.item, row.scenario, row.value, assignment.name)
+            format!(
+                "{worker},{},{},{},{answer},{}\r\n",
+                row.item, row.scenario, row.value, assignment.name
+            )
         });
-        let text = format!("worker,item,scenario,value,answer,assignment\r\n{}", rows.collect::<String>());
-        files.push(write(folder.path(), &format!("answers/{number}.csv"), text).display().to_string());
+        let text =
+            format!("worker,item,scenario,value,answer,assignment\r\n{}", rows.collect::<String>());
+        files.push(
+            write(folder.path(), &format!("answers/{number}.csv"), text).display().to_string(),
+        );
     }
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let key = at("survey/gold.csv");
     let told =
-        run(&[&["data", "aggregate"], &files[..], &["--qualification", &key, "-o", &at("made")]].concat());
+        run(&[&["data", "aggregate"], &files[..], &["--qualification", &key, "-o", &at("made")]]
+            .concat());
     assert!(told.contains("workers who failed the qualification"), "{told}");
     let found =
-        run(&[&["data", "agreement", "--bootstrap", "0", "--qualification", &key], &files[..]].concat());
+        run(&[&["data", "agreement", "--bootstrap", "0", "--qualification", &key], &files[..]]
+            .concat());
     assert!(found.contains("BENEVOLENCE"), "{found}");
     let samples: Vec<_> =
         Part::read_all(&folder.path().join("made")).unwrap()[0].samples().cloned().collect();

@@ -84,7 +84,9 @@ pub fn samples(count: usize) -> Vec<Sample> {
 
 /// The samples as a ValueNet CSV file.
 pub fn csv(samples: &[Sample]) -> String {
-    let row = |sample: &Sample| format!("[{}] {},{}\n", sample.value, sample.scenario, sample.label.number());
+    let row = |sample: &Sample| {
+        format!("[{}] {},{}\n", sample.value, sample.scenario, sample.label.number())
+    };
     format!("scenario,label\n{}", samples.iter().map(row).collect::<String>())
 }
 
@@ -110,8 +112,13 @@ pub fn config(folder: &Path, data: &Path, train: &str) -> PathBuf {
 
 /// A tiny model that has not learned anything.
 pub fn tiny_model() -> ValueModel {
-    let size =
-        ScratchSettings { vocabulary_size: 200, hidden_size: 16, layers: 1, heads: 2, intermediate_size: 32 };
+    let size = ScratchSettings {
+        vocabulary_size: 200,
+        hidden_size: 16,
+        layers: 1,
+        heads: 2,
+        intermediate_size: 32,
+    };
     let texts = samples(30);
     let texts = texts.iter().map(|sample| sample.scenario.as_str());
     ValueModel::from_scratch(&size, texts, &new_model(), device()).unwrap()
@@ -151,8 +158,9 @@ pub struct Stub;
 
 impl Predictor for Stub {
     fn predict(&self, pairs: &[(Value, &str)]) -> valuenet::error::Result<Vec<Prediction>> {
-        let utility =
-            |&(value, text): &(Value, &str)| value.index() as f32 / 10.0 - text.len() as f32 / 100.0;
+        let utility = |&(value, text): &(Value, &str)| {
+            value.index() as f32 / 10.0 - text.len() as f32 / 100.0
+        };
         Ok(pairs.iter().map(|pair| Prediction::of_utility(utility(pair)).unwrap()).collect())
     }
 

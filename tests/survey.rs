@@ -21,7 +21,8 @@ fn built_in() -> Texts {
 }
 
 fn scenarios(rows: &[(Value, &str)]) -> Scenarios {
-    let row = |(value, text): &(Value, &str)| Scenario { value: *value, scenario: text.to_string() };
+    let row =
+        |(value, text): &(Value, &str)| Scenario { value: *value, scenario: text.to_string() };
     Scenarios { path: "scenarios.csv".into(), rows: rows.iter().map(row).collect() }
 }
 
@@ -87,7 +88,10 @@ fn another_seed_asks_in_another_order_and_hidden_items_stand_anywhere() {
             places[place] += usize::from(hidden.contains(question.item.as_str()));
         }
     }
-    assert!(places.iter().all(|times| (5..=35).contains(times)), "of 200 in ten places: {places:?}");
+    assert!(
+        places.iter().all(|times| (5..=35).contains(times)),
+        "of 200 in ten places: {places:?}"
+    );
 }
 
 #[test]
@@ -116,7 +120,10 @@ fn hidden_items_are_named_and_shaped_as_the_others() {
         for question in assignment["questions"].as_array().unwrap() {
             let [item, _] = question.as_array().unwrap().as_slice() else { panic!("{question}") };
             let item = item.as_str().unwrap();
-            assert!(item.len() == 16 && item.bytes().all(|byte| byte.is_ascii_hexdigit()), "{item}");
+            assert!(
+                item.len() == 16 && item.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{item}"
+            );
         }
     }
     let keys: Vec<&String> = data.as_object().unwrap().keys().collect();
@@ -124,8 +131,12 @@ fn hidden_items_are_named_and_shaped_as_the_others() {
     let tasks: Json = serde_json::from_str(&files(&made)["label-studio.json"]).unwrap();
     let shape = |task: &Json| task["data"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert!(tasks.as_array().unwrap().iter().all(|task| shape(task) == shape(&tasks[0])));
-    let names: Vec<&str> =
-        tasks.as_array().unwrap().iter().map(|task| task["data"]["item"].as_str().unwrap()).collect();
+    let names: Vec<&str> = tasks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["data"]["item"].as_str().unwrap())
+        .collect();
     assert!(names.is_sorted(), "their order tells nothing of them");
 }
 
@@ -197,8 +208,8 @@ fn the_texts_built_in_are_ours_complete_and_each_another() {
     }
 }
 
-/// The batch, answered as its results have it: each row by each worker, the answers in columns of their own, in a column for each
-/// option, or as JSON in one of two ways.
+/// The batch, answered as its results have it: each row by each worker, the answers in columns of
+/// their own, in a column for each option, or as JSON in one of two ways.
 fn turk_results(batch: &str, answered: &[Vec<Annotation>], way: usize) -> String {
     let mut reader = csv::Reader::from_reader(batch.as_bytes());
     let names: Vec<String> = reader.headers().unwrap().iter().map(String::from).collect();
@@ -208,7 +219,10 @@ fn turk_results(batch: &str, answered: &[Vec<Annotation>], way: usize) -> String
     header.extend(names.iter().map(|name| format!("Input.{name}")));
     header.extend(match way {
         0 => questions.iter().map(|name| format!("Answer.{name}")).collect(),
-        1 => questions.iter().flat_map(|q| options.map(|option| format!("Answer.{q}.{option}"))).collect(),
+        1 => questions
+            .iter()
+            .flat_map(|q| options.map(|option| format!("Answer.{q}.{option}")))
+            .collect(),
         _ => vec!["Answer.taskAnswers".to_string()],
     });
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -225,17 +239,26 @@ fn turk_results(batch: &str, answered: &[Vec<Annotation>], way: usize) -> String
                 Json::Object(options.iter().map(of).collect())
             };
             cells.extend(match way {
-                0 => (0..QUESTIONS).map(|place| asked(place).unwrap_or_default().to_string()).collect(),
+                0 => (0..QUESTIONS)
+                    .map(|place| asked(place).unwrap_or_default().to_string())
+                    .collect(),
                 1 => (0..QUESTIONS)
-                    .flat_map(|place| options.map(|option| (asked(place) == Some(option)).to_string()))
+                    .flat_map(|place| {
+                        options.map(|option| (asked(place) == Some(option)).to_string())
+                    })
                     .collect(),
                 2 => {
-                    let all = questions.iter().enumerate().map(|(place, name)| (name.clone(), object(place)));
+                    let all = questions
+                        .iter()
+                        .enumerate()
+                        .map(|(place, name)| (name.clone(), object(place)));
                     vec![Json::Array(vec![Json::Object(all.collect())]).to_string()]
                 }
                 _ => {
-                    let all =
-                        questions.iter().enumerate().map(|(place, name)| (name.clone(), json!(asked(place))));
+                    let all = questions
+                        .iter()
+                        .enumerate()
+                        .map(|(place, name)| (name.clone(), json!(asked(place))));
                     vec![Json::Array(vec![Json::Object(all.collect())]).to_string()]
                 }
             });
@@ -261,7 +284,11 @@ fn page_rows(answered: &[Vec<Annotation>]) -> String {
 }
 
 /// The tasks with the answers as annotations; the first worker is an account, others are numbers.
-fn label_studio_export(tasks: &str, answered: &[Vec<Annotation>], by: impl Fn(&str) -> Json) -> String {
+fn label_studio_export(
+    tasks: &str,
+    answered: &[Vec<Annotation>],
+    by: impl Fn(&str) -> Json,
+) -> String {
     let mut tasks: Vec<Json> = serde_json::from_str(tasks).unwrap();
     for (number, task) in tasks.iter_mut().enumerate() {
         let own = answered.iter().flatten().filter(|row| task["data"]["item"] == row.item);
@@ -292,8 +319,11 @@ fn read_text(name: &str, text: &str) -> Result<annotations::Answers, valuenet::e
 #[test]
 fn all_kinds_of_files_tell_the_same_answers() {
     let made = strange();
-    let truth =
-        made.items().into_iter().map(|(value, q)| ((value, q.scenario.clone()), Label::Yes)).collect();
+    let truth = made
+        .items()
+        .into_iter()
+        .map(|(value, q)| ((value, q.scenario.clone()), Label::Yes))
+        .collect();
     let mut answered: Vec<Vec<Annotation>> =
         answers(&made, &truth, &pool(6), 1).into_iter().map(|(_, rows)| rows).collect();
     answered.iter_mut().for_each(|rows| rows[0].answer = None);
@@ -313,7 +343,8 @@ fn all_kinds_of_files_tell_the_same_answers() {
     assert_eq!(sorted(read(&export).annotations), given);
     let by_number = |name: &str| json!(name[1..].parse::<u64>().unwrap());
     let export = label_studio_export(&files["label-studio.json"], &answered, by_number);
-    let numbers: HashSet<String> = read(&export).annotations.into_iter().map(|row| row.worker).collect();
+    let numbers: HashSet<String> =
+        read(&export).annotations.into_iter().map(|row| row.worker).collect();
     assert!(numbers.iter().all(|name| name.parse::<u64>().is_ok()), "{numbers:?}");
     let lines: String = answered.concat().iter().map(|row| {
         let line = json!({"worker": row.worker, "item": row.item, "scenario": row.scenario, "value": row.value, "answer": says(row.answer)});
@@ -343,7 +374,8 @@ const TURK: &str = "HITId,WorkerId,AssignmentStatus,Input.value,Input.item_1,Inp
 fn what_is_no_answer_is_left_out_and_counted() {
     let rows = "H1,A,Approved,POWER,1,x,2,y,yes,\nH1,B,Rejected,POWER,1,x,2,y,no,no\nH1,C,Submitted,POWER,1,x,,,no,\n";
     let read = read_text("a.csv", &format!("{TURK}{rows}")).unwrap();
-    let told: Vec<_> = read.annotations.iter().map(|row| (row.worker.as_str(), row.item.as_str())).collect();
+    let told: Vec<_> =
+        read.annotations.iter().map(|row| (row.worker.as_str(), row.item.as_str())).collect();
     assert_eq!(told, [("A", "1"), ("C", "1")]);
     assert_eq!(read.left_out, LeftOut { rejected: 1, unanswered: 1, cancelled: 0 });
     let export = r#"[{"data": {"scenario": "x", "value": "power"}, "annotations": [
@@ -365,10 +397,17 @@ fn wrong_results_and_exports_are_named_by_line_or_task() {
     let by = |choices: &str| {
         format!(r#"[{{"completed_by": 3, "result": [{{"value": {{"choices": {choices}}}}}]}}]"#)
     };
-    let json_way = "HITId,WorkerId,Input.value,Input.scenario_1,Answer.taskAnswers\nH,A,POWER,x,".to_string();
+    let json_way =
+        "HITId,WorkerId,Input.value,Input.scenario_1,Answer.taskAnswers\nH,A,POWER,x,".to_string();
     for (text, says) in [
-        (format!("{TURK}H,A,Approved,POWER,1,x,2,y,yes,perhaps\n"), "a:2: q2: the answer \"perhaps\""),
-        (format!("{TURK}H,A,Approved,POWR,1,x,2,y,yes,no\n"), "a:2: \"POWR\" is none of the ten values"),
+        (
+            format!("{TURK}H,A,Approved,POWER,1,x,2,y,yes,perhaps\n"),
+            "a:2: q2: the answer \"perhaps\"",
+        ),
+        (
+            format!("{TURK}H,A,Approved,POWR,1,x,2,y,yes,no\n"),
+            "a:2: \"POWR\" is none of the ten values",
+        ),
         (format!("{TURK}H,,Approved,POWER,1,x,2,y,yes,no\n"), "a:2: column WorkerId is empty"),
         (
             format!("{TURK}H,A,Approved,POWER,1,x,2,y,yes,no\nH,B,Approved,POWER,1,z,2,y,yes,no\n"),
@@ -392,12 +431,18 @@ fn wrong_results_and_exports_are_named_by_line_or_task() {
         ("[{\"id\": 3, \"annotations\": []}]".into(), "a: task 3: there is no \"data\""),
         ("[{\"scenario\": \"x\"}]".into(), "a: task 1 of the file: there is no \"data\""),
         (task(r#"{"scenario": "x"}"#, "[]"), "a: task 12: its data has no \"value\""),
-        (task(r#"{"value": "POWER"}"#, &by("[\"yes\"]")), "a: task 12: annotation 1: there is neither"),
+        (
+            task(r#"{"value": "POWER"}"#, &by("[\"yes\"]")),
+            "a: task 12: annotation 1: there is neither",
+        ),
         (task(r#"{"scenario": "x", "value": "FUN"}"#, "[]"), "a: task 12: \"FUN\" is none"),
         (task(data, "null"), "a: task 12: there are no \"annotations\""),
         (task(data, &by("[\"maybe\"]")), "a: task 12: annotation 1: the answer \"maybe\""),
         (task(data, &by("[\"yes\", \"no\"]")), "a: task 12: annotation 1: 2 answers are chosen"),
-        (task(data, r#"[{"result": []}]"#), "a: task 12: annotation 1: \"completed_by\" names nobody"),
+        (
+            task(data, r#"[{"result": []}]"#),
+            "a: task 12: annotation 1: \"completed_by\" names nobody",
+        ),
     ] {
         let error = read_text("a", &text).unwrap_err();
         let shown = error.to_string();
@@ -411,12 +456,19 @@ fn several_files_are_one_and_an_item_has_one_text_in_all() {
     let folder = folder();
     let head = "worker,item,scenario,value,answer\n";
     let one = write(folder.path(), "one.csv", format!("{head}ann,1,a cat,POWER,yes\n"));
-    let two = write(folder.path(), "two.csv", format!("{head}bob,1,a cat,POWER,no\nbob,2,a dog,POWER,no\n"));
+    let two = write(
+        folder.path(),
+        "two.csv",
+        format!("{head}bob,1,a cat,POWER,no\nbob,2,a dog,POWER,no\n"),
+    );
     let other = write(folder.path(), "other.csv", format!("{head}cem,2,a fox,POWER,no\n"));
     let read = annotations::read(&[one.clone(), two.clone()], None).unwrap();
     assert_eq!(read.annotations.len(), 3);
     let error = annotations::read(&[one.clone(), two, other], None).unwrap_err().to_string();
-    let says = format!("item \"2\" has another text than at {}:3", folder.path().join("two.csv").display());
+    let says = format!(
+        "item \"2\" has another text than at {}:3",
+        folder.path().join("two.csv").display()
+    );
     assert!(error.contains("other.csv:2") && error.contains(&says), "{error}");
     let empty = write(folder.path(), "empty.csv", head);
     let output = valuenet(["data", "agreement", empty.to_str().unwrap(), empty.to_str().unwrap()]);
@@ -431,8 +483,7 @@ fn made(folder: &Path, scenarios: &str, gold: &str, more: &[&str]) -> std::proce
     valuenet([&["data", "survey", &scenarios, "--gold", &gold, "-o", &out][..], more].concat())
 }
 
-const GOLD: &str =
-    "scenario,value,answer\na gold pen,POWER,yes\na tin pen,POWER,no\na gold pen,HEDONISM,unrelated\n";
+const GOLD: &str = "scenario,value,answer\na gold pen,POWER,yes\na tin pen,POWER,no\na gold pen,HEDONISM,unrelated\n";
 
 #[test]
 fn a_survey_that_cannot_be_made_leaves_nothing_and_says_why() {
@@ -448,7 +499,12 @@ fn a_survey_that_cannot_be_made_leaves_nothing_and_says_why() {
         &["s.csv:2: the scenario does not begin with a [VALUE] tag", "data curate"],
     );
     fails("text,value\na cat,POWER\n", GOLD, 3, &["s.csv:1: there is no column \"scenario\""]);
-    fails("scenario,value\na cat,POWR\n", GOLD, 3, &["s.csv:2: \"POWR\" is none of the ten values"]);
+    fails(
+        "scenario,value\na cat,POWR\n",
+        GOLD,
+        3,
+        &["s.csv:2: \"POWR\" is none of the ten values"],
+    );
     fails("scenario,value\n ,POWER\n", GOLD, 3, &["s.csv:2: the scenario is empty"]);
     fails("scenario,value\n", GOLD, 3, &["s.csv: there are no scenarios"]);
     let rows = "scenario,value\na cat,POWER\na dog,HEDONISM\na fox,TRADITION\n";
@@ -462,7 +518,12 @@ fn a_survey_that_cannot_be_made_leaves_nothing_and_says_why() {
         ],
     );
     fails(rows, "scenario,answer\na,yes\n", 3, &["g.csv:1: there is no column \"value\""]);
-    fails(rows, "item,value,answer\n1,POWER,yes\n", 3, &["g.csv:1: there is no column \"scenario\""]);
+    fails(
+        rows,
+        "item,value,answer\n1,POWER,yes\n",
+        3,
+        &["g.csv:1: there is no column \"scenario\""],
+    );
     fails(
         rows,
         "scenario,value,answer\na,POWER,not sure\n",
@@ -542,7 +603,11 @@ fn tagged_files_are_asked_too_and_other_texts_may_be_shown() {
         (texts.replace("\"yes\"", "\"not sure\""), "\"not sure\" is no right answer"),
         (texts.replace("definition", "meaning"), "unknown field `meaning`"),
     ] {
-        assert_fails(&made(folder.path(), rows, GOLD, &["--texts", &at(&text)]), 2, &[says, "help: "]);
+        assert_fails(
+            &made(folder.path(), rows, GOLD, &["--texts", &at(&text)]),
+            2,
+            &[says, "help: "],
+        );
     }
     let missing = PathBuf::from("no-such.toml").display().to_string();
     assert_fails(&made(folder.path(), rows, GOLD, &["--texts", &missing]), 1, &["no-such.toml"]);

@@ -34,11 +34,11 @@ fn a_long_scenario_is_cut_and_keeps_its_end_token() {
 
 #[test]
 fn the_tokenizers_own_padding_and_truncation_are_switched_off() {
-    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(BERT).unwrap()).unwrap();
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(BERT).unwrap()).unwrap();
     json["padding"] = serde_json::json!({"strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": null,
         "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"});
-    json["truncation"] =
-        serde_json::json!({"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0});
+    json["truncation"] = serde_json::json!({"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0});
     let folder = folder();
     let path = write(folder.path(), "tokenizer.json", json.to_string());
     let scenario = "i got caught thanking someone";
@@ -54,7 +54,8 @@ fn the_tokenizers_own_padding_and_truncation_are_switched_off() {
 #[test]
 fn ten_prompts_of_a_scenario_are_those_encoded_one_by_one() {
     let encoder = encoder(16);
-    let scenarios = ["", "Caf\u{e9} \u{4f60}\u{597d} today", "a [POWER] b", "very long ".repeat(30).leak()];
+    let scenarios =
+        ["", "Caf\u{e9} \u{4f60}\u{597d} today", "a [POWER] b", "very long ".repeat(30).leak()];
     let expected: Vec<Vec<u32>> = scenarios
         .iter()
         .flat_map(|scenario| Value::ALL.map(|value| encoder.encode(value, scenario).unwrap()))
@@ -195,7 +196,10 @@ fn a_sentencepiece_model_gives_the_pieces_that_sentencepiece_gives() {
     for damaged in [&bytes[..1000], b"", b"not a model"] {
         let path = write(folder.path(), "spm.model", damaged);
         let error = TextEncoder::read_base(&path, 64).unwrap_err().to_string();
-        assert!(error.ends_with("spm.model: not a SentencePiece model that can be read"), "{error}");
+        assert!(
+            error.ends_with("spm.model: not a SentencePiece model that can be read"),
+            "{error}"
+        );
     }
 }
 

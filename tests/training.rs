@@ -15,7 +15,8 @@ use valuenet::nn::tape::Tape;
 use valuenet::train::linear::LinearTask;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{
-    Answer, Checkpoint, Descent, Event, Learner, Pass, Plan, Score, State, Stop, Task, TrainSettings, fit,
+    Answer, Checkpoint, Descent, Event, Learner, Pass, Plan, Score, State, Stop, Task,
+    TrainSettings, fit,
 };
 use valuenet::value::Value;
 
@@ -43,7 +44,9 @@ type Kept = BTreeMap<&'static str, BTreeMap<String, Vec<u8>>>;
 fn read_all(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     files
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into(), std::fs::read(&path).unwrap()))
+        .map(|path| {
+            (path.file_name().unwrap().to_string_lossy().into(), std::fs::read(&path).unwrap())
+        })
         .collect()
 }
 
@@ -74,7 +77,9 @@ fn train_learner(
         match event {
             Event::Step(done) if Some(done.step) == stop_after => answer = Answer::Pause,
             Event::Step(_) => {}
-            Event::Loss(row) => rows.push(format!("{} {:.6} {}", row.step, row.loss, row.learning_rate)),
+            Event::Loss(row) => {
+                rows.push(format!("{} {:.6} {}", row.step, row.loss, row.learning_rate))
+            }
             Event::Evaluated(row) => rows.push(format!("{} {:?}", row.step, row.scores)),
             Event::Save(checkpoint, write) => {
                 let folder = folder();
@@ -191,8 +196,10 @@ fn every_family_resumes_exactly() {
 #[test]
 fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
     let all = samples(40);
-    let settings = TrainSettings { learning_rate: 0.5, epochs: 20, select: "accuracy".into(), ..settings() };
-    let linear = LinearSettings { dimension: 8, word_ngrams: 2, buckets: 50, ..LinearSettings::default() };
+    let settings =
+        TrainSettings { learning_rate: 0.5, epochs: 20, select: "accuracy".into(), ..settings() };
+    let linear =
+        LinearSettings { dimension: 8, word_ngrams: 2, buckets: 50, ..LinearSettings::default() };
     let prompts = || all[..30].iter().map(|sample| (sample.value, sample.scenario.as_str()));
     let task = |model| LinearTask::new(model, &all[..30], all[30..].to_vec());
     let new = || task(LinearModel::new(&linear, prompts(), settings.seed));
@@ -222,7 +229,8 @@ fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
 #[test]
 fn sixteen_examples_are_learned_by_heart_in_three_classes() {
     let few = samples(16);
-    let head = HeadSettings { objective: Objective::ThreeClass, ..head(Range::Identity, Pooling::Pooler) };
+    let head =
+        HeadSettings { objective: Objective::ThreeClass, ..head(Range::Identity, Pooling::Pooler) };
     let new = NewModel { head, dropout: Some(0.0), ..new_model() };
     let base = Path::new("tests/fixtures/golden/bart");
     let model = ValueModel::from_pretrained(base, &new, device()).unwrap();
@@ -264,7 +272,9 @@ fn accumulated_batches_weigh_each_sample_alike() {
         let mut sum = Gradients::default();
         for batch in batches {
             let tape = Tape::training(None);
-            let loss = task.loss(&Pass { tape: &tape, scale: 1.0 / 7.0, number: 0, seed: 0 }, batch).unwrap();
+            let loss = task
+                .loss(&Pass { tape: &tape, scale: 1.0 / 7.0, number: 0, seed: 0 }, batch)
+                .unwrap();
             tape.backward(&loss, &mut sum).unwrap();
         }
         (0..task.params().len())
@@ -281,7 +291,8 @@ fn accumulated_batches_weigh_each_sample_alike() {
             })
             .collect::<Vec<f32>>()
     };
-    let (one, split) = (gradients(&[&[0, 1, 2, 3, 4, 5, 6]]), gradients(&[&[6, 0], &[1, 2, 3, 4], &[5]]));
+    let (one, split) =
+        (gradients(&[&[0, 1, 2, 3, 4, 5, 6]]), gradients(&[&[6, 0], &[1, 2, 3, 4], &[5]]));
     let far = one.iter().zip(&split).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(far < 1e-6, "{far:e}");
 }
@@ -295,9 +306,14 @@ fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
         assert_eq!(plan.total_steps(), 3 * plan.steps_per_epoch());
         for epoch in 0..3 {
             let steps = epoch * plan.steps_per_epoch()..(epoch + 1) * plan.steps_per_epoch();
-            let mut items: Vec<usize> = steps.flat_map(|step| plan.batches(step).concat()).collect();
+            let mut items: Vec<usize> =
+                steps.flat_map(|step| plan.batches(step).concat()).collect();
             items.sort_unstable();
-            assert_eq!(items, (0..30).collect::<Vec<_>>(), "batches of {batch_size}, {accumulate} a step");
+            assert_eq!(
+                items,
+                (0..30).collect::<Vec<_>>(),
+                "batches of {batch_size}, {accumulate} a step"
+            );
         }
     }
     let limited = TrainSettings { max_steps: 5, ..settings() };
@@ -306,8 +322,13 @@ fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
 
 #[test]
 fn training_stops_early_when_nothing_gets_better() {
-    let settings =
-        TrainSettings { epochs: 50, learning_rate: 1e-12, patience: 3, eval_every: 1, ..settings() };
+    let settings = TrainSettings {
+        epochs: 50,
+        learning_rate: 1e-12,
+        patience: 3,
+        eval_every: 1,
+        ..settings()
+    };
     let (stop, kept, rows) = train(&task(tiny_model()), &settings, None, None);
     assert_eq!(stop, Stop::Patience);
     let evaluations = rows.iter().filter(|row| row.contains("mse")).count();
@@ -321,9 +342,11 @@ fn training_stops_early_when_nothing_gets_better() {
 #[test]
 fn a_training_that_diverges_says_so() {
     let task = task(tiny_model());
-    let settings = TrainSettings { learning_rate: 1e30, warmup: 0.0, clip: 0.0, epochs: 20, ..settings() };
+    let settings =
+        TrainSettings { learning_rate: 1e30, warmup: 0.0, clip: 0.0, epochs: 20, ..settings() };
     let mut learner = Descent::new(&task, &settings).unwrap();
-    let outcome = fit(&mut learner, &settings, &mut State::default(), &mut |_| Ok(Answer::Continue));
+    let outcome =
+        fit(&mut learner, &settings, &mut State::default(), &mut |_| Ok(Answer::Continue));
     let error = outcome.unwrap_err();
     let told = format!("{error} / {}", error.advice().unwrap_or_default());
     assert!(told.contains("learning rate") || told.contains("learning_rate"), "{told}");
@@ -368,7 +391,8 @@ fn the_best_checkpoint_predicts_what_its_row_says() {
     let pairs: Vec<(Value, &str)> =
         eval.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
     let squares = model.utilities(&pairs).unwrap().into_iter().zip(&eval);
-    let squares = squares.map(|(utility, sample)| f64::from(utility - sample.label.utility()).powi(2));
+    let squares =
+        squares.map(|(utility, sample)| f64::from(utility - sample.label.utility()).powi(2));
     let mse = squares.sum::<f64>() / eval.len() as f64;
     assert!((mse - best.unwrap().score).abs() < 1e-7);
 }

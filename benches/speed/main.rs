@@ -1,4 +1,5 @@
-//! What is fast and should stay so: `cargo bench`. Training and scoring stand beside candle's stock path in one run.
+//! What is fast and should stay so: `cargo bench`. Training and scoring stand beside candle's stock
+//! path in one run.
 
 mod stock;
 
@@ -59,7 +60,8 @@ fn prompts(count: usize) -> Vec<Vec<u32>> {
 fn padded(prompts: &[Vec<u32>]) -> (Tensor, Tensor) {
     let width = prompts.iter().map(Vec::len).max().unwrap();
     let fill = |number: &dyn Fn(&Vec<u32>, usize) -> u32| {
-        let numbers: Vec<u32> = prompts.iter().flat_map(|p| (0..width).map(|at| number(p, at))).collect();
+        let numbers: Vec<u32> =
+            prompts.iter().flat_map(|p| (0..width).map(|at| number(p, at))).collect();
         Tensor::from_vec(numbers, (prompts.len(), width), &Device::Cpu).unwrap()
     };
     (fill(&|p, at| p.get(at).copied().unwrap_or(0)), fill(&|p, at| u32::from(at < p.len())))
@@ -76,7 +78,8 @@ fn training(c: &mut Criterion) {
     for (name, precision) in PRECISIONS {
         let network = network();
         let batch = Packed::new(prompts.iter().map(Vec::as_slice));
-        let settings = AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
+        let settings =
+            AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
         let mut optimiser = AdamW::new(network.params(), settings).unwrap();
         let mut pass = 0;
         group.bench_function(format!("valuenet {name}"), |b| {
@@ -92,7 +95,8 @@ fn training(c: &mut Criterion) {
         });
     }
     let params = network();
-    let named = params.params().iter().map(|(name, var)| (name.to_string(), var.as_tensor().clone()));
+    let named =
+        params.params().iter().map(|(name, var)| (name.to_string(), var.as_tensor().clone()));
     let mut stock = stock::Stock::new(named).unwrap();
     let (ids, mask) = padded(&prompts);
     let targets = Tensor::new(targets, &Device::Cpu).unwrap();
@@ -108,11 +112,16 @@ fn scoring(c: &mut Criterion) {
     let batch = Packed::new(prompts.iter().map(Vec::as_slice));
     for (name, precision) in PRECISIONS {
         group.bench_function(format!("valuenet {name}"), |b| {
-            b.iter(|| network.utilities(&Tape::inference().with_precision(precision), &batch).unwrap());
+            b.iter(|| {
+                network.utilities(&Tape::inference().with_precision(precision), &batch).unwrap()
+            });
         });
     }
-    let tensors =
-        network.params().iter().map(|(name, var)| (name.to_string(), var.as_tensor().clone())).collect();
+    let tensors = network
+        .params()
+        .iter()
+        .map(|(name, var)| (name.to_string(), var.as_tensor().clone()))
+        .collect();
     let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
     let config: Config = serde_json::from_value(config()).unwrap();
     let stock = BertModel::load(weights, &config).unwrap();
@@ -129,20 +138,24 @@ fn scenarios(count: usize) -> Vec<(Value, String)> {
     const WORDS: [&str; 8] =
         ["helping", "a stranger", "with", "the heavy", "shopping", "after", "work", "yesterday"];
     let mut stream = Stream::new(2, Purpose::Init, 0);
-    let text =
-        |stream: &mut Stream| (0..9).map(|_| WORDS[stream.below(8) as usize]).collect::<Vec<_>>().join(" ");
+    let text = |stream: &mut Stream| {
+        (0..9).map(|_| WORDS[stream.below(8) as usize]).collect::<Vec<_>>().join(" ")
+    };
     (0..count).map(|i| (Value::ALL[i % 10], text(&mut stream))).collect()
 }
 
 fn text_and_data(c: &mut Criterion) {
     let samples = scenarios(2138);
-    let tokenizer =
-        ScratchSettings::default().tokenizer(samples.iter().map(|(_, text)| text.as_str())).unwrap();
+    let tokenizer = ScratchSettings::default()
+        .tokenizer(samples.iter().map(|(_, text)| text.as_str()))
+        .unwrap();
     let encoder = TextEncoder::with_value_tokens(tokenizer, 128).unwrap();
     let rows = samples.len() as u64;
     let mut group = c.benchmark_group("2138 rows");
     group.throughput(Throughput::Elements(rows));
-    group.bench_function("encode texts", |b| b.iter(|| encoder.encode_all(black_box(&samples)).unwrap()));
+    group.bench_function("encode texts", |b| {
+        b.iter(|| encoder.encode_all(black_box(&samples)).unwrap())
+    });
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.csv");
@@ -164,11 +177,14 @@ fn text_and_data(c: &mut Criterion) {
             seen: Some(i % 4 == 0),
         })
         .collect();
-    group.bench_function("evaluate", |b| b.iter(|| Evaluation::of(black_box(&scored), None).unwrap()));
+    group.bench_function("evaluate", |b| {
+        b.iter(|| Evaluation::of(black_box(&scored), None).unwrap())
+    });
     group.finish();
 }
 
-/// The rate of the largest product of a MiniLM layer: what the floor of a training step is counted from.
+/// The rate of the largest product of a MiniLM layer: what the floor of a training step is counted
+/// from.
 fn products(c: &mut Criterion) {
     let (rows, inputs, outputs) = (560, 384, 1536);
     let (x, w) = (vec![0.5f32; rows * inputs], vec![0.5f32; outputs * inputs]);

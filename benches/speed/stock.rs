@@ -1,7 +1,8 @@
-//! What candle users start from: BERT on padded batches from candle's own operations, differentiated by candle.
+//! What candle users start from: BERT on padded batches from candle's own operations,
+//! differentiated by candle.
 //!
-//! candle-transformers' BERT itself cannot be trained, since candle-nn's layer norm has no backward pass; here the norm is
-//! composed of operations that have one.
+//! candle-transformers' BERT itself cannot be trained, since candle-nn's layer norm has no backward
+//! pass; here the norm is composed of operations that have one.
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use candle_nn::{AdamW, Linear, Module, Optimizer, ParamsAdamW};
@@ -71,14 +72,20 @@ impl Stock {
                 heads("attention.self.key")?,
                 heads("attention.self.value")?,
             );
-            let scores = (q.matmul(&k.t()?)? / ((hidden / HEADS) as f64).sqrt())?.broadcast_add(&bias)?;
-            let probabilities = candle_nn::ops::dropout(&candle_nn::ops::softmax(&scores, D::Minus1)?, 0.1)?;
-            let context = probabilities.matmul(&v)?.transpose(1, 2)?.reshape((batch, tokens, hidden))?;
-            let attended =
-                candle_nn::ops::dropout(&self.linear(&name("attention.output.dense"), &context)?, 0.1)?;
+            let scores =
+                (q.matmul(&k.t()?)? / ((hidden / HEADS) as f64).sqrt())?.broadcast_add(&bias)?;
+            let probabilities =
+                candle_nn::ops::dropout(&candle_nn::ops::softmax(&scores, D::Minus1)?, 0.1)?;
+            let context =
+                probabilities.matmul(&v)?.transpose(1, 2)?.reshape((batch, tokens, hidden))?;
+            let attended = candle_nn::ops::dropout(
+                &self.linear(&name("attention.output.dense"), &context)?,
+                0.1,
+            )?;
             x = self.norm(&name("attention.output.LayerNorm"), &(attended + &x)?)?;
             let inner = self.linear(&name("intermediate.dense"), &x)?.gelu_erf()?;
-            let output = candle_nn::ops::dropout(&self.linear(&name("output.dense"), &inner)?, 0.1)?;
+            let output =
+                candle_nn::ops::dropout(&self.linear(&name("output.dense"), &inner)?, 0.1)?;
             x = self.norm(&name("output.LayerNorm"), &(output + &x)?)?;
         }
         self.linear("classifier", &x.narrow(1, 0, 1)?.squeeze(1)?)

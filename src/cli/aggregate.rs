@@ -24,7 +24,8 @@ pub struct Args {
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(u16).range(1..))]
     agree: u16,
 
-    /// Keep items on which they do not agree as neutral ones, as the paper's augmented version does.
+    /// Keep items on which they do not agree as neutral ones, as the paper's augmented version
+    /// does.
     #[arg(long)]
     augment: bool,
 
@@ -39,7 +40,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let made = aggregate(&answers, sifted, args.agree.into(), args.augment);
     if made.samples.is_empty() {
         let what = format!("there is no item on which {} workers agree", args.agree);
-        return Err(Error::data(args.source.name(), what).help("ask for fewer with --agree").into());
+        return Err(Error::data(args.source.name(), what)
+            .help("ask for fewer with --agree")
+            .into());
     }
     let files = aggregate::write(&made.samples, &args.output)?;
     print(&render(&made, args.format.into())?)?;

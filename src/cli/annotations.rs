@@ -9,8 +9,9 @@ use valuenet::error::Error;
 /// Which annotations are meant.
 #[derive(clap::Args)]
 pub struct Source {
-    /// Files of answers: CSV or JSON Lines with the columns worker, value, answer (yes, no, unrelated, not sure), and scenario,
-    /// item or both; results of a Mechanical Turk batch; JSON exports of Label Studio.
+    /// Files of answers: CSV or JSON Lines with the columns worker, value, answer (yes, no,
+    /// unrelated, not sure), and scenario, item or both; results of a Mechanical Turk batch;
+    /// JSON exports of Label Studio.
     #[arg(required = true)]
     annotations: Vec<PathBuf>,
 
@@ -18,12 +19,13 @@ pub struct Source {
     #[arg(long, value_name = "FILE")]
     items: Option<PathBuf>,
 
-    /// The right answers to hidden qualification items, in the columns item (or scenario), value and answer; workers who fail
-    /// are left out, and so are these items.
+    /// The right answers to hidden qualification items, in the columns item (or scenario), value
+    /// and answer; workers who fail are left out, and so are these items.
     #[arg(long, value_name = "FILE")]
     qualification: Option<PathBuf>,
 
-    /// The share of qualification items that a worker must have right; "not sure" is wrong. The paper states none.
+    /// The share of qualification items that a worker must have right; "not sure" is wrong. The
+    /// paper states none.
     #[arg(long, value_name = "SHARE", default_value = "0.7", value_parser = share, requires = "qualification")]
     pass: f64,
 }

@@ -14,7 +14,8 @@ use super::output::Output;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run directories that `valuenet eval` has judged, or files of predictions; each is compared with the first.
+    /// Run directories that `valuenet eval` has judged, or files of predictions; each is compared
+    /// with the first.
     #[arg(required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
 
@@ -39,8 +40,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
     let bootstrap = Bootstrap { replicates: args.bootstrap, seed: 1 };
     let reports = compare(&args.runs, args.split, bootstrap)?;
-    let texts =
-        reports.iter().map(|report| render(report, args.format.into())).collect::<Result<Vec<_>>>()?;
+    let texts = reports
+        .iter()
+        .map(|report| render(report, args.format.into()))
+        .collect::<Result<Vec<_>>>()?;
     output.write(&texts.join("\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -32,8 +32,8 @@ pub struct Args {
     #[arg(long, value_enum)]
     input: Option<InputShape>,
 
-    /// The keywords: the paper's Figure 2, ours, both, or those in a folder (security.toml, power.toml and so on; one that is
-    /// called like a list is ./paper).
+    /// The keywords: the paper's Figure 2, ours, both, or those in a folder (security.toml,
+    /// power.toml and so on; one that is called like a list is ./paper).
     #[arg(long, value_name = "paper|extended|paper+extended|DIR", default_value = "paper")]
     keywords: OsString,
 
@@ -41,7 +41,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "drop")]
     duplicates: Duplicates,
 
-    /// How like is too like: the Jaccard similarity of the pairs of neighbouring words, above 0 and up to 1.
+    /// How like is too like: the Jaccard similarity of the pairs of neighbouring words, above 0
+    /// and up to 1.
     #[arg(long, value_name = "SHARE", default_value = "0.8", value_parser = share)]
     similarity: f64,
 
@@ -134,7 +135,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let mut progress = Scoring::new(console);
     let detail = Detail { file: args.files.len() > 1, all_keywords: args.all_keywords };
     let curate = |out: &mut dyn Write| -> anyhow::Result<()> {
-        let mut writer = CuratedWriter::new(args.format.into(), detail, &keywords, BufWriter::new(out));
+        let mut writer =
+            CuratedWriter::new(args.format.into(), detail, &keywords, BufWriter::new(out));
         for file in &args.files {
             curation.file(file, open(file)?, &mut |found, read| {
                 progress.advance(read as usize);

@@ -1,4 +1,5 @@
-//! `valuenet data`: what is in a dataset, what is wrong with it, and the versions that are made from it.
+//! `valuenet data`: what is in a dataset, what is wrong with it, and the versions that are made
+//! from it.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,11 +24,13 @@ pub enum Command {
     Check(Args),
     /// Find value-related scenarios in large files by keywords (the paper's Figure 2).
     Curate(curate::Args),
-    /// Make a survey of scenarios for annotators: a page, a Mechanical Turk batch, Label Studio tasks (the paper's Figure 3).
+    /// Make a survey of scenarios for annotators: a page, a Mechanical Turk batch, Label Studio
+    /// tasks (the paper's Figure 3).
     Survey(survey::Args),
     /// Leave out some of a value's train rows: the paper's balanced version.
     Balance(BalanceArgs),
-    /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented version.
+    /// Add scenarios that annotators did not agree on as neutral ones: the paper's augmented
+    /// version.
     Augment(AugmentArgs),
     /// Make a dataset of annotations: the answers that enough qualified workers agree on.
     Aggregate(aggregate::Args),
@@ -139,7 +142,11 @@ fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes the new folder, and says what is in it.
-fn make<'a>(from: &Path, to: &Path, train: impl Iterator<Item = &'a Sample>) -> anyhow::Result<ExitCode> {
+fn make<'a>(
+    from: &Path,
+    to: &Path,
+    train: impl Iterator<Item = &'a Sample>,
+) -> anyhow::Result<ExitCode> {
     write::with_train_split(to, from, train)?;
     write_stats(to, Format::Table)?;
     Ok(ExitCode::SUCCESS)

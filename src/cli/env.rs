@@ -18,7 +18,10 @@ pub fn run() -> anyhow::Result<ExitCode> {
         format!("features: {}", features()),
         format!("device: {} ({})", chosen.name, chosen.reason),
         format!("CPU threads: {}", rayon::current_num_threads()),
-        format!("bfloat16 on the CPU: {}", cpu::bf16_unit().unwrap_or("no unit for it; as fast as f32")),
+        format!(
+            "bfloat16 on the CPU: {}",
+            cpu::bf16_unit().unwrap_or("no unit for it; as fast as f32")
+        ),
     ];
     lines.extend(gpus().into_iter().map(|gpu| format!("GPU: {gpu}")));
     print(&(lines.join("\n") + "\n"))?;
@@ -38,7 +41,8 @@ fn features() -> String {
 
 /// What NVIDIA's own tool says of each GPU; nothing where there is none.
 fn gpus() -> Vec<String> {
-    let query = ["--query-gpu=name,driver_version,memory.free,memory.total", "--format=csv,noheader"];
+    let query =
+        ["--query-gpu=name,driver_version,memory.free,memory.total", "--format=csv,noheader"];
     match Command::new("nvidia-smi").args(query).output() {
         Ok(output) if output.status.success() => {
             String::from_utf8_lossy(&output.stdout).lines().map(describe).collect()

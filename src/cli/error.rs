@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use valuenet::error::Error;
 
-/// Shows an error with its causes and what can be done about it. A reader that has gone away is no error.
+/// Shows an error with its causes and what can be done about it. A reader that has gone away is no
+/// error.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let is_broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
     };
     if error.chain().any(is_broken_pipe) {
         return ExitCode::SUCCESS;
@@ -20,7 +23,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 /// Shows an error that the program goes on after.
 pub fn show(error: &(dyn std::error::Error + 'static)) {
     let mut stderr = std::io::stderr().lock();
-    let coloured = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let coloured =
+        stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let label = |text: &str, code: &str| match coloured {
         true => format!("\x1b[1;{code}m{text}\x1b[0m"),
         false => text.to_string(),
@@ -30,7 +34,9 @@ pub fn show(error: &(dyn std::error::Error + 'static)) {
     for cause in causes().skip(1) {
         let _ = writeln!(stderr, "  caused by: {cause}");
     }
-    if let Some(advice) = causes().find_map(|cause| cause.downcast_ref::<Error>()).and_then(Error::advice) {
+    if let Some(advice) =
+        causes().find_map(|cause| cause.downcast_ref::<Error>()).and_then(Error::advice)
+    {
         let _ = writeln!(stderr, "{} {advice}", label("help:", "36"));
     }
 }

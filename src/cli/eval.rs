@@ -25,7 +25,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
-    /// How many bootstrap replicates the 95% intervals are made of; 0 for none [default: 2000 for test, otherwise 0].
+    /// How many bootstrap replicates the 95% intervals are made of; 0 for none [default: 2000 for
+    /// test, otherwise 0].
     #[arg(long, value_name = "N")]
     bootstrap: Option<u32>,
 

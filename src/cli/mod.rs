@@ -39,7 +39,8 @@ use output::Console;
 
 /// Human values in text: train, evaluate and apply Schwartz-value models.
 ///
-/// Implements Qiu et al., "ValueNet: A New Dataset for Human Value Driven Dialogue System" (AAAI 2022).
+/// Implements Qiu et al., "ValueNet: A New Dataset for Human Value Driven Dialogue System" (AAAI
+/// 2022).
 #[derive(Parser)]
 #[command(version, about, long_about, propagate_version = true, max_term_width = 100)]
 #[command(
@@ -99,7 +100,8 @@ impl Cli {
         const STACK: usize = 8 << 20; // as a main thread has
         let console = Console::new(self.quiet, self.verbose);
         let threads = self.threads.map_or(0, usize::from);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()?;
+        let pool =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build()?;
         // On a thread of the pool, so that handing out work wakes only the others.
         pool.install(|| match self.command {
             Command::Train(args) => train::run(&args, &console),

@@ -40,8 +40,8 @@ impl Console {
     }
 }
 
-/// Where a result goes: stdout, or a file, which appears when it is whole. It is opened before the work begins, so that no work is
-/// lost to a place that cannot be written.
+/// Where a result goes: stdout, or a file, which appears when it is whole. It is opened before the
+/// work begins, so that no work is lost to a place that cannot be written.
 pub struct Output(Option<(PathBuf, NewFile)>);
 
 impl Output {
@@ -59,7 +59,10 @@ impl Output {
     }
 
     /// Hands `write` something to write to as it goes.
-    pub fn write_rows(self, write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub fn write_rows(
+        self,
+        write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         match self.0 {
             Some((path, mut file)) => {
                 write(&mut file).with_context(|| format!("{} was not written", path.display()))?;

@@ -1,4 +1,5 @@
-//! `valuenet profile`: the value profile of a speaker. `valuenet circle`: whether a model's vectors follow Schwartz's circle.
+//! `valuenet profile`: the value profile of a speaker. `valuenet circle`: whether a model's vectors
+//! follow Schwartz's circle.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,7 +80,11 @@ fn nothing(file: &Path) -> Error {
 }
 
 /// The texts that are not blank, and their vectors.
-fn score(model: &ModelArgs, texts: &Texts, console: &Console) -> anyhow::Result<(Vec<String>, Vec<Profile>)> {
+fn score(
+    model: &ModelArgs,
+    texts: &Texts,
+    console: &Console,
+) -> anyhow::Result<(Vec<String>, Vec<Profile>)> {
     let source = read_texts(texts)?;
     let model = model.open()?;
     let mut progress = Scoring::new(console);

@@ -12,7 +12,11 @@ use super::output::Console;
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
 
 fn bar(console: &Console, length: Option<u64>, template: &str) -> ProgressBar {
-    let target = if console.is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let target = if console.is_quiet() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
     let bar = ProgressBar::with_draw_target(length, target);
     match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
@@ -20,7 +24,8 @@ fn bar(console: &Console, length: Option<u64>, template: &str) -> ProgressBar {
     }
 }
 
-/// The progress of a training: on a terminal a bar, and below it the course of the loss and the last evaluation.
+/// The progress of a training: on a terminal a bar, and below it the course of the loss and the
+/// last evaluation.
 pub struct Training {
     bar: ProgressBar,
     console: Console,
@@ -35,10 +40,13 @@ const COURSE: usize = 24;
 fn sparkline(numbers: &[f64]) -> String {
     const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let per_block = numbers.len().div_ceil(COURSE).max(1);
-    let means: Vec<f64> =
-        numbers.chunks(per_block).map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64).collect();
-    let (low, high) =
-        means.iter().fold((f64::MAX, f64::MIN), |(low, high), mean| (low.min(*mean), high.max(*mean)));
+    let means: Vec<f64> = numbers
+        .chunks(per_block)
+        .map(|chunk| chunk.iter().sum::<f64>() / chunk.len() as f64)
+        .collect();
+    let (low, high) = means
+        .iter()
+        .fold((f64::MAX, f64::MIN), |(low, high), mean| (low.min(*mean), high.max(*mean)));
     let block = |mean: &f64| match high > low {
         true => BLOCKS[(((mean - low) / (high - low)) * 7.0).round() as usize],
         false => BLOCKS[0],
@@ -49,7 +57,8 @@ fn sparkline(numbers: &[f64]) -> String {
 impl Training {
     /// A training of `total` steps of which some are `done`.
     pub fn new(console: &Console, total: u64, done: u64) -> Self {
-        let bar = bar(console, Some(total), "{bar:20.cyan} {pos}/{len}  {msg}  ETA {eta}\n{prefix}");
+        let bar =
+            bar(console, Some(total), "{bar:20.cyan} {pos}/{len}  {msg}  ETA {eta}\n{prefix}");
         bar.set_position(done);
         bar.reset_eta();
         Self { bar, console: *console, losses: Vec::new(), evaluated: String::new() }
@@ -61,7 +70,11 @@ impl Training {
         self.bar.set_position(done.step);
         self.losses.push(done.loss);
         if !self.bar.is_hidden() {
-            self.bar.set_prefix(format!("{:<COURSE$}  {}", sparkline(&self.losses), self.evaluated));
+            self.bar.set_prefix(format!(
+                "{:<COURSE$}  {}",
+                sparkline(&self.losses),
+                self.evaluated
+            ));
         }
     }
 
@@ -112,7 +125,11 @@ impl Scoring {
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
-        self.console.detail(&format!("{} texts in {:.1} s", self.done, self.begun.elapsed().as_secs_f64()));
+        self.console.detail(&format!(
+            "{} texts in {:.1} s",
+            self.done,
+            self.begun.elapsed().as_secs_f64()
+        ));
     }
 }
 

@@ -13,7 +13,8 @@ use super::output::{Console, Output};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run directories that have a report on the split, or folders of such runs under several seeds.
+    /// Run directories that have a report on the split, or folders of such runs under several
+    /// seeds.
     #[arg(required = true)]
     runs: Vec<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! `valuenet reproduce`: the models of the paper's Tables 2 and 3, trained, evaluated and put beside the paper's figures.
+//! `valuenet reproduce`: the models of the paper's Tables 2 and 3, trained, evaluated and put
+//! beside the paper's figures.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,7 +13,8 @@ use super::site::Here;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder with the versions of the data, original/ balanced/ augmented/, or with one dataset.
+    /// A folder with the versions of the data, original/ balanced/ augmented/, or with one
+    /// dataset.
     #[arg(long, value_name = "DIR", default_value = "data/valuenet")]
     data: PathBuf,
 

@@ -22,7 +22,8 @@ use super::progress::Scoring;
 use super::texts::open;
 
 /// What `--vectors` does without.
-const MODEL_AND_TEXTS: [&str; 7] = ["run", "checkpoint", "device", "dtype", "file", "persona", "utterances"];
+const MODEL_AND_TEXTS: [&str; 7] =
+    ["run", "checkpoint", "device", "dtype", "file", "persona", "utterances"];
 
 #[derive(clap::Args)]
 #[command(
@@ -32,8 +33,8 @@ pub struct Args {
     #[command(flatten)]
     model: Option<ModelArgs>,
 
-    /// Dialogues as JSON lines {"persona": [...], "utterances": [...]}, or in ConvAI2's text format, where "your persona"
-    /// is that of the second column; `-` for stdin.
+    /// Dialogues as JSON lines {"persona": [...], "utterances": [...]}, or in ConvAI2's text
+    /// format, where "your persona" is that of the second column; `-` for stdin.
     #[arg(default_value = "-", conflicts_with_all = ["persona", "utterances"])]
     file: PathBuf,
 
@@ -45,8 +46,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "persona")]
     utterances: Option<PathBuf>,
 
-    /// Value vectors in place of RUN and texts: JSON lines {"persona_vectors": [[...]], "utterance_vectors": [[...]]}, all
-    /// vectors of one length; `-` for stdin.
+    /// Value vectors in place of RUN and texts: JSON lines {"persona_vectors": [[...]],
+    /// "utterance_vectors": [[...]]}, all vectors of one length; `-` for stdin.
     #[arg(long, value_name = "FILE", conflicts_with_all = MODEL_AND_TEXTS)]
     vectors: Option<PathBuf>,
 
@@ -54,11 +55,13 @@ pub struct Args {
     #[arg(long)]
     literal: bool,
 
-    /// Subtract from all vectors the mean vector of the dialogues' persona sentences, before they are scaled to length 1.
+    /// Subtract from all vectors the mean vector of the dialogues' persona sentences, before they
+    /// are scaled to length 1.
     #[arg(long)]
     center: bool,
 
-    /// Subtract the mean vector of this file's persona sentences instead: dialogues, or one sentence a line.
+    /// Subtract the mean vector of this file's persona sentences instead: dialogues, or one
+    /// sentence a line.
     #[arg(long, value_name = "FILE")]
     center_on: Option<PathBuf>,
 
@@ -108,7 +111,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let text = match (&args.vectors, &args.model) {
         (Some(file), _) => {
             let dialogues = args.limited(dialogue::read_vectors(file, lines(file)?)?);
-            let center_on = args.center_on.as_ref().map(|other| vectors_like(&dialogues, file, other));
+            let center_on =
+                args.center_on.as_ref().map(|other| vectors_like(&dialogues, file, other));
             args.written(file, &dialogues, center_on.transpose()?.as_deref(), Vector::clone)?
         }
         (None, Some(model)) => {
@@ -117,8 +121,9 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
             let center_on = args.center_on.as_ref().map(center_on).transpose()?;
             let texts = dialogues.iter().flat_map(Dialogue::all).chain(center_on.iter().flatten());
             let vectors = score(model.open()?.predictor(), texts, console)?;
-            let vector =
-                |text: &String| vectors.get(text.as_str()).map(|profile| profile.map(f64::from).to_vec());
+            let vector = |text: &String| {
+                vectors.get(text.as_str()).map(|profile| profile.map(f64::from).to_vec())
+            };
             args.written(&args.file, &dialogues, center_on.as_deref(), |text| {
                 vector(text).unwrap_or_default()
             })?
@@ -130,7 +135,11 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
 }
 
 /// The personas of another file of vectors, which are as long as those of the dialogues.
-fn vectors_like(dialogues: &[Dialogue<Vector>], file: &Path, other: &Path) -> Result<Vec<Vector>, Error> {
+fn vectors_like(
+    dialogues: &[Dialogue<Vector>],
+    file: &Path,
+    other: &Path,
+) -> Result<Vec<Vector>, Error> {
     let read = dialogue::read_vectors(other, lines(other)?)?;
     let sentences: Vec<Vector> = read.into_iter().flat_map(|dialogue| dialogue.persona).collect();
     let length = |vectors: Option<&Vector>| vectors.map_or(0, Vec::len);
@@ -149,8 +158,8 @@ impl Args {
         dialogues
     }
 
-    /// What is written of the dialogues of a file, whose sentences have the vectors that `vector` gives. The mean to
-    /// subtract is that of `center_on`, if it is named.
+    /// What is written of the dialogues of a file, whose sentences have the vectors that `vector`
+    /// gives. The mean to subtract is that of `center_on`, if it is named.
     fn written<T: Clone + Into<Json>>(
         &self,
         file: &Path,
@@ -179,17 +188,20 @@ impl Args {
         let reward = |persona: &Dialogue<T>, said: &Dialogue<T>| {
             Reward::of(&vectors(&persona.persona), &vectors(&said.utterances), settings.form)
         };
-        let own: Vec<Reward> = dialogues.iter().map(|dialogue| reward(dialogue, dialogue)).collect();
+        let own: Vec<Reward> =
+            dialogues.iter().map(|dialogue| reward(dialogue, dialogue)).collect();
         let Some(seed) = self.against_shuffled else {
             return Ok(rewards::rewards(dialogues, &own, settings, self.format.into())?);
         };
         let kind = |sentence: &T| sentence.clone().into().to_string();
         let kinds: Vec<Vec<String>> =
             dialogues.iter().map(|dialogue| dialogue.persona.iter().map(kind).collect()).collect();
-        let others = strangers(&kinds, seed)
-            .ok_or_else(|| Error::data(file, "there is only one persona, and none to compare it with"))?;
+        let others = strangers(&kinds, seed).ok_or_else(|| {
+            Error::data(file, "there is only one persona, and none to compare it with")
+        })?;
         let pairs = dialogues.iter().zip(others);
-        let shuffled: Vec<Reward> = pairs.map(|(said, other)| reward(&dialogues[other], said)).collect();
+        let shuffled: Vec<Reward> =
+            pairs.map(|(said, other)| reward(&dialogues[other], said)).collect();
         let bootstrap = Bootstrap { replicates: self.bootstrap, seed: 1 };
         let comparison = Comparison::of(&own, &shuffled, seed, bootstrap);
         Ok(rewards::comparison(&comparison, settings, self.format.into())?)
@@ -198,7 +210,10 @@ impl Args {
 
 fn read(args: &Args) -> anyhow::Result<Vec<Dialogue>> {
     if let (Some(persona), Some(utterances)) = (&args.persona, &args.utterances) {
-        return Ok(vec![dialogue::of_files((persona, lines(persona)?), (utterances, lines(utterances)?))?]);
+        return Ok(vec![dialogue::of_files(
+            (persona, lines(persona)?),
+            (utterances, lines(utterances)?),
+        )?]);
     }
     Ok(dialogue::read(&args.file, lines(&args.file)?)?)
 }
@@ -223,14 +238,19 @@ fn score<'a>(
     }
     let mut progress = Scoring::new(console);
     let mut scored = texts.iter();
-    infer::stream(model, texts.iter().map(|text| Ok(text.to_string())), infer::CHUNK, &mut |rows| {
-        progress.advance(rows.len());
-        // In this order: the other one would take a text too many at the end of each chunk.
-        for (row, text) in rows.iter().zip(scored.by_ref()) {
-            vectors.insert(text, row.profile.unwrap_or_default());
-        }
-        Ok(())
-    })?;
+    infer::stream(
+        model,
+        texts.iter().map(|text| Ok(text.to_string())),
+        infer::CHUNK,
+        &mut |rows| {
+            progress.advance(rows.len());
+            // In this order: the other one would take a text too many at the end of each chunk.
+            for (row, text) in rows.iter().zip(scored.by_ref()) {
+                vectors.insert(text, row.profile.unwrap_or_default());
+            }
+            Ok(())
+        },
+    )?;
     progress.finish();
     Ok(vectors)
 }

@@ -1,6 +1,7 @@
 //! `valuenet serve`: a value model as a service over HTTP.
 //!
-//! Two threads share the work: this one owns the model and scores what waits in a queue; the other one talks to clients.
+//! Two threads share the work: this one owns the model and scores what waits in a queue; the other
+//! one talks to clients.
 
 mod body;
 mod connections;

@@ -21,7 +21,11 @@ pub struct Here {
 impl Here {
     /// Shows on this console what happens.
     pub fn new(console: &Console) -> Self {
-        Self { hub: hub_settings(), git: git(), shown: Shown { console: *console, at: Mutex::default() } }
+        Self {
+            hub: hub_settings(),
+            git: git(),
+            shown: Shown { console: *console, at: Mutex::default() },
+        }
     }
 
     /// What a recipe is given.
@@ -41,7 +45,10 @@ fn git() -> Option<Git> {
         let output = std::process::Command::new("git").args(arguments).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
     };
-    Some(Git { commit: ask(&["rev-parse", "HEAD"])?, dirty: !ask(&["status", "--porcelain"])?.is_empty() })
+    Some(Git {
+        commit: ask(&["rev-parse", "HEAD"])?,
+        dirty: !ask(&["status", "--porcelain"])?.is_empty(),
+    })
 }
 
 /// Shows what happens on the console.
@@ -92,7 +99,8 @@ impl Observer for Shown {
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 impl Shown {
-    /// From now on the first Ctrl-C asks for a stop after the current step, and the second ends the program.
+    /// From now on the first Ctrl-C asks for a stop after the current step, and the second ends the
+    /// program.
     fn catch_interrupts(&self) {
         static CAUGHT: AtomicBool = AtomicBool::new(false);
         if CAUGHT.swap(true, Ordering::Relaxed) {

@@ -32,8 +32,8 @@ pub struct Args {
     #[arg(long, overrides_with = "no_group_by_text")]
     group_by_text: bool,
 
-    /// Deal out row by row, so that a text may stand in train under one value and in test under another, as it does in the
-    /// published splits.
+    /// Deal out row by row, so that a text may stand in train under one value and in test under
+    /// another, as it does in the published splits.
     #[arg(long)]
     no_group_by_text: bool,
 

@@ -18,8 +18,9 @@ pub struct Args {
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
 
-    /// Items whose right answers are known, in the columns scenario, value and answer (yes, no, unrelated); two are hidden in each
-    /// assignment. Scenarios that are among them are asked as hidden items only.
+    /// Items whose right answers are known, in the columns scenario, value and answer (yes, no,
+    /// unrelated); two are hidden in each assignment. Scenarios that are among them are asked
+    /// as hidden items only.
     #[arg(long, value_name = "FILE")]
     gold: PathBuf,
 
@@ -27,7 +28,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..))]
     workers: u16,
 
-    /// What workers read of each value before they answer. [default: configs/survey/texts.toml, which is built in]
+    /// What workers read of each value before they answer. [default: configs/survey/texts.toml,
+    /// which is built in]
     #[arg(long, value_name = "FILE")]
     texts: Option<PathBuf>,
 

@@ -35,6 +35,8 @@ pub fn read_texts(from: &Texts) -> Result<Source<'_>> {
 pub fn open(file: &Path) -> Result<Box<dyn BufRead>> {
     Ok(match file.as_os_str() == "-" {
         true => Box::new(BufReader::new(std::io::stdin())),
-        false => Box::new(BufReader::new(File::open(file).map_err(|error| Error::io(file, "read", error))?)),
+        false => Box::new(BufReader::new(
+            File::open(file).map_err(|error| Error::io(file, "read", error))?,
+        )),
     })
 }

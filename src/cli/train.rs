@@ -41,7 +41,13 @@ pub struct Args {
     device: Option<String>,
 
     /// Several devices, such as cuda:0,cuda:1: each trains one of the seeds at a time.
-    #[arg(long, value_delimiter = ',', value_name = "D,…", requires = "seeds", conflicts_with = "device")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "D,…",
+        requires = "seeds",
+        conflicts_with = "device"
+    )]
     devices: Vec<String>,
 
     /// In which precision linear layers are computed (train.dtype).
@@ -52,7 +58,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 
-    /// Go on where the run stopped; the same configuration and data give the same model as without the stop.
+    /// Go on where the run stopped; the same configuration and data give the same model as without
+    /// the stop.
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
 
@@ -130,7 +137,9 @@ impl Args {
         let mut sets = self.set.clone();
         sets.extend(self.seed.map(|seed| format!("train.seed={seed}")));
         sets.extend(self.device.as_ref().map(|device| format!("train.device=\"{device}\"")));
-        sets.extend(self.dtype.map(|dtype| format!("train.dtype=\"{}\"", Precision::from(dtype).name())));
+        sets.extend(
+            self.dtype.map(|dtype| format!("train.dtype=\"{}\"", Precision::from(dtype).name())),
+        );
         Config::read(&self.config, &sets)
     }
 }

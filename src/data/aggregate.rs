@@ -1,5 +1,5 @@
-//! From annotations to a dataset, as the paper does it: workers who fail hidden qualification items are left out, and so are
-//! items on which too few of the others agree.
+//! From annotations to a dataset, as the paper does it: workers who fail hidden qualification items
+//! are left out, and so are items on which too few of the others agree.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -42,8 +42,8 @@ pub struct Sifted<'a> {
     pub qualifying: usize,
 }
 
-/// Leaves out workers of whose answers to qualification items less than the share `pass` is right; "not sure" is wrong, and an
-/// item that is asked again counts again.
+/// Leaves out workers of whose answers to qualification items less than the share `pass` is right;
+/// "not sure" is wrong, and an item that is asked again counts again.
 ///
 /// # Errors
 /// If nobody was asked any of the qualification items.
@@ -77,7 +77,8 @@ pub fn sift<'a>(
     // Three of four pass .75, whatever .75 is in binary.
     let failed = |worker: &Worker| (worker.right as f64) < pass * worker.asked as f64 - 1e-9;
     let stays = |annotation: &&Annotation| {
-        !failed(&workers[places[annotation.worker.as_str()]]) && qualification.right(annotation).is_none()
+        !failed(&workers[places[annotation.worker.as_str()]])
+            && qualification.right(annotation).is_none()
     };
     Ok(Sifted {
         kept: annotations.iter().filter(stays).collect(),
@@ -130,8 +131,8 @@ pub struct Aggregation {
     pub labels: LabelCounts,
 }
 
-/// Makes samples of what is left: items on which `agree` workers or more give the same answer, and, if `neutral`, disputed ones
-/// with the label 0.
+/// Makes samples of what is left: items on which `agree` workers or more give the same answer, and,
+/// if `neutral`, disputed ones with the label 0.
 pub fn aggregate(answers: &Answers, sifted: Sifted, agree: usize, neutral: bool) -> Aggregation {
     let items = by_item(sifted.kept);
     let mut made = Aggregation {
@@ -168,23 +169,26 @@ pub fn aggregate(answers: &Answers, sifted: Sifted, agree: usize, neutral: bool)
     made
 }
 
-/// Writes samples as `scenario,label` CSV: to a file, or, if the name does not end in .csv, to a new folder with a file for each
-/// value. Says how many files there are.
+/// Writes samples as `scenario,label` CSV: to a file, or, if the name does not end in .csv, to a
+/// new folder with a file for each value. Says how many files there are.
 ///
 /// # Errors
-/// If the folder is not empty, the name is that of another kind of file, or a file cannot be written.
+/// If the folder is not empty, the name is that of another kind of file, or a file cannot be
+/// written.
 pub fn write(samples: &[Sample], to: &Path) -> Result<usize> {
     if let Some(kind) = file_kind(to) {
         if kind != super::FileKind::Csv {
-            return Err(Error::usage(format!("{} is no name for a CSV file", to.display()))
-                .help("name a file .csv, or a folder; `valuenet data convert` makes other files of it"));
+            return Err(Error::usage(format!("{} is no name for a CSV file", to.display())).help(
+                "name a file .csv, or a folder; `valuenet data convert` makes other files of it",
+            ));
         }
         disk::write_file(to, to_csv(samples.iter())?.as_bytes())?;
         return Ok(1);
     }
     refuse_unless_empty(to)?;
     let of = |value: Value| samples.iter().filter(move |sample| sample.value == value);
-    let values: Vec<Value> = Value::ALL.into_iter().filter(|value| of(*value).next().is_some()).collect();
+    let values: Vec<Value> =
+        Value::ALL.into_iter().filter(|value| of(*value).next().is_some()).collect();
     disk::write_folder(to, |folder| {
         values.iter().try_for_each(|value| {
             disk::write_file(&folder.join(format!("{value}.csv")), to_csv(of(*value))?.as_bytes())

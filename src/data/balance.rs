@@ -1,4 +1,5 @@
-//! The balanced version of the dataset: some of a value's rows of a label are drawn, the others left out.
+//! The balanced version of the dataset: some of a value's rows of a label are drawn, the others
+//! left out.
 
 use std::str::FromStr;
 
@@ -48,12 +49,15 @@ pub fn balance(rows: &[Row], keeps: &[Keep], seed: u64) -> Result<Vec<Row>> {
     let mut kept = vec![true; rows.len()];
     for keep in keeps {
         let is_meant = |row: &Row| row.sample.value == keep.value && row.sample.label == keep.label;
-        let mut places: Vec<usize> = (0..rows.len()).filter(|&place| is_meant(&rows[place])).collect();
+        let mut places: Vec<usize> =
+            (0..rows.len()).filter(|&place| is_meant(&rows[place])).collect();
         if places.len() < keep.count {
             let Keep { value, label, count } = keep;
             let found = places.len();
-            return Err(Error::usage(format!("{count} rows of {value} {label} cannot be kept of {found}"))
-                .help("name smaller numbers with --keep VALUE:LABEL=COUNT"));
+            return Err(Error::usage(format!(
+                "{count} rows of {value} {label} cannot be kept of {found}"
+            ))
+            .help("name smaller numbers with --keep VALUE:LABEL=COUNT"));
         }
         let index = (keep.value.index() * Label::COUNT + keep.label.index()) as u64;
         Stream::new(seed, Purpose::Balance, index).shuffle(&mut places);

@@ -1,4 +1,5 @@
-//! What can be wrong with a dataset: bad rows, duplicates, conflicts, and texts that stand on both sides of a split.
+//! What can be wrong with a dataset: bad rows, duplicates, conflicts, and texts that stand on both
+//! sides of a split.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,10 @@ pub fn check(parts: &[Part]) -> Findings {
     let mut findings = Findings::default();
     for part in parts {
         let bad = part.tables.iter().flat_map(|table| {
-            table.bad.iter().map(|bad| (Place { path: table.path.clone(), line: bad.line }, bad.what.clone()))
+            table
+                .bad
+                .iter()
+                .map(|bad| (Place { path: table.path.clone(), line: bad.line }, bad.what.clone()))
         });
         findings.bad.extend(bad);
         findings.rows += part.rows().count();

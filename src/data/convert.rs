@@ -67,12 +67,18 @@ pub struct Written {
     pub rows: usize,
 }
 
-/// Writes the dataset `from` to `to`, a file if its name ends in .csv, .jsonl, .ndjson or .parquet, else a folder. Without a
-/// shape the file's name decides; folders are tagged.
+/// Writes the dataset `from` to `to`, a file if its name ends in .csv, .jsonl, .ndjson or .parquet,
+/// else a folder. Without a shape the file's name decides; folders are tagged.
 ///
 /// # Errors
-/// If a row is wrong, the shape does not fit, a folder is not empty, or something cannot be read or written.
-pub fn convert(from: &Path, to: &Path, shape: Option<Shape>, line_end: LineEnd) -> Result<Vec<Written>> {
+/// If a row is wrong, the shape does not fit, a folder is not empty, or something cannot be read or
+/// written.
+pub fn convert(
+    from: &Path,
+    to: &Path,
+    shape: Option<Shape>,
+    line_end: LineEnd,
+) -> Result<Vec<Written>> {
     let parts = read(from)?;
     match file_kind(to) {
         Some(kind) => {
@@ -127,8 +133,14 @@ fn shape_of_file(path: &Path, kind: FileKind, shape: Option<Shape>) -> Result<Sh
 fn refuse_misleading_name(path: &Path, shape: Shape, exact: &Exact) -> Result<()> {
     let named: Option<Value> = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
     match named {
-        Some(value) if shape == Shape::Tagged && exact.samples.iter().any(|sample| sample.value != value) => {
-            let what = format!("{} would be read as rows of {value} alone, and has others", path.display());
+        Some(value)
+            if shape == Shape::Tagged
+                && exact.samples.iter().any(|sample| sample.value != value) =>
+        {
+            let what = format!(
+                "{} would be read as rows of {value} alone, and has others",
+                path.display()
+            );
             Err(Error::usage(what).help("choose another name"))
         }
         _ => Ok(()),
@@ -146,15 +158,18 @@ fn to_folder(
     let named: Vec<(String, Exact)> = match (shape, parts.as_slice()) {
         (Shape::PerValue, [(_, exact)]) => of_values(exact),
         (Shape::PerValue, _) => {
-            let what =
-                format!("{} has splits, and a folder with a file for each value has none", from.display());
+            let what = format!(
+                "{} has splits, and a folder with a file for each value has none",
+                from.display()
+            );
             return Err(Error::usage(what).help("convert its files one by one"));
         }
         (_, parts) if parts.iter().all(|(name, _)| name.parse::<Split>().is_ok()) => parts.to_vec(),
         _ => {
             let what = format!("{} has no splits that could make a folder", from.display());
-            return Err(Error::usage(what)
-                .help("name a file such as all.csv, all.jsonl or all.parquet, or add --to per-value"));
+            return Err(Error::usage(what).help(
+                "name a file such as all.csv, all.jsonl or all.parquet, or add --to per-value",
+            ));
         }
     };
     let file = |name: &str| format!("{name}.{}", shape.extension());
@@ -163,8 +178,10 @@ fn to_folder(
             disk::write_file(&folder.join(file(name)), &encode(exact, shape, line_end)?)
         })
     })?;
-    let written =
-        |(name, exact): &(String, Exact)| Written { path: to.join(file(name)), rows: exact.samples.len() };
+    let written = |(name, exact): &(String, Exact)| Written {
+        path: to.join(file(name)),
+        rows: exact.samples.len(),
+    };
     Ok(named.iter().map(written).collect())
 }
 
@@ -186,7 +203,8 @@ fn texts(cells: &[String]) -> Vec<&str> {
 fn encode(exact: &Exact, shape: Shape, line_end: LineEnd) -> Result<Vec<u8>> {
     let Exact { samples, others } = exact;
     let tagged: Vec<String> = samples.iter().map(|sample| cell(sample, shape)).collect();
-    let labels: Vec<String> = samples.iter().map(|sample| sample.label.number().to_string()).collect();
+    let labels: Vec<String> =
+        samples.iter().map(|sample| sample.label.number().to_string()).collect();
     let numbers: Vec<String> = (0..samples.len()).map(|number| number.to_string()).collect();
     let values = || samples.iter().map(|sample| sample.value.name()).collect::<Vec<_>>();
     let others = others.iter().map(|other| (other.name.as_str(), texts(&other.cells)));
@@ -217,8 +235,8 @@ fn encode(exact: &Exact, shape: Shape, line_end: LineEnd) -> Result<Vec<u8>> {
     }
 }
 
-/// The scenario's cell. Where the text stands alone it is tagged nevertheless if it begins like a tag, which a reader would
-/// take off.
+/// The scenario's cell. Where the text stands alone it is tagged nevertheless if it begins like a
+/// tag, which a reader would take off.
 fn cell(sample: &Sample, shape: Shape) -> String {
     let Sample { value, scenario, .. } = sample;
     let begins_like_a_tag = || {

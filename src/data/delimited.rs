@@ -1,5 +1,6 @@
-//! Delimited text, CSV or with tabs, record by record in bounded memory. The one reader of such files: what a CSV reader passes over in
-//! silence (a quote that is never closed, text after a closing quote, too few cells or too many) is said of its record, with its line.
+//! Delimited text, CSV or with tabs, record by record in bounded memory. The one reader of such
+//! files: what a CSV reader passes over in silence (a quote that is never closed, text after a
+//! closing quote, too few cells or too many) is said of its record, with its line.
 
 use std::collections::VecDeque;
 use std::io::{Chain, Cursor, Read};
@@ -22,11 +23,13 @@ pub(super) struct Delimited<R> {
 }
 
 impl<R: Read> Delimited<R> {
-    /// The records of a text whose first line is `first_line` of the file; the text has no byte order mark.
+    /// The records of a text whose first line is `first_line` of the file; the text has no byte
+    /// order mark.
     pub(super) fn of(path: &Path, reader: R, delimiter: u8, first_line: u64) -> Self {
         let watch = Watch::new(reader, Quotes::new(delimiter, first_line));
         let mut builder = csv::ReaderBuilder::new();
-        let reader = builder.delimiter(delimiter).has_headers(false).flexible(true).from_reader(watch);
+        let reader =
+            builder.delimiter(delimiter).has_headers(false).flexible(true).from_reader(watch);
         Self { path: path.into(), reader, width: None }
     }
 
@@ -38,7 +41,8 @@ impl<R: Read> Delimited<R> {
     /// The first record, which names the columns; names have no blanks around them.
     ///
     /// # Errors
-    /// If there is none, it is wrong, or the file cannot be read. `help` says what such a file looks like.
+    /// If there is none, it is wrong, or the file cannot be read. `help` says what such a file
+    /// looks like.
     pub(super) fn header(&mut self, help: &str) -> Result<Vec<String>> {
         let first = self.next().transpose()?;
         let Record { line, cells } =
@@ -77,8 +81,7 @@ impl<R: Read> Delimited<R> {
 }
 
 /// What is said beside a fault of quoting.
-pub(super) const QUOTES: &str =
-    "a cell with a delimiter, a quote or a line end in it stands in quotes, and quotes in it are doubled";
+pub(super) const QUOTES: &str = "a cell with a delimiter, a quote or a line end in it stands in quotes, and quotes in it are doubled";
 
 impl<R: Read> Iterator for Delimited<R> {
     type Item = Result<Record>;
@@ -92,9 +95,16 @@ impl<R: Read> Iterator for Delimited<R> {
 ///
 /// # Errors
 /// If the file cannot be read, or its mark is that of UTF-16.
-pub(super) fn without_mark<R: Read>(path: &Path, mut reader: R) -> Result<Chain<Cursor<Vec<u8>>, R>> {
+pub(super) fn without_mark<R: Read>(
+    path: &Path,
+    mut reader: R,
+) -> Result<Chain<Cursor<Vec<u8>>, R>> {
     let mut first = Vec::new();
-    reader.by_ref().take(3).read_to_end(&mut first).map_err(|error| Error::io(path, "read", error))?;
+    reader
+        .by_ref()
+        .take(3)
+        .read_to_end(&mut first)
+        .map_err(|error| Error::io(path, "read", error))?;
     if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
         return Err(Error::data(path, "the file is UTF-16").help("save it as UTF-8"));
     }
@@ -104,7 +114,8 @@ pub(super) fn without_mark<R: Read>(path: &Path, mut reader: R) -> Result<Chain<
     Ok(Cursor::new(first).chain(reader))
 }
 
-/// Looks at the bytes on their way to the CSV reader, and notes where records begin and what is wrong with them.
+/// Looks at the bytes on their way to the CSV reader, and notes where records begin and what is
+/// wrong with them.
 struct Watch<R> {
     reader: R,
     quotes: Quotes,

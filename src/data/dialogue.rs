@@ -1,10 +1,13 @@
-//! Dialogues of a speaker with a persona: what the persona says of the speaker, and what the speaker says.
+//! Dialogues of a speaker with a persona: what the persona says of the speaker, and what the
+//! speaker says.
 //!
-//! Two formats are told apart by their first letter. JSON lines hold `{"persona": [...], "utterances": [...]}` each, and
-//! whatever else. ConvAI2's text format numbers the lines of each dialogue from 1: first `N your persona: ...`, then
-//! `N partner's utterance<TAB>own utterance`, perhaps with candidates behind. "Your" persona is that of the second column.
+//! Two formats are told apart by their first letter. JSON lines hold `{"persona": [...],
+//! "utterances": [...]}` each, and whatever else. ConvAI2's text format numbers the lines of each
+//! dialogue from 1: first `N your persona: ...`, then `N partner's utterance<TAB>own utterance`,
+//! perhaps with candidates behind. "Your" persona is that of the second column.
 //!
-//! Dialogues of which only value vectors are known are JSON lines `{"persona_vectors": [[...]], "utterance_vectors": [[...]]}`.
+//! Dialogues of which only value vectors are known are JSON lines `{"persona_vectors": [[...]],
+//! "utterance_vectors": [[...]]}`.
 
 use std::path::Path;
 
@@ -37,7 +40,8 @@ const HELP: &str = "a line is {\"persona\": [\"...\"], \"utterances\": [\"...\"]
 /// The dialogues in the lines of a file.
 ///
 /// # Errors
-/// If the lines cannot be read, are in neither format, or hold a dialogue without a persona or without utterances.
+/// If the lines cannot be read, are in neither format, or hold a dialogue without a persona or
+/// without utterances.
 pub fn read(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<Vec<Dialogue>> {
     let mut dialogues: Vec<Dialogue> = Vec::new();
     let mut last = u64::MAX; // the number of the line before, in its dialogue
@@ -51,9 +55,14 @@ pub fn read(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<
                 last = u64::MAX;
             }
             text => {
-                let (place, text) = numbered(text).ok_or_else(|| bad("this is no dialogue".into()))?;
+                let (place, text) =
+                    numbered(text).ok_or_else(|| bad("this is no dialogue".into()))?;
                 if place <= last {
-                    dialogues.push(Dialogue { line: number, persona: Vec::new(), utterances: Vec::new() });
+                    dialogues.push(Dialogue {
+                        line: number,
+                        persona: Vec::new(),
+                        utterances: Vec::new(),
+                    });
                 }
                 last = place;
                 if let Some(dialogue) = dialogues.last_mut() {
@@ -72,7 +81,8 @@ pub fn read(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<
     Ok(dialogues)
 }
 
-/// One dialogue from a file of persona sentences and a file of utterances, one a line; blank lines are left out.
+/// One dialogue from a file of persona sentences and a file of utterances, one a line; blank lines
+/// are left out.
 ///
 /// # Errors
 /// If the lines cannot be read, or one of the files holds none.
@@ -88,8 +98,13 @@ pub fn of_files(
 }
 
 /// The lines that are not blank, of which there is at least one.
-fn filled(path: &Path, lines: impl Iterator<Item = Result<String>>, what: &str) -> Result<Vec<String>> {
-    let is_filled = |line: &Result<String>| line.as_ref().map_or(true, |line| !line.trim().is_empty());
+fn filled(
+    path: &Path,
+    lines: impl Iterator<Item = Result<String>>,
+    what: &str,
+) -> Result<Vec<String>> {
+    let is_filled =
+        |line: &Result<String>| line.as_ref().map_or(true, |line| !line.trim().is_empty());
     let lines: Vec<String> = lines.filter(is_filled).collect::<Result<_>>()?;
     match lines.is_empty() {
         true => Err(Error::data(path, format!("there is no {what} in this file"))),
@@ -122,13 +137,15 @@ fn numbered(line: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
-/// Adds what a numbered line says. The partner's persona, which some of ConvAI2's files have, is left out.
+/// Adds what a numbered line says. The partner's persona, which some of ConvAI2's files have, is
+/// left out.
 fn add(dialogue: &mut Dialogue, text: &str) -> Result<(), String> {
     if let Some(sentence) = text.strip_prefix("your persona:") {
         dialogue.persona.push(sentence.trim().into());
     } else if !text.starts_with("partner's persona:") {
         let reply = text.split('\t').nth(1);
-        let reply = reply.ok_or("neither a persona sentence nor two utterances with a tab between")?;
+        let reply =
+            reply.ok_or("neither a persona sentence nor two utterances with a tab between")?;
         dialogue.utterances.push(reply.trim().into());
     }
     Ok(())
@@ -156,8 +173,8 @@ const VECTORS_HELP: &str = "a line is {\"persona_vectors\": [[...], ...], \"utte
 /// The dialogues of value vectors in the lines of a file.
 ///
 /// # Errors
-/// If the lines cannot be read or hold something else, a dialogue has no persona or no utterances, or two vectors are of
-/// different lengths.
+/// If the lines cannot be read or hold something else, a dialogue has no persona or no utterances,
+/// or two vectors are of different lengths.
 pub fn read_vectors(
     path: &Path,
     lines: impl Iterator<Item = Result<String>>,
@@ -186,12 +203,17 @@ pub fn read_vectors(
     Ok(dialogues)
 }
 
-/// Checks that there are vectors, all of the same length, which is that of the vectors before if there are any.
+/// Checks that there are vectors, all of the same length, which is that of the vectors before if
+/// there are any.
 ///
 /// # Errors
 /// What is wrong, by the key of the lists.
-pub fn check_vectors(dialogue: &Dialogue<Vector>, length: &mut Option<usize>) -> Result<(), String> {
-    let lists = [("persona_vectors", &dialogue.persona), ("utterance_vectors", &dialogue.utterances)];
+pub fn check_vectors(
+    dialogue: &Dialogue<Vector>,
+    length: &mut Option<usize>,
+) -> Result<(), String> {
+    let lists =
+        [("persona_vectors", &dialogue.persona), ("utterance_vectors", &dialogue.utterances)];
     for (name, vectors) in lists {
         if vectors.is_empty() {
             return Err(format!("\"{name}\" is empty"));
@@ -213,15 +235,22 @@ pub fn check_vectors(dialogue: &Dialogue<Vector>, length: &mut Option<usize>) ->
     Ok(())
 }
 
-/// The sentences of a file about speakers: the personas of its dialogues, or, where it holds no dialogues, its lines.
+/// The sentences of a file about speakers: the personas of its dialogues, or, where it holds no
+/// dialogues, its lines.
 ///
 /// # Errors
 /// As [`read`].
 pub fn sentences(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<Vec<String>> {
     let lines: Vec<String> = lines.collect::<Result<_>>()?;
-    let first = lines.iter().map(|line| line.trim_start()).find(|line| !line.is_empty()).unwrap_or_default();
+    let first = lines
+        .iter()
+        .map(|line| line.trim_start())
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     let is_convai2 = numbered(first).is_some_and(|(_, text)| {
-        text.starts_with("your persona:") || text.starts_with("partner's persona:") || text.contains('\t')
+        text.starts_with("your persona:")
+            || text.starts_with("partner's persona:")
+            || text.contains('\t')
     });
     if first.starts_with('{') || is_convai2 {
         let dialogues = read(path, lines.into_iter().map(Ok))?;

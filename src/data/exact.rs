@@ -1,4 +1,5 @@
-//! A ValueNet file to the letter: texts with the blanks around them, and the columns that are no sample's.
+//! A ValueNet file to the letter: texts with the blanks around them, and the columns that are no
+//! sample's.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -32,7 +33,8 @@ pub(super) struct Other {
 const UNNAMED: &str = "index";
 
 impl Exact {
-    /// Reads a file of which every row must be right. An unnamed first column that counts the rows from 0 is left out.
+    /// Reads a file of which every row must be right. An unnamed first column that counts the rows
+    /// from 0 is left out.
     ///
     /// # Errors
     /// If the file cannot be read, a row is wrong, or two columns share a name.
@@ -48,13 +50,16 @@ impl Exact {
         });
         let mut exact = Self { samples: Vec::new(), others: others.collect() };
         let mut seen = HashSet::from(["value", "scenario", "label"].map(String::from));
-        if let Some(twice) = exact.others.iter().find(|other| !seen.insert(other.name.to_lowercase())) {
+        if let Some(twice) =
+            exact.others.iter().find(|other| !seen.insert(other.name.to_lowercase()))
+        {
             return Err(Error::row(path, 1, format!("two columns are named \"{}\"", twice.name))
                 .help("rename one of them"));
         }
         for Record { line, cells } in records.rows {
-            let bad =
-                |what: String| Error::row(path, line, what).help("`valuenet data check` lists every bad row");
+            let bad = |what: String| {
+                Error::row(path, line, what).help("`valuenet data check` lists every bad row")
+            };
             let cells: ByteRecord = cells.map_err(bad)?;
             exact.samples.push(columns.exact_sample(&cells).map_err(bad)?);
             for (other, &place) in exact.others.iter_mut().zip(&places) {
@@ -64,8 +69,9 @@ impl Exact {
         if exact.samples.is_empty() {
             return Err(Error::data(path, NO_ROWS).help(Columns::HELP));
         }
-        let counts =
-            |other: &Other| other.cells.iter().enumerate().all(|(number, cell)| *cell == number.to_string());
+        let counts = |other: &Other| {
+            other.cells.iter().enumerate().all(|(number, cell)| *cell == number.to_string())
+        };
         let is_index = places.first() == Some(&0) && records.names[0].is_empty();
         if is_index && exact.others.first().is_some_and(counts) {
             exact.others.remove(0);
@@ -91,7 +97,8 @@ impl Exact {
 
     /// The rows of some samples, by their places.
     pub(super) fn rows(&self, places: &[usize]) -> Self {
-        let cells = |other: &Other| places.iter().map(|&place| other.cells[place].clone()).collect();
+        let cells =
+            |other: &Other| places.iter().map(|&place| other.cells[place].clone()).collect();
         let other = |other: &Other| Other { name: other.name.clone(), cells: cells(other) };
         Self {
             samples: places.iter().map(|&place| self.samples[place].clone()).collect(),

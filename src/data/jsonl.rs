@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 /// A line's number, and its object or what is wrong with it.
 type Line = (u64, Result<Map<String, Json>, String>);
 
-/// The rows of a text. The columns are all keys in the order in which they first occur; a key that a line lacks is an empty cell.
+/// The rows of a text. The columns are all keys in the order in which they first occur; a key that
+/// a line lacks is an empty cell.
 pub(super) fn parse(bytes: &[u8]) -> Records {
     let lines = bytes.split(|&byte| byte == b'\n').zip(1u64..);
     let objects: Vec<Line> = lines
@@ -59,7 +60,9 @@ fn cell(key: &str, value: Json) -> Result<String, String> {
         Json::Null => Ok(String::new()),
         Json::String(text) => Ok(text),
         Json::Bool(_) | Json::Number(_) => Ok(value.to_string()),
-        Json::Array(_) | Json::Object(_) => Err(format!("\"{key}\" is neither a text nor a number")),
+        Json::Array(_) | Json::Object(_) => {
+            Err(format!("\"{key}\" is neither a text nor a number"))
+        }
     }
 }
 
@@ -67,12 +70,19 @@ fn cell(key: &str, value: Json) -> Result<String, String> {
 ///
 /// # Errors
 /// If they cannot be written.
-pub(super) fn to_text<'a>(names: &[&str], rows: impl Iterator<Item = Vec<&'a str>>) -> Result<String> {
+pub(super) fn to_text<'a>(
+    names: &[&str],
+    rows: impl Iterator<Item = Vec<&'a str>>,
+) -> Result<String> {
     let mut text = String::new();
     for row in rows {
-        let object: Map<String, Json> =
-            names.iter().zip(row).map(|(name, cell)| (name.to_string(), number_or_text(cell))).collect();
-        text += &serde_json::to_string(&object).map_err(Error::failure_because("cannot write JSON"))?;
+        let object: Map<String, Json> = names
+            .iter()
+            .zip(row)
+            .map(|(name, cell)| (name.to_string(), number_or_text(cell)))
+            .collect();
+        text +=
+            &serde_json::to_string(&object).map_err(Error::failure_because("cannot write JSON"))?;
         text.push('\n');
     }
     Ok(text)

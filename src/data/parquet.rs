@@ -17,13 +17,16 @@ use parquet::schema::types::Type;
 use super::record::{Record, Records};
 use crate::error::{Error, Result};
 
-const HELP: &str = "files without compression or with Snappy are read, as pandas and datasets write them";
+const HELP: &str =
+    "files without compression or with Snappy are read, as pandas and datasets write them";
 
-/// Reads a file; a row's line is its number, counted from 1, and what is null becomes an empty cell.
+/// Reads a file; a row's line is its number, counted from 1, and what is null becomes an empty
+/// cell.
 pub(super) fn read(path: &Path) -> Result<Records> {
     let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
-    let bad =
-        |error: ParquetError| Error::data(path, format!("cannot read it as Parquet: {error}")).help(HELP);
+    let bad = |error: ParquetError| {
+        Error::data(path, format!("cannot read it as Parquet: {error}")).help(HELP)
+    };
     let reader = SerializedFileReader::new(file).map_err(bad)?;
     let columns = reader.metadata().file_metadata().schema().get_fields();
     if let Some(nested) = columns.iter().find(|column| !column.is_primitive()) {
@@ -77,14 +80,16 @@ fn write(columns: &[(&str, Column)]) -> Result<Vec<u8>, ParquetError> {
     };
     let fields = columns.iter().map(field).collect::<Result<_, ParquetError>>()?;
     let schema = Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?);
-    let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
+    let properties =
+        Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties)?;
     let mut group = writer.next_row_group()?;
     for (_, column) in columns {
         let Some(mut into) = group.next_column()? else { break };
         match column {
             Column::Texts(texts) => {
-                let texts: Vec<ByteArray> = texts.iter().map(|&text| ByteArray::from(text)).collect();
+                let texts: Vec<ByteArray> =
+                    texts.iter().map(|&text| ByteArray::from(text)).collect();
                 into.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
             }
             Column::Numbers(numbers) => {

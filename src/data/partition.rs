@@ -1,10 +1,13 @@
-//! A dataset dealt out to train, eval and test, stratified by value and label, no text in two of them.
+//! A dataset dealt out to train, eval and test, stratified by value and label, no text in two of
+//! them.
 //!
-//! Each stratum (a value's label) has a whole number of rows to go to each split, the shares rounded so that what rounding
-//! takes from a split in one stratum it gets back in another. Rows of one text go together. The texts with the most rows are
-//! dealt first, those of rarer strata before others, in an order that the seed decides: each goes to the split that has the
-//! largest part of its quota in these strata still open, among those whose quota it does not exceed if there are such. Texts of
-//! a single row, most of a dataset, come last and fill what is open, so the quotas are met but for what large texts exceed.
+//! Each stratum (a value's label) has a whole number of rows to go to each split, the shares
+//! rounded so that what rounding takes from a split in one stratum it gets back in another. Rows of
+//! one text go together. The texts with the most rows are dealt first, those of rarer strata before
+//! others, in an order that the seed decides: each goes to the split that has the largest part of
+//! its quota in these strata still open, among those whose quota it does not exceed if there are
+//! such. Texts of a single row, most of a dataset, come last and fill what is open, so the quotas
+//! are met but for what large texts exceed.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -77,7 +80,12 @@ struct Group {
 ///
 /// # Errors
 /// If a split gets no row.
-pub fn partition(samples: &[Sample], shares: Shares, by_text: bool, seed: u64) -> Result<Partition> {
+pub fn partition(
+    samples: &[Sample],
+    shares: Shares,
+    by_text: bool,
+    seed: u64,
+) -> Result<Partition> {
     let strata: Vec<usize> = samples.iter().map(stratum).collect();
     let mut sizes = [0; STRATA];
     strata.iter().for_each(|&stratum| sizes[stratum] += 1);
@@ -97,10 +105,11 @@ pub fn partition(samples: &[Sample], shares: Shares, by_text: bool, seed: u64) -
     };
     let splits: [Vec<Sample>; SPLITS] = std::array::from_fn(of_split);
     match Split::ALL.into_iter().find(|split| splits[*split as usize].is_empty()) {
-        Some(empty) => {
-            Err(Error::usage(format!("{} rows are too few: none is left for {empty}", samples.len()))
-                .help("a split needs rows; choose other --shares, or more data"))
-        }
+        Some(empty) => Err(Error::usage(format!(
+            "{} rows are too few: none is left for {empty}",
+            samples.len()
+        ))
+        .help("a split needs rows; choose other --shares, or more data")),
         None => Ok(Partition { shares, splits }),
     }
 }
@@ -161,10 +170,12 @@ fn choose(
 ) -> usize {
     let mut counts = [0i64; STRATA];
     group.rows.iter().for_each(|&row| counts[strata[row]] += 1);
-    // By how many rows the quotas of a split would be exceeded, and which part of them is still open.
+    // By how many rows the quotas of a split would be exceeded, and which part of them is still
+    // open.
     let fit = |split: usize| {
         let own = || (0..STRATA).filter(|&stratum| counts[stratum] > 0);
-        let excess: i64 = own().map(|stratum| (counts[stratum] - open[split][stratum]).max(0)).sum();
+        let excess: i64 =
+            own().map(|stratum| (counts[stratum] - open[split][stratum]).max(0)).sum();
         let part = |stratum: usize| {
             let quota = quotas[split][stratum].max(1) as f64;
             counts[stratum] as f64 * open[split][stratum] as f64 / quota
@@ -211,18 +222,21 @@ impl Partition {
     pub fn texts_in_train(&self, split: Split) -> usize {
         let train: std::collections::HashSet<&str> =
             self.split(Split::Train).iter().map(|sample| sample.scenario.as_str()).collect();
-        let shared = |sample: &&Sample| split != Split::Train && train.contains(sample.scenario.as_str());
+        let shared =
+            |sample: &&Sample| split != Split::Train && train.contains(sample.scenario.as_str());
         self.split(split).iter().filter(shared).count()
     }
 
     /// The largest deviation of a split's size from its share of all rows, by rows.
     pub fn largest_deviation(&self) -> Option<Deviation> {
         let all = self.rows() as u64;
-        let of_split = |split: Split| self.deviation(split, None, self.split(split).len() as u64, all);
+        let of_split =
+            |split: Split| self.deviation(split, None, self.split(split).len() as u64, all);
         largest(Split::ALL.into_iter().map(of_split))
     }
 
-    /// The largest deviation of a split's rows of a value and label from its share of them, by rows.
+    /// The largest deviation of a split's rows of a value and label from its share of them, by
+    /// rows.
     pub fn largest_stratum_deviation(&self) -> Option<Deviation> {
         let labels = Split::ALL.map(|split| self.labels(split));
         let of_stratum = |(value, label): (Value, Label)| {
@@ -230,11 +244,18 @@ impl Partition {
             let all: u64 = Split::ALL.into_iter().map(count).sum();
             Split::ALL.map(|split| self.deviation(split, Some((value, label)), count(split), all))
         };
-        let strata = Value::ALL.into_iter().flat_map(|value| Label::ALL.map(|label| (value, label)));
+        let strata =
+            Value::ALL.into_iter().flat_map(|value| Label::ALL.map(|label| (value, label)));
         largest(strata.flat_map(of_stratum))
     }
 
-    fn deviation(&self, split: Split, stratum: Option<(Value, Label)>, rows: u64, all: u64) -> Deviation {
+    fn deviation(
+        &self,
+        split: Split,
+        stratum: Option<(Value, Label)>,
+        rows: u64,
+        all: u64,
+    ) -> Deviation {
         let rows = rows as f64 - self.shares.of(split) * all as f64;
         Deviation { split, stratum, rows, share: rows / all.max(1) as f64 }
     }

@@ -1,11 +1,12 @@
-//! Faults of CSV quoting (RFC 4180), which the CSV reader itself passes over in silence: an unclosed quote makes the
-//! rest of the file one cell.
+//! Faults of CSV quoting (RFC 4180), which the CSV reader itself passes over in silence: an
+//! unclosed quote makes the rest of the file one cell.
 
 /// A fault: its line, counted from 1, and what it is.
 pub(super) type Fault = (u64, &'static str);
 
 /// What is said of a quote that is opened and never closed.
-pub(super) const OPEN: &str = "a quote is opened here and never closed, so the rest of the file is one cell";
+pub(super) const OPEN: &str =
+    "a quote is opened here and never closed, so the rest of the file is one cell";
 
 /// Where a reader stands among cells and quotes.
 #[derive(Debug, Clone)]
@@ -25,7 +26,8 @@ enum At {
 }
 
 impl Quotes {
-    /// The start of a text whose cells are parted by `delimiter`, and whose first line has this number.
+    /// The start of a text whose cells are parted by `delimiter`, and whose first line has this
+    /// number.
     pub(super) fn new(delimiter: u8, first_line: u64) -> Self {
         Self { delimiter, at: At::CellStart, line: first_line, opened: first_line }
     }
@@ -49,7 +51,8 @@ impl Quotes {
             (_, b'\n' | b'\r') => At::CellStart,
             (_, byte) if byte == self.delimiter => At::CellStart,
             (At::Closed, _) => {
-                let what = "text after the closing quote of a cell (a quote inside a cell is doubled)";
+                let what =
+                    "text after the closing quote of a cell (a quote inside a cell is doubled)";
                 fault = Some((self.line, what));
                 At::Plain
             }

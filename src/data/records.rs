@@ -1,4 +1,5 @@
-//! Files of named cells: CSV with a header, JSON Lines, and Parquet. What the cells mean, others know.
+//! Files of named cells: CSV with a header, JSON Lines, and Parquet. What the cells mean, others
+//! know.
 
 use std::fs::File;
 use std::io::Read;
@@ -53,7 +54,9 @@ impl Records {
         }
         let refused = |error| Error::io(path, "read", error);
         let mut bytes = Vec::new();
-        without_mark(path, File::open(path).map_err(refused)?)?.read_to_end(&mut bytes).map_err(refused)?;
+        without_mark(path, File::open(path).map_err(refused)?)?
+            .read_to_end(&mut bytes)
+            .map_err(refused)?;
         if bytes.is_empty() {
             return Err(Error::data(path, "the file is empty").help(help));
         }
@@ -83,7 +86,8 @@ impl Records {
         wanted.iter().find_map(|name| self.place(name)).ok_or_else(|| {
             let found = self.names.iter().map(|name| name.to_lowercase());
             let found = found.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ");
-            let what = format!("there is no column \"{}\" (columns: {found})", wanted.join("\" or \""));
+            let what =
+                format!("there is no column \"{}\" (columns: {found})", wanted.join("\" or \""));
             Error::row(path, 1, what).help(help)
         })
     }

@@ -64,10 +64,14 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// At the first row that is wrong.
-    pub(super) fn map<T>(&self, mut row: impl FnMut(u64, &Cells) -> Result<T, String>) -> Result<Vec<T>> {
+    pub(super) fn map<T>(
+        &self,
+        mut row: impl FnMut(u64, &Cells) -> Result<T, String>,
+    ) -> Result<Vec<T>> {
         let made = self.records.rows.iter().map(|record| {
             let cells = record.cells.as_ref().map_err(String::clone);
-            let made = cells.and_then(|cells| row(record.line, &Cells { cells, names: &self.records.names }));
+            let made = cells
+                .and_then(|cells| row(record.line, &Cells { cells, names: &self.records.names }));
             made.map_err(|what| Error::row(self.path, record.line, what).help(self.help))
         });
         made.collect()

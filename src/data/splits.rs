@@ -41,7 +41,8 @@ impl Split {
 
     /// The split's file in a folder, if there is one; a CSV file comes before the other kinds.
     pub fn find(self, folder: &Path) -> Option<PathBuf> {
-        let of_kind = |kind| self.file_stems().iter().map(move |stem| folder.join(format!("{stem}.{kind}")));
+        let of_kind =
+            |kind| self.file_stems().iter().map(move |stem| folder.join(format!("{stem}.{kind}")));
         ["csv", "jsonl", "parquet"].into_iter().flat_map(of_kind).find(|path| path.is_file())
     }
 
@@ -53,12 +54,16 @@ impl Split {
         match self.find(folder) {
             Some(path) => Table::read_strict(&path),
             None if folder.is_dir() => {
-                let names: Vec<String> = self.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
+                let names: Vec<String> =
+                    self.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
                 let names = names.join(" or ");
                 Err(Error::data(folder, format!("there is no {names} in this folder"))
                     .help("a dataset folder has train.csv, eval.csv and test.csv"))
             }
-            None => Err(Error::data(folder, "no such folder").help("check data.dir, or the path you gave")),
+            None => {
+                Err(Error::data(folder, "no such folder")
+                    .help("check data.dir, or the path you gave"))
+            }
         }
     }
 }
@@ -73,7 +78,10 @@ impl std::str::FromStr for Split {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Split::ALL.into_iter().find(|split| split.name() == text).ok_or("train, eval or test".into())
+        Split::ALL
+            .into_iter()
+            .find(|split| split.name() == text)
+            .ok_or("train, eval or test".into())
     }
 }
 
@@ -87,7 +95,8 @@ pub struct Part {
 }
 
 impl Part {
-    /// Reads the splits of a folder, or its one file for each value, or a single file. Bad rows are set aside.
+    /// Reads the splits of a folder, or its one file for each value, or a single file. Bad rows are
+    /// set aside.
     ///
     /// # Errors
     /// If there is nothing of that kind, or a file cannot be read.
@@ -116,8 +125,11 @@ impl Part {
         let mut files = Value::ALL.map(|value| path.join(format!("{value}.csv"))).to_vec();
         files.retain(|file| file.is_file());
         match files.is_empty() {
-            true if path.exists() => Err(Error::data(path, "there are no ValueNet files in this folder")
-                .help("it needs train.csv, eval.csv and test.csv, or SECURITY.csv and its like")),
+            true if path.exists() => {
+                Err(Error::data(path, "there are no ValueNet files in this folder").help(
+                    "it needs train.csv, eval.csv and test.csv, or SECURITY.csv and its like",
+                ))
+            }
             true => Err(Error::data(path, "no such file or folder")),
             false => Ok(vec![("all".into(), files)]),
         }
@@ -125,7 +137,9 @@ impl Part {
 
     /// The rows of all files, with the file they stand in.
     pub fn rows(&self) -> impl Iterator<Item = (&Path, &Row)> {
-        self.tables.iter().flat_map(|table| table.rows.iter().map(|row| (table.path.as_path(), row)))
+        self.tables
+            .iter()
+            .flat_map(|table| table.rows.iter().map(|row| (table.path.as_path(), row)))
     }
 
     /// The samples of all files.

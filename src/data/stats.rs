@@ -25,8 +25,8 @@ pub struct Stats {
     pub labels: LabelCounts,
 }
 
-/// The tokens of a scenario: lower-cased words (runs of letters and digits), and each other mark by itself. This is the basic
-/// tokenisation of BERT, without the tag.
+/// The tokens of a scenario: lower-cased words (runs of letters and digits), and each other mark by
+/// itself. This is the basic tokenisation of BERT, without the tag.
 pub fn tokens(scenario: &str) -> Vec<String> {
     let mut tokens: Vec<String> = Vec::new();
     let mut in_word = false;
@@ -49,11 +49,13 @@ pub fn tokens(scenario: &str) -> Vec<String> {
     tokens
 }
 
-/// The words of a sample, the tag before them: what stands between white space, in its own case, without what is neither letter
-/// nor digit ("I'm" is `Im`, `[SELF-DIRECTION]` is `SELFDIRECTION`). The paper does not say how it counts; of the simple ways
-/// tried this comes closest to its Table 1, within half a percent.
+/// The words of a sample, the tag before them: what stands between white space, in its own case,
+/// without what is neither letter nor digit ("I'm" is `Im`, `[SELF-DIRECTION]` is `SELFDIRECTION`).
+/// The paper does not say how it counts; of the simple ways tried this comes closest to its Table
+/// 1, within half a percent.
 pub fn words(sample: &Sample) -> impl Iterator<Item = String> + '_ {
-    let bare = |word: &str| word.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
+    let bare =
+        |word: &str| word.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
     let all = std::iter::once(sample.value.name()).chain(sample.scenario.split_whitespace());
     all.map(bare).filter(|word| !word.is_empty())
 }
@@ -66,7 +68,8 @@ pub fn stats(parts: &[Part]) -> Vec<Stats> {
 
 fn count(name: &str, parts: &[Part]) -> Stats {
     let samples = || parts.iter().flat_map(Part::samples);
-    let (average_tokens, unique_tokens) = mean_and_different(samples().map(|one| tokens(&one.scenario)));
+    let (average_tokens, unique_tokens) =
+        mean_and_different(samples().map(|one| tokens(&one.scenario)));
     let (average_words, unique_words) = mean_and_different(samples().map(words));
     Stats {
         name: name.into(),
@@ -80,7 +83,9 @@ fn count(name: &str, parts: &[Part]) -> Stats {
 }
 
 /// How many tokens a sample has on average, and how many different ones there are.
-fn mean_and_different(samples: impl Iterator<Item = impl IntoIterator<Item = String>>) -> (f64, usize) {
+fn mean_and_different(
+    samples: impl Iterator<Item = impl IntoIterator<Item = String>>,
+) -> (f64, usize) {
     let (mut number, mut total, mut different) = (0, 0, HashSet::new());
     for tokens in samples {
         number += 1;

@@ -1,8 +1,10 @@
 //! One ValueNet file, in every shape that is met in the wild.
 //!
-//! * `scenario,label`, the scenario as `[VALUE] text`; perhaps with an unnamed index column and `orig_label`;
+//! * `scenario,label`, the scenario as `[VALUE] text`; perhaps with an unnamed index column and
+//!   `orig_label`;
 //! * `value,scenario,label`, values in any case;
-//! * `BENEVOLENCE.csv` and the like with `,uid,scenario,label`: plain text, the value is the file's name;
+//! * `BENEVOLENCE.csv` and the like with `,uid,scenario,label`: plain text, the value is the file's
+//!   name;
 //! * the same columns in JSON Lines (`.jsonl`) and Parquet (`.parquet`).
 
 use std::path::{Path, PathBuf};
@@ -139,7 +141,8 @@ impl Columns {
         })
     }
 
-    /// The sample in a record, its text to the letter; the one blank after a tag belongs to the tag.
+    /// The sample in a record, its text to the letter; the one blank after a tag belongs to the
+    /// tag.
     pub(super) fn exact_sample(&self, cells: &ByteRecord) -> Result<Sample, String> {
         let label = text(cells, self.label, "label")?;
         let label = label.parse().map_err(|()| match label.trim() {
@@ -160,8 +163,13 @@ impl Asked {
         })
     }
 
-    /// The value and the text to the letter, which is not blank; or what is wrong with them. The value comes from its own column, else from the tag before the text, else from the file's name.
-    pub(super) fn value_and_text<'a>(&self, cells: &'a ByteRecord) -> Result<(Value, &'a str), String> {
+    /// The value and the text to the letter, which is not blank; or what is wrong with them. The
+    /// value comes from its own column, else from the tag before the text, else from the file's
+    /// name.
+    pub(super) fn value_and_text<'a>(
+        &self,
+        cells: &'a ByteRecord,
+    ) -> Result<(Value, &'a str), String> {
         let cell = text(cells, self.scenario, "scenario")?;
         let (value, scenario) = self.parted(cell, |column| text(cells, column, "value"))?;
         match scenario.trim() {
@@ -177,12 +185,17 @@ impl Asked {
     ) -> Result<(Value, &'a str), String> {
         let unknown = |name: &str| format!("\"{name}\" is none of the ten values");
         let tagged = cell.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        let tag = tagged
-            .and_then(|(name, text)| Some((name.parse().ok()?, text.strip_prefix(' ').unwrap_or(text))));
+        let tag = tagged.and_then(|(name, text)| {
+            Some((name.parse().ok()?, text.strip_prefix(' ').unwrap_or(text)))
+        });
         let stated = match self.value {
             Some(column) => {
                 let name = value_cell(column)?;
-                Some(name.trim_matches(['[', ']', ' ']).parse::<Value>().map_err(|()| unknown(name))?)
+                Some(
+                    name.trim_matches(['[', ']', ' '])
+                        .parse::<Value>()
+                        .map_err(|()| unknown(name))?,
+                )
             }
             None => self.named,
         };

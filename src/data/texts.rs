@@ -27,25 +27,33 @@ pub fn lines(path: &Path, reader: impl BufRead) -> impl Iterator<Item = Result<S
     })
 }
 
-/// The cells of one column of a CSV file with a header, which names it in whatever case. A row that is wrong is an error, as it is
-/// where a dataset is read: what has a stray quote or a cell too many has its texts in other columns.
+/// The cells of one column of a CSV file with a header, which names it in whatever case. A row that
+/// is wrong is an error, as it is where a dataset is read: what has a stray quote or a cell too
+/// many has its texts in other columns.
 ///
 /// # Errors
 /// If the header cannot be read, or has no such column, or two.
-pub fn column(path: &Path, reader: impl Read, name: &str) -> Result<impl Iterator<Item = Result<String>>> {
+pub fn column(
+    path: &Path,
+    reader: impl Read,
+    name: &str,
+) -> Result<impl Iterator<Item = Result<String>>> {
     let mut records = Delimited::of(path, without_mark(path, reader)?, b',', 1);
     let names = records.header("the first line names the columns")?;
     let mut places = (0..names.len()).filter(|&place| names[place].eq_ignore_ascii_case(name));
     let place = match (places.next(), places.next()) {
         (Some(place), None) => place,
         (Some(_), Some(_)) => {
-            return Err(
-                Error::row(path, 1, format!("two columns are named \"{name}\"")).help("rename one of them")
-            );
+            return Err(Error::row(path, 1, format!("two columns are named \"{name}\""))
+                .help("rename one of them"));
         }
         (None, _) => {
             let found = names.join(", ");
-            return Err(Error::row(path, 1, format!("there is no column \"{name}\" (columns: {found})")));
+            return Err(Error::row(
+                path,
+                1,
+                format!("there is no column \"{name}\" (columns: {found})"),
+            ));
         }
     };
     let (path, name) = (PathBuf::from(path), name.to_string());

@@ -102,10 +102,12 @@ impl Part {
 impl Agreement {
     /// The agreement on `items`, with intervals if the bootstrap has replicates.
     pub fn of(items: &[Rated], bootstrap: Bootstrap) -> Self {
-        let of_value = |value: Value| Part::new(value.name(), items, move |item| item.value == value);
+        let of_value =
+            |value: Value| Part::new(value.name(), items, move |item| item.value == value);
         let mut parts = vec![Part::new("all", items, |_| true)];
         parts.extend(Value::ALL.map(of_value).into_iter().filter(|part| !part.places.is_empty()));
-        let workers = items.iter().flat_map(|item| &item.answers).map(|(worker, _)| worker + 1).max();
+        let workers =
+            items.iter().flat_map(|item| &item.answers).map(|(worker, _)| worker + 1).max();
         let workers = workers.unwrap_or(0);
 
         let figures = |weights: &[u32]| -> Vec<Option<f64>> {
@@ -113,11 +115,13 @@ impl Agreement {
             of_parts.chain(with_others(items, weights, workers)).collect()
         };
         let texts = items.iter().map(|item| item.text + 1).max().unwrap_or(0);
-        let replicates = bootstrap
-            .draw(texts, |drawn| figures(&items.iter().map(|item| drawn[item.text]).collect::<Vec<u32>>()));
+        let replicates = bootstrap.draw(texts, |drawn| {
+            figures(&items.iter().map(|item| drawn[item.text]).collect::<Vec<u32>>())
+        });
         let whole = figures(&vec![1; items.len()]);
         let estimate = |place: usize| {
-            let drawn = replicates.iter().map(|figures| figures[place].unwrap_or(f64::NAN)).collect();
+            let drawn =
+                replicates.iter().map(|figures| figures[place].unwrap_or(f64::NAN)).collect();
             let interval = whole[place].and_then(|_| Interval::of(drawn));
             Estimate { estimate: whole[place], interval }
         };
@@ -148,10 +152,12 @@ impl Agreement {
     }
 }
 
-/// The share of the others' answers that are a worker's own, on average over the items that they share, for each worker.
+/// The share of the others' answers that are a worker's own, on average over the items that they
+/// share, for each worker.
 fn with_others(items: &[Rated], weights: &[u32], workers: usize) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0.0); workers];
-    let told = items.iter().zip(weights).filter(|(item, weight)| **weight > 0 && item.answers.len() > 1);
+    let told =
+        items.iter().zip(weights).filter(|(item, weight)| **weight > 0 && item.answers.len() > 1);
     for (item, &weight) in told {
         let (counts, others) = (item.counts(), (item.answers.len() - 1) as f64);
         for &(worker, label) in &item.answers {

@@ -15,7 +15,8 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// The baselines' scores on `rows`. A value that the train split does not have is judged by all of it.
+    /// The baselines' scores on `rows`. A value that the train split does not have is judged by all
+    /// of it.
     pub fn of(rows: &[&Scored], train: &LabelCounts) -> Self {
         let (mut hits, mut squares) = (0, 0.0);
         for row in rows {
@@ -33,11 +34,17 @@ impl Baseline {
 
 /// The most frequent label; of equally frequent ones the lowest.
 fn majority(counts: &[u64; Label::COUNT]) -> Label {
-    Label::ALL.into_iter().rev().max_by_key(|label| counts[label.index()]).unwrap_or(Label::Unrelated)
+    Label::ALL
+        .into_iter()
+        .rev()
+        .max_by_key(|label| counts[label.index()])
+        .unwrap_or(Label::Unrelated)
 }
 
 fn mean(counts: &[u64; Label::COUNT]) -> f64 {
-    let sum: f64 =
-        Label::ALL.iter().map(|label| f64::from(label.number()) * counts[label.index()] as f64).sum();
+    let sum: f64 = Label::ALL
+        .iter()
+        .map(|label| f64::from(label.number()) * counts[label.index()] as f64)
+        .sum();
     sum / counts.iter().sum::<u64>().max(1) as f64
 }

@@ -1,8 +1,8 @@
 //! How sure a figure is: the bootstrap over texts (Efron, 1979).
 //!
-//! The same text under several values is one cluster, and clusters are drawn, not rows: their rows are right or wrong
-//! together, and intervals that ignore that are too short. Each replicate has a random stream of its own, so that the number
-//! of threads changes nothing.
+//! The same text under several values is one cluster, and clusters are drawn, not rows: their rows
+//! are right or wrong together, and intervals that ignore that are too short. Each replicate has a
+//! random stream of its own, so that the number of threads changes nothing.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,8 @@ impl From<Interval> for [f64; 2] {
 }
 
 impl Interval {
-    /// The percentile interval of replicates, in any order. None if a tenth of them or more is not a number.
+    /// The percentile interval of replicates, in any order. None if a tenth of them or more is not
+    /// a number.
     pub fn of(mut replicates: Vec<f64>) -> Option<Self> {
         let all = replicates.len();
         replicates.retain(|figure| figure.is_finite());
@@ -43,7 +44,8 @@ impl Interval {
         replicates.sort_by(f64::total_cmp);
         let at = |share: f64| {
             let place = share * (replicates.len() - 1) as f64;
-            let (below, above) = (replicates[place.floor() as usize], replicates[place.ceil() as usize]);
+            let (below, above) =
+                (replicates[place.floor() as usize], replicates[place.ceil() as usize]);
             below + (above - below) * place.fract()
         };
         Some(Self { low: at(0.025), high: at(0.975) })

@@ -31,8 +31,9 @@ pub fn reliability(rows: &[Scored]) -> Vec<Bin> {
     let bin_of = |row: &Scored| (((row.utility + 1.0) / width) as usize).min(BINS - 1);
     let bin = |number: usize| {
         let own: Vec<&Scored> = rows.iter().filter(|row| bin_of(row) == number).collect();
-        let mean =
-            |of: &dyn Fn(&Scored) -> f64| own.iter().map(|row| of(row)).sum::<f64>() / own.len() as f64;
+        let mean = |of: &dyn Fn(&Scored) -> f64| {
+            own.iter().map(|row| of(row)).sum::<f64>() / own.len() as f64
+        };
         (!own.is_empty()).then(|| Bin {
             from: -1.0 + width * number as f64,
             to: -1.0 + width * (number + 1) as f64,
@@ -63,17 +64,20 @@ impl Thresholds {
         }
     }
 
-    /// The thresholds, multiples of 0.05, with the best macro F1 on `rows`; of equally good ones those nearest to -0.5 and 0.5,
-    /// where rounding cuts. The rows must not be those that are reported.
+    /// The thresholds, multiples of 0.05, with the best macro F1 on `rows`; of equally good ones
+    /// those nearest to -0.5 and 0.5, where rounding cuts. The rows must not be those that are
+    /// reported.
     pub fn fit(rows: &[Scored]) -> Self {
         let grid = || (-19..=19).map(|step| f64::from(step) * 0.05);
-        let pairs =
-            grid().flat_map(|low| grid().filter(move |high| low < *high).map(move |high| Self { low, high }));
+        let pairs = grid().flat_map(|low| {
+            grid().filter(move |high| low < *high).map(move |high| Self { low, high })
+        });
         let score = |thresholds: &Self| {
             let classes = rows.iter().map(|row| (row.label, thresholds.class(row.utility), 1));
             super::Confusion::of(classes).macro_f1()
         };
-        let from_rounding = |thresholds: &Self| (thresholds.low + 0.5).abs() + (thresholds.high - 0.5).abs();
+        let from_rounding =
+            |thresholds: &Self| (thresholds.low + 0.5).abs() + (thresholds.high - 0.5).abs();
         let better = |a: (Self, f64), b: (Self, f64)| match a.1.total_cmp(&b.1) {
             std::cmp::Ordering::Less => b,
             std::cmp::Ordering::Equal if from_rounding(&b.0) < from_rounding(&a.0) => b,

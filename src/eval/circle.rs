@@ -1,5 +1,5 @@
-//! Schwartz's motivational circle in a model's vectors: do neighbouring values go together, and opposite ones against each
-//! other?
+//! Schwartz's motivational circle in a model's vectors: do neighbouring values go together, and
+//! opposite ones against each other?
 
 use serde::Serialize;
 
@@ -22,13 +22,15 @@ pub struct Circle {
     pub correlations: [[f64; Value::COUNT]; Value::COUNT],
     /// The mean correlation of values 1, 2, … 5 places apart.
     pub by_distance: [f64; FARTHEST],
-    /// Spearman's correlation of nearness with correlation over the 45 pairs: 1 is a perfect circle.
+    /// Spearman's correlation of nearness with correlation over the 45 pairs: 1 is a perfect
+    /// circle.
     pub fit: Option<f64>,
     /// The share of random orders of the values that fit as well or better.
     pub p: Option<f64>,
     /// The mean utility of each higher-order group, in the order of [`Group::ALL`].
     pub groups: [f64; Group::ALL.len()],
-    /// The correlations of the groups' means over texts: the first and the third are opposites, and the other two.
+    /// The correlations of the groups' means over texts: the first and the third are opposites,
+    /// and the other two.
     pub group_correlations: [[f64; Group::ALL.len()]; Group::ALL.len()],
 }
 
@@ -58,11 +60,12 @@ impl Circle {
         let order: Vec<usize> = (0..Value::COUNT).collect();
         let fit = fit(&correlations, &order);
         let mean = |group: Group, profile: &Profile| group.mean(&profile.map(f64::from));
-        let group_correlations = Group::ALL
-            .map(|a| Group::ALL.map(|b| correlation(&|profile| (mean(a, profile), mean(b, profile)))));
+        let group_correlations = Group::ALL.map(|a| {
+            Group::ALL.map(|b| correlation(&|profile| (mean(a, profile), mean(b, profile))))
+        });
         let texts = profiles.len().max(1) as f64;
-        let groups =
-            Group::ALL.map(|group| profiles.iter().map(|profile| mean(group, profile)).sum::<f64>() / texts);
+        let groups = Group::ALL
+            .map(|group| profiles.iter().map(|profile| mean(group, profile)).sum::<f64>() / texts);
         Self {
             groups,
             group_correlations,
@@ -81,7 +84,9 @@ fn pairs() -> impl Iterator<Item = (usize, usize)> {
 
 /// How far correlations fall with distance when the values stand around the circle in this order.
 fn fit(correlations: &[[f64; Value::COUNT]; Value::COUNT], place: &[usize]) -> Option<f64> {
-    let near = pairs().map(|(a, b)| (-(distance(place[a], place[b]) as f64), correlations[a][b])).collect();
+    let near = pairs()
+        .map(|(a, b)| (-(distance(place[a], place[b]) as f64), correlations[a][b]))
+        .collect();
     Pairs::new(near).spearman(&[1; Value::COUNT * (Value::COUNT - 1) / 2])
 }
 

@@ -1,7 +1,8 @@
 //! Two models on the same rows: are they different beyond chance?
 //!
-//! The difference of each figure comes with a paired bootstrap interval and p-value: each replicate draws the same texts for
-//! both models. Accuracy also has McNemar's exact test. Over the ten values p-values are adjusted by Holm's method.
+//! The difference of each figure comes with a paired bootstrap interval and p-value: each replicate
+//! draws the same texts for both models. Accuracy also has McNemar's exact test. Over the ten
+//! values p-values are adjusted by Holm's method.
 
 use std::collections::BTreeMap;
 
@@ -82,14 +83,15 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the predictions of two models for the same rows in the same order. Unseen texts are those that neither has
-    /// seen in training.
+    /// Compares the predictions of two models for the same rows in the same order. Unseen texts are
+    /// those that neither has seen in training.
     pub fn of(a: &[Scored], b: &[Scored], bootstrap: Bootstrap) -> Self {
         let a: &[Scored] = &unseen_by_both(a, b);
         let parts = parts(a);
         let measured = |rows: &[Scored]| -> Vec<Measured> {
-            let of_part =
-                |part: &Part| Measured::new(&part.rows.iter().map(|&row| &rows[row]).collect::<Vec<_>>());
+            let of_part = |part: &Part| {
+                Measured::new(&part.rows.iter().map(|&row| &rows[row]).collect::<Vec<_>>())
+            };
             parts.iter().map(of_part).collect()
         };
         let (measured_a, measured_b) = (measured(a), measured(b));
@@ -109,7 +111,8 @@ impl Comparison {
             let whole = differences(number, &vec![1; part.rows.len()]);
             let figure = |(place, figure): (usize, &Figure)| {
                 let (a, b) = whole[place];
-                let drawn: Vec<f64> = replicates.iter().map(|slices| slices[number][place]).collect();
+                let drawn: Vec<f64> =
+                    replicates.iter().map(|slices| slices[number][place]).collect();
                 let difference = Difference {
                     a,
                     b,
@@ -122,7 +125,8 @@ impl Comparison {
             };
             let right = |rows: &[Scored], row: usize| rows[row].class == rows[row].label;
             let only = |this: &[Scored], other: &[Scored]| {
-                part.rows.iter().filter(|&&row| right(this, row) && !right(other, row)).count() as u64
+                part.rows.iter().filter(|&&row| right(this, row) && !right(other, row)).count()
+                    as u64
             };
             ComparedSlice {
                 name: part.name.into(),
@@ -165,15 +169,19 @@ fn unseen_by_both(a: &[Scored], b: &[Scored]) -> Vec<Scored> {
     a.iter().zip(b).map(|(a, b)| Scored { seen: seen(a, b), ..*a }).collect()
 }
 
-/// The two-sided p-value of bootstrapped differences: twice the smaller share on either side of zero.
+/// The two-sided p-value of bootstrapped differences: twice the smaller share on either side of
+/// zero.
 fn p_value(differences: &[f64]) -> Option<f64> {
     let finite = differences.iter().filter(|difference| difference.is_finite()).count();
     let share = |side: fn(&f64) -> bool| {
-        let count =
-            differences.iter().filter(|difference| difference.is_finite() && side(difference)).count();
+        let count = differences
+            .iter()
+            .filter(|difference| difference.is_finite() && side(difference))
+            .count();
         (count + 1) as f64 / (finite + 1) as f64
     };
-    let smaller = share(|difference| *difference <= 0.0).min(share(|difference| *difference >= 0.0));
+    let smaller =
+        share(|difference| *difference <= 0.0).min(share(|difference| *difference >= 0.0));
     (finite * 10 > differences.len() * 9).then(|| (2.0 * smaller).min(1.0))
 }
 

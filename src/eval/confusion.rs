@@ -1,7 +1,8 @@
 //! The confusion of labels with predicted classes, and what follows from it.
 //!
-//! Where a quotient has no meaning, because a class is never predicted or never true, it counts as 0, as
-//! scikit-learn's `zero_division=0`. Macro averages are over all three classes, present or not.
+//! Where a quotient has no meaning, because a class is never predicted or never true, it counts as
+//! 0, as scikit-learn's `zero_division=0`. Macro averages are over all three classes, present or
+//! not.
 
 use serde::{Deserialize, Serialize};
 
@@ -77,12 +78,13 @@ impl Confusion {
         let of_cell = |(label, predicted): (usize, usize)| {
             (label.abs_diff(predicted).pow(2) as u64) * self.0[label][predicted]
         };
-        let cells = (0..Label::COUNT).flat_map(|label| (0..Label::COUNT).map(move |other| (label, other)));
+        let cells =
+            (0..Label::COUNT).flat_map(|label| (0..Label::COUNT).map(move |other| (label, other)));
         share(cells.map(of_cell).sum(), self.total())
     }
 
-    /// Cohen's kappa with quadratic weights: how far labels and classes agree beyond chance, where -1 for +1 is four times as
-    /// wrong as 0. None if neither varies.
+    /// Cohen's kappa with quadratic weights: how far labels and classes agree beyond chance, where
+    /// -1 for +1 is four times as wrong as 0. None if neither varies.
     pub fn quadratic_kappa(&self) -> Option<f64> {
         let total = self.total() as f64;
         let labels: Vec<u64> = self.0.iter().map(|row| row.iter().sum()).collect();
@@ -112,7 +114,8 @@ impl Confusion {
 
     /// The mean F1 of the three classes, each weighted by its support.
     pub fn weighted_f1(&self) -> f64 {
-        let weighted: f64 = self.classes().iter().map(|class| class.f1 * class.support as f64).sum();
+        let weighted: f64 =
+            self.classes().iter().map(|class| class.f1 * class.support as f64).sum();
         weighted / self.total().max(1) as f64
     }
 }

@@ -28,7 +28,8 @@ pub struct Slice {
     pub weighted_f1: f64,
     /// The mean squared error of the utility.
     pub mse: f64,
-    /// The mean squared error of the predicted class as a number, which classifiers are compared by.
+    /// The mean squared error of the predicted class as a number, which classifiers are compared
+    /// by.
     pub class_mse: f64,
     /// The mean absolute error of the utility.
     pub mae: f64,
@@ -40,7 +41,8 @@ pub struct Slice {
     pub quadratic_kappa: Option<f64>,
     /// The share of rows with the label -1 and the class +1, or the other way round.
     pub opposed: f64,
-    /// The area under the ROC curve of telling +1 from -1 by the utility; none if one of them does not occur.
+    /// The area under the ROC curve of telling +1 from -1 by the utility; none if one of them does
+    /// not occur.
     pub sign_auc: Option<f64>,
     /// Precision, recall and F1 of the classes -1, 0 and +1.
     pub classes: [ClassScores; Label::COUNT],
@@ -48,7 +50,8 @@ pub struct Slice {
     pub confusion: Confusion,
     /// What the trivial baselines score on the same rows, if the train split's labels are known.
     pub baseline: Option<Baseline>,
-    /// The 95% interval of each figure, by name, if they were computed; those without meaning are left out.
+    /// The 95% interval of each figure, by name, if they were computed; those without meaning are
+    /// left out.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub intervals: BTreeMap<String, Interval>,
 }
@@ -59,7 +62,8 @@ impl Slice {
         let (measured, weights) = (Measured::new(rows), vec![1; rows.len()]);
         let confusion = measured.confusion(&weights);
         let figures = measured.figures(&weights);
-        let figure = |wanted: Figure| Figure::ALL.iter().zip(figures).find(|(figure, _)| **figure == wanted);
+        let figure =
+            |wanted: Figure| Figure::ALL.iter().zip(figures).find(|(figure, _)| **figure == wanted);
         let number = |wanted: Figure| figure(wanted).map_or(f64::NAN, |(_, number)| number);
         let optional = |wanted: Figure| Some(number(wanted)).filter(|number| !number.is_nan());
         Self {
@@ -104,7 +108,8 @@ pub(super) fn parts(rows: &[Scored]) -> Vec<Part> {
 /// The report on a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// All rows first, then those with unseen texts, then the values'. Slices without rows are left out.
+    /// All rows first, then those with unseen texts, then the values'. Slices without rows are
+    /// left out.
     pub slices: Vec<Slice>,
 }
 

@@ -55,8 +55,9 @@ impl Figure {
 
     /// Its name in reports.
     pub fn name(self) -> String {
-        let of =
-            |figure: &str, label: Label| format!("{figure}_{}", ["no", "unrelated", "yes"][label.index()]);
+        let of = |figure: &str, label: Label| {
+            format!("{figure}_{}", ["no", "unrelated", "yes"][label.index()])
+        };
         match self {
             Figure::Accuracy => "accuracy".into(),
             Figure::MacroF1 => "macro_f1".into(),
@@ -101,7 +102,10 @@ impl Measured {
     /// The confusion of labels with classes.
     pub fn confusion(&self, weights: &[u32]) -> Confusion {
         Confusion::of(
-            self.classes.iter().zip(weights).map(|(&(label, class), &weight)| (label, class, weight)),
+            self.classes
+                .iter()
+                .zip(weights)
+                .map(|(&(label, class), &weight)| (label, class, weight)),
         )
     }
 

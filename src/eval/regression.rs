@@ -1,7 +1,8 @@
 //! Errors and rank statistics of predicted utilities against labels, in double precision.
 //!
-//! Every figure takes a weight for each row, a whole number: once all of them are 1, and in a bootstrap replicate each is how
-//! often the row was drawn. A row of weight `n` counts like `n` equal rows.
+//! Every figure takes a weight for each row, a whole number: once all of them are 1, and in a
+//! bootstrap replicate each is how often the row was drawn. A row of weight `n` counts like `n`
+//! equal rows.
 
 use std::ops::Range;
 
@@ -63,7 +64,8 @@ impl Pairs {
     }
 
     fn mean(&self, weights: &[u32], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
-        let weighted = self.pairs.iter().zip(weights).map(|(pair, &weight)| of(pair) * f64::from(weight));
+        let weighted =
+            self.pairs.iter().zip(weights).map(|(pair, &weight)| of(pair) * f64::from(weight));
         weighted.sum::<f64>() / weights.iter().map(|&weight| f64::from(weight)).sum::<f64>()
     }
 
@@ -90,8 +92,9 @@ impl Pairs {
         vary.then(|| correlation(ranks().collect::<Vec<_>>().into_iter(), weights))
     }
 
-    /// The area under the ROC curve of telling the label +1 from -1 by the utility: the share of such pairs of rows in the
-    /// right order, ties by half. None if one of the two labels does not occur.
+    /// The area under the ROC curve of telling the label +1 from -1 by the utility: the share of
+    /// such pairs of rows in the right order, ties by half. None if one of the two labels does
+    /// not occur.
     pub fn sign_auc(&self, weights: &[u32]) -> Option<f64> {
         let (mut negatives, mut positives, mut right) = (0.0, 0.0, 0.0);
         for rows in self.predicted.groups() {

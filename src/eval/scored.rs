@@ -13,7 +13,8 @@ pub struct Scored {
     pub utility: f64,
     /// The predicted class.
     pub class: Label,
-    /// The number of its text among the texts that are judged, counted from 0: rows with the same one share their text.
+    /// The number of its text among the texts that are judged, counted from 0: rows with the same
+    /// one share their text.
     pub text: usize,
     /// Whether the text stood in the train split, under whatever value, if that is known.
     pub seen: Option<bool>,

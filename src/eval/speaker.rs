@@ -1,4 +1,5 @@
-//! A speaker's value profile: the mean vector of what they said, how sure it is, and what stands out.
+//! A speaker's value profile: the mean vector of what they said, how sure it is, and what stands
+//! out.
 
 use serde::Serialize;
 
@@ -63,7 +64,8 @@ pub struct Speaker {
 }
 
 impl Speaker {
-    /// The profile of texts with these vectors, with so many examples for each value. None without texts.
+    /// The profile of texts with these vectors, with so many examples for each value. None without
+    /// texts.
     pub fn of(profiles: &[Profile], examples: usize) -> Option<Self> {
         if profiles.is_empty() {
             return None;
@@ -71,11 +73,15 @@ impl Speaker {
         let drawn = replicates(profiles);
         let level = |of: &dyn Fn(&[f64; Value::COUNT]) -> f64| Level {
             mean: of(&mean(profiles.iter())),
-            interval: (profiles.len() > 1).then(|| Interval::of(drawn.iter().map(of).collect())).flatten(),
+            interval: (profiles.len() > 1)
+                .then(|| Interval::of(drawn.iter().map(of).collect()))
+                .flatten(),
         };
         let values = Value::ALL.map(|value| {
             let mut order: Vec<usize> = (0..profiles.len()).collect();
-            order.sort_by(|&a, &b| profiles[b][value.index()].total_cmp(&profiles[a][value.index()]));
+            order.sort_by(|&a, &b| {
+                profiles[b][value.index()].total_cmp(&profiles[a][value.index()])
+            });
             let example = |&text: &usize| Example { text, utility: profiles[text][value.index()] };
             ValueLevel {
                 value,
@@ -84,7 +90,8 @@ impl Speaker {
                 weakest: order.iter().rev().take(examples).map(example).collect(),
             }
         });
-        let groups = Group::ALL.map(|group| GroupLevel { group, level: level(&|mean| group.mean(mean)) });
+        let groups =
+            Group::ALL.map(|group| GroupLevel { group, level: level(&|mean| group.mean(mean)) });
         Some(Self { texts: profiles.len(), values: values.into(), groups: groups.into() })
     }
 
@@ -97,7 +104,8 @@ impl Speaker {
     pub fn ends(&self) -> Option<[Profile; 2]> {
         let intervals: Vec<Interval> =
             self.values.iter().map(|value| value.level.interval).collect::<Option<_>>()?;
-        let end = |of: fn(&Interval) -> f64| std::array::from_fn(|index| of(&intervals[index]) as f32);
+        let end =
+            |of: fn(&Interval) -> f64| std::array::from_fn(|index| of(&intervals[index]) as f32);
         Some([end(|interval| interval.low), end(|interval| interval.high)])
     }
 }
@@ -115,8 +123,10 @@ fn mean<'a>(profiles: impl ExactSizeIterator<Item = &'a Profile>) -> [f64; Value
 fn replicates(profiles: &[Profile]) -> Vec<[f64; Value::COUNT]> {
     let draw = |number: u64| {
         let mut stream = Stream::new(1, Purpose::Bootstrap, number);
-        let drawn: Vec<&Profile> =
-            profiles.iter().map(|_| &profiles[stream.below(profiles.len() as u32) as usize]).collect();
+        let drawn: Vec<&Profile> = profiles
+            .iter()
+            .map(|_| &profiles[stream.below(profiles.len() as u32) as usize])
+            .collect();
         mean(drawn.into_iter())
     };
     (0..REPLICATES).map(draw).collect()

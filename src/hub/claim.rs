@@ -6,7 +6,8 @@ use std::path::{Component, Path};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-/// The digest of a file's bytes, from its etag: a blob's name in git (40 hexadecimal digits), or SHA-256 (64).
+/// The digest of a file's bytes, from its etag: a blob's name in git (40 hexadecimal digits), or
+/// SHA-256 (64).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest(String);
 
@@ -14,7 +15,8 @@ impl Digest {
     /// Reads an etag: the digits in lower case, perhaps in quotes, perhaps marked as weak.
     pub fn parse(etag: &str) -> Option<Self> {
         let digits = etag.strip_prefix("W/").unwrap_or(etag);
-        let digits = digits.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(digits);
+        let digits =
+            digits.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(digits);
         ((digits.len() == 40 || digits.len() == 64) && is_hex(digits)).then(|| Self(digits.into()))
     }
 
@@ -57,9 +59,11 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Whether a name, perhaps with folders, stays below the folder that it is joined to, on any system.
+/// Whether a name, perhaps with folders, stays below the folder that it is joined to, on any
+/// system.
 pub fn stays_below(name: &str) -> bool {
-    let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.chars().any(char::is_control);
+    let is_plain =
+        |part: &str| !matches!(part, "" | "." | "..") && !part.chars().any(char::is_control);
     name.split(['/', '\\']).all(is_plain)
         && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
@@ -81,14 +85,17 @@ mod tests {
 
     #[test]
     fn only_a_digest_of_the_right_length_is_an_etag() {
-        for etag in [GIT.to_string(), format!("\"{GIT}\""), format!("W/\"{GIT}\""), "0".repeat(64)] {
+        for etag in [GIT.to_string(), format!("\"{GIT}\""), format!("W/\"{GIT}\""), "0".repeat(64)]
+        {
             assert!(Digest::parse(&etag).is_some(), "{etag}");
         }
         let longer = format!("{GIT}0");
         let slash = format!("/{}", &GIT[1..]);
         let climbing = format!("../{}", &GIT[3..]);
         let quote = format!("\"{}", &GIT[1..]);
-        for etag in ["", "\"", "W/", "/etc/passwd", &longer, &slash, &climbing, &quote, &GIT.to_uppercase()] {
+        for etag in
+            ["", "\"", "W/", "/etc/passwd", &longer, &slash, &climbing, &quote, &GIT.to_uppercase()]
+        {
             assert_eq!(Digest::parse(etag), None, "{etag}");
         }
     }
@@ -113,7 +120,9 @@ mod tests {
         for name in ["main", "refs/pr/1", "v1.0", "a..b", "onnx/model.onnx"] {
             assert!(stays_below(name), "{name}");
         }
-        for name in ["", "/etc", "..", "a/../../b", "a//b", "./a", "a/", "\\etc", "..\\a", "a\0b", "a\nb"] {
+        for name in
+            ["", "/etc", "..", "a/../../b", "a//b", "./a", "a/", "\\etc", "..\\a", "a\0b", "a\nb"]
+        {
             assert!(!stays_below(name), "{name:?}");
         }
     }

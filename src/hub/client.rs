@@ -1,7 +1,7 @@
 //! The hub's language: what a model has, what is known of a file, the file.
 //!
-//! How requests travel is [`super::transport`]'s; what may become a path, [`super::claim`]'s; what is kept,
-//! [`super::store`]'s.
+//! How requests travel is [`super::transport`]'s; what may become a path, [`super::claim`]'s; what
+//! is kept, [`super::store`]'s.
 
 use ureq::Body;
 use ureq::http::header::LOCATION;
@@ -79,7 +79,12 @@ impl<'a> Client<'a> {
     }
 
     /// What the hub knows of a file, without the file.
-    pub fn describe(&self, model: &str, commit: &str, name: &'static str) -> Result<RemoteFile, Trouble> {
+    pub fn describe(
+        &self,
+        model: &str,
+        commit: &str,
+        name: &'static str,
+    ) -> Result<RemoteFile, Trouble> {
         let wait = self.settings.patience.metadata;
         let ask = Ask { method: Method::HEAD, wait, from: 0, bytes: 0 };
         // The hub's own answer says what the file is; where it leads to knows nothing of that.
@@ -87,7 +92,9 @@ impl<'a> Client<'a> {
         let address = self.address(&format!("{model}/resolve/{commit}/{name}"))?;
         let (address, answer) =
             self.transport.ask(&ask, address, says_all).map_err(|trouble| match trouble {
-                Trouble::Status(404) => Trouble::Untrue(format!("it lists {name} and does not have it")),
+                Trouble::Status(404) => {
+                    Trouble::Untrue(format!("it lists {name} and does not have it"))
+                }
                 trouble => trouble,
             })?;
 
@@ -107,7 +114,9 @@ impl<'a> Client<'a> {
         let size = size.ok_or_else(|| untrue("size is missing, or no file's size".into()))?;
 
         let address = match answer.headers().get(LOCATION) {
-            Some(location) if answer.status().is_redirection() => leads_to(&address, location.as_bytes())?,
+            Some(location) if answer.status().is_redirection() => {
+                leads_to(&address, location.as_bytes())?
+            }
             _ => address,
         };
         Ok(RemoteFile { name, digest, size, address })
@@ -140,8 +149,11 @@ impl<'a> Client<'a> {
             partial.clear()?;
         }
         let expected = ask.bytes;
-        if let Some(length) = header("content-length").filter(|length| *length != expected.to_string()) {
-            let what = format!("it sends {} bytes of {}, not {expected}", quoted(&length), remote.name);
+        if let Some(length) =
+            header("content-length").filter(|length| *length != expected.to_string())
+        {
+            let what =
+                format!("it sends {} bytes of {}, not {expected}", quoted(&length), remote.name);
             return Err(Trouble::Untrue(what));
         }
         let got = self.transport.pour(&ask, answer, remote.name, |bytes| {
@@ -149,7 +161,10 @@ impl<'a> Client<'a> {
             Ok(partial.append(bytes)?)
         })?;
         if got < expected {
-            return Err(Trouble::Cut(format!("{} ended after {got} of {expected} bytes", remote.name)));
+            return Err(Trouble::Cut(format!(
+                "{} ended after {got} of {expected} bytes",
+                remote.name
+            )));
         }
         progress(Transfer::End);
         Ok(())
@@ -169,6 +184,7 @@ fn header(answer: &Response<Body>, name: &str) -> Option<String> {
 /// A part of a path as an address has it.
 fn escaped(part: &str) -> String {
     let as_is = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    let escape = |byte| if as_is(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let escape =
+        |byte| if as_is(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     part.bytes().map(escape).collect()
 }

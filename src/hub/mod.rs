@@ -1,9 +1,10 @@
 //! Hub id or path to a model folder on this machine.
 //!
-//! Speaks to the Hugging Face hub and keeps its cache, shared with Python's `huggingface_hub`. All `HF_*` variables are
-//! read in one place, [`HubSettings::from_lookup`]. Offline it never opens a socket. No server is trusted: nothing that it
-//! says becomes a path before it is checked, no file is kept that is not what its etag says, and nobody is waited for
-//! longer than [`Patience`] allows.
+//! Speaks to the Hugging Face hub and keeps its cache, shared with Python's `huggingface_hub`. All
+//! `HF_*` variables are read in one place, [`HubSettings::from_lookup`]. Offline it never opens a
+//! socket. No server is trusted: nothing that it says becomes a path before it is checked, no file
+//! is kept that is not what its etag says, and nobody is waited for longer than [`Patience`]
+//! allows.
 
 mod claim;
 mod client;
@@ -46,10 +47,12 @@ const NEEDED: [&[&str]; 3] = [
 /// Files that are taken along where they are.
 const WELCOME: [&str; 2] = ["tokenizer_config.json", "special_tokens_map.json"];
 
-/// The folder of a model: `model` itself if it is a folder, else its place in the cache, filled from the hub if need be.
+/// The folder of a model: `model` itself if it is a folder, else its place in the cache, filled
+/// from the hub if need be.
 ///
 /// # Errors
-/// If it is neither here nor to be had, or offline; the message names the missing file and where it was looked for.
+/// If it is neither here nor to be had, or offline; the message names the missing file and where it
+/// was looked for.
 pub fn locate(
     model: &str,
     revision: &str,
@@ -82,8 +85,8 @@ pub fn locate(
 /// Fetches what is missing of a model from the hub, and returns its folder in the cache.
 ///
 /// # Errors
-/// If the hub cannot be reached in time, or has no such model, or not all its files, or says or sends what cannot be
-/// true; then nothing of it is in the cache that was not there before.
+/// If the hub cannot be reached in time, or has no such model, or not all its files, or says or
+/// sends what cannot be true; then nothing of it is in the cache that was not there before.
 pub fn download(
     model: &str,
     revision: &str,
@@ -91,7 +94,9 @@ pub fn download(
     progress: &mut dyn FnMut(Transfer<'_>),
 ) -> Result<PathBuf> {
     if settings.offline {
-        return Err(Error::failure("HF_HUB_OFFLINE forbids asking the hub").help("unset it to download"));
+        return Err(
+            Error::failure("HF_HUB_OFFLINE forbids asking the hub").help("unset it to download")
+        );
     }
     if !is_hub_id(model) {
         return Err(Error::usage(format!("\"{model}\" is not the name of a model on the hub"))
@@ -133,7 +138,8 @@ fn believed(offer: Offer) -> Result<Offer, Trouble> {
 /// The files to take, or what there must be and is not.
 fn wanted(offer: &Offer) -> Result<Vec<&'static str>, String> {
     let has = |name: &&&str| offer.siblings.iter().any(|file| file.rfilename == **name);
-    let needed = NEEDED.into_iter().map(|names| names.iter().find(has).copied().ok_or(names.join(" or ")));
+    let needed =
+        NEEDED.into_iter().map(|names| names.iter().find(has).copied().ok_or(names.join(" or ")));
     needed.chain(WELCOME.iter().filter(has).map(|name| Ok(*name))).collect()
 }
 
@@ -149,9 +155,10 @@ fn cached(store: &Store) -> Result<PathBuf, Missing> {
     let has = |name: &&str| folder.as_ref().is_some_and(|folder| folder.join(name).exists());
     match (NEEDED.into_iter().find(|names| !names.iter().any(&has)), &folder) {
         (None, Some(folder)) => Ok(folder.clone()),
-        (names, _) => {
-            Err(Missing { file: names.unwrap_or(NEEDED[0]).join(" or "), looked_in: store.root.clone() })
-        }
+        (names, _) => Err(Missing {
+            file: names.unwrap_or(NEEDED[0]).join(" or "),
+            looked_in: store.root.clone(),
+        }),
     }
 }
 
@@ -185,9 +192,10 @@ fn refusal(model: &str, settings: &HubSettings, trouble: Trouble) -> Error {
         Trouble::Status(404) => {
             (format!("{endpoint} has no model {model}"), "check the name and the revision")
         }
-        Trouble::Status(status) => {
-            (format!("cannot get {model} from {endpoint}: it answers {status}"), "try it again later")
-        }
+        Trouble::Status(status) => (
+            format!("cannot get {model} from {endpoint}: it answers {status}"),
+            "try it again later",
+        ),
         Trouble::Cut(why) => (
             format!("cannot get {model} from {endpoint}: {why}"),
             "check the network and run it again: what has come is kept; a folder on this machine can stand in model.base too",

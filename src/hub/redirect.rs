@@ -24,7 +24,8 @@ impl Origin {
     }
 }
 
-/// The address that a `Location` header names, seen from `base`. None unless it is `http` or `https`.
+/// The address that a `Location` header names, seen from `base`. None unless it is `http` or
+/// `https`.
 pub fn resolve(base: &Uri, location: &str) -> Option<Uri> {
     let (scheme, authority) = (base.scheme_str()?, base.authority()?);
     let first = location.split(['/', '?', '#']).next().unwrap_or_default();
@@ -61,9 +62,14 @@ mod tests {
         ] {
             assert_eq!(from_hub(location).as_deref(), Some(address), "{location}");
         }
-        for location in
-            ["file:///etc/passwd", "file:/etc/passwd", "ftp://x/y", "javascript:1", "http://", "a b"]
-        {
+        for location in [
+            "file:///etc/passwd",
+            "file:/etc/passwd",
+            "ftp://x/y",
+            "javascript:1",
+            "http://",
+            "a b",
+        ] {
             assert_eq!(from_hub(location), None, "{location}");
         }
     }
@@ -73,9 +79,12 @@ mod tests {
         let origin = |text: &'static str| Origin::of(&Uri::from_static(text));
         assert!(origin("https://hub.test").is_some());
         assert_eq!(origin("https://hub.test/a"), origin("https://HUB.test:443/b?c"));
-        for other in
-            ["http://hub.test", "https://hub.test:444", "https://cdn.test", "https://hub.test@cdn.test"]
-        {
+        for other in [
+            "http://hub.test",
+            "https://hub.test:444",
+            "https://cdn.test",
+            "https://hub.test@cdn.test",
+        ] {
             assert_ne!(origin("https://hub.test"), origin(other), "{other}");
         }
     }

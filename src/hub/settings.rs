@@ -1,4 +1,5 @@
-//! Where the hub is and how long it is waited for. The one place that reads `HF_*` and proxy variables.
+//! Where the hub is and how long it is waited for. The one place that reads `HF_*` and proxy
+//! variables.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,8 +23,9 @@ pub struct HubSettings {
     pub no_proxy: Option<String>,
 }
 
-/// How long the hub is waited for. Each request has a wait: for a connection, for the head of the answer, and for each
-/// next byte. One that brings `n` bytes has ended, well or not, after `2 * wait + window + n / slowest`.
+/// How long the hub is waited for. Each request has a wait: for a connection, for the head of the
+/// answer, and for each next byte. One that brings `n` bytes has ended, well or not, after `2 *
+/// wait + window + n / slowest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patience {
     /// The wait of a request for the list of files, or for what is known of a file: 10 s.
@@ -60,11 +62,11 @@ impl Patience {
 }
 
 impl HubSettings {
-    /// Reads `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HOME`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`,
-    /// `HF_HUB_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (seconds for `metadata`) and `HF_HUB_DOWNLOAD_TIMEOUT` (seconds
-    /// for `download`, and three times as many for `window`) through `lookup`, with the meaning they have for
-    /// `huggingface_hub`; and `ALL_PROXY`, `HTTPS_PROXY`, `HTTP_PROXY` (the first that is set) and `NO_PROXY`, in
-    /// capitals or not.
+    /// Reads `HF_HUB_CACHE`, `HF_HOME`, `XDG_CACHE_HOME`, `HOME`, `HF_ENDPOINT`, `HF_TOKEN`,
+    /// `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, `HF_HUB_ETAG_TIMEOUT` (seconds for `metadata`) and
+    /// `HF_HUB_DOWNLOAD_TIMEOUT` (seconds for `download`, and three times as many for `window`)
+    /// through `lookup`, with the meaning they have for `huggingface_hub`; and `ALL_PROXY`,
+    /// `HTTPS_PROXY`, `HTTP_PROXY` (the first that is set) and `NO_PROXY`, in capitals or not.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| lookup(name).filter(|text| !text.trim().is_empty());
         let either = |name: &str| set(name).or_else(|| set(&name.to_lowercase()));
@@ -73,12 +75,14 @@ impl HubSettings {
             let count: Option<u32> = set(name).and_then(|text| text.trim().parse().ok());
             count.filter(|count| *count > 0).map(|count| Duration::from_secs(count.into()))
         };
-        let user = path("XDG_CACHE_HOME")
-            .or_else(|| path("HOME").or_else(|| path("USERPROFILE")).map(|home| home.join(".cache")));
+        let user = path("XDG_CACHE_HOME").or_else(|| {
+            path("HOME").or_else(|| path("USERPROFILE")).map(|home| home.join(".cache"))
+        });
         let home = path("HF_HOME").unwrap_or_else(|| user.unwrap_or_default().join("huggingface"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = set("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file).ok());
-        let yes = |text: String| matches!(text.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
+        let yes =
+            |text: String| matches!(text.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
         let mut patience = Patience::default();
         if let Some(wait) = seconds("HF_HUB_ETAG_TIMEOUT") {
             patience.metadata = wait;

@@ -21,7 +21,8 @@ use super::transport::Trouble;
 use super::{HubSettings, Transfer};
 use crate::error::{Error, Result};
 
-/// How often a download whose connection ends goes on by itself, as long as each time something comes.
+/// How often a download whose connection ends goes on by itself, as long as each time something
+/// comes.
 const RETRIES: usize = 2;
 
 /// A model's place in the cache.
@@ -66,8 +67,9 @@ impl Store {
         self.repo.create_ref(commit).map_err(|error| refused(&self.root.join("refs"), error))
     }
 
-    /// Fetches files, verifies each, and gives them their names in the snapshot once all are right. If one is not, none
-    /// stays; if only the connection ends, what has come stays as `.incomplete`.
+    /// Fetches files, verifies each, and gives them their names in the snapshot once all are right.
+    /// If one is not, none stays; if only the connection ends, what has come stays as
+    /// `.incomplete`.
     pub fn fill(
         &self,
         client: &Client<'_>,
@@ -79,7 +81,8 @@ impl Store {
         let blobs = self.root.join("blobs");
         make_folder(&blobs)?;
         // In their order, so that two programs never wait for each other.
-        let _locks: Vec<File> = digests.iter().map(|digest| self.lock(digest)).collect::<Result<_>>()?;
+        let _locks: Vec<File> =
+            digests.iter().map(|digest| self.lock(digest)).collect::<Result<_>>()?;
         let mut seen = BTreeSet::new();
         let fetched = files.iter().try_for_each(|file| {
             let partial = self.partial(&file.digest);
@@ -110,7 +113,10 @@ impl Store {
     fn has(&self, file: &RemoteFile) -> Result<bool> {
         let blob = self.root.join("blobs").join(file.digest.as_str());
         Ok(blob.exists()
-            && file.digest.fits(&blob, file.size).map_err(|error| Error::io(&blob, "read", error))?)
+            && file
+                .digest
+                .fits(&blob, file.size)
+                .map_err(|error| Error::io(&blob, "read", error))?)
     }
 
     fn partial(&self, digest: &Digest) -> PathBuf {
@@ -124,7 +130,9 @@ impl Store {
         let file = File::create(&path).map_err(|error| refused(&path, error))?;
         match file.lock() {
             // Some network disks have no locks; there the check of the bytes must do.
-            Err(error) if error.kind() != std::io::ErrorKind::Unsupported => Err(refused(&path, error)),
+            Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
+                Err(refused(&path, error))
+            }
             _ => Ok(file),
         }
     }

@@ -1,6 +1,7 @@
 //! Requests: redirects followed by hand, the token kept at home, nobody waited for without end.
 //!
-//! Owns what goes over the network, whatever it is about. The hub's own language is [`super::client`]'s.
+//! Owns what goes over the network, whatever it is about. The hub's own language is
+//! [`super::client`]'s.
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -68,7 +69,8 @@ impl<'a> Transport<'a> {
             Error::usage(format!("{:?} is not the address of a hub", settings.endpoint))
                 .help("HF_ENDPOINT is an address like https://huggingface.co")
         })?;
-        let token = settings.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+        let token =
+            settings.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
         let token = token.transpose().map_err(|_| {
             Error::usage("the access token has letters that no token has")
                 .help("look at HF_TOKEN, or the file that HF_TOKEN_PATH names")
@@ -91,9 +93,12 @@ impl<'a> Transport<'a> {
     ) -> Result<(Uri, Response<Body>), Trouble> {
         for _ in 0..=MOST_REDIRECTS {
             let answer = self.ask_once(ask, &address)?;
-            let location = answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
+            let location =
+                answer.headers().get(LOCATION).filter(|_| answer.status().is_redirection());
             match location {
-                Some(location) if !enough(&answer) => address = leads_to(&address, location.as_bytes())?,
+                Some(location) if !enough(&answer) => {
+                    address = leads_to(&address, location.as_bytes())?
+                }
                 None if !answer.status().is_success() => {
                     return Err(Trouble::Status(answer.status().as_u16()));
                 }
@@ -127,7 +132,8 @@ impl<'a> Transport<'a> {
         request.call().map_err(|error| trouble(error, address.host().unwrap_or_default(), ask.wait))
     }
 
-    /// Reads the body, at most as long as was asked for, at a bearable rate, and returns its length.
+    /// Reads the body, at most as long as was asked for, at a bearable rate, and returns its
+    /// length.
     pub fn pour(
         &self,
         ask: &Ask,
@@ -153,13 +159,17 @@ impl<'a> Transport<'a> {
             total += count as u64;
             in_window += count as u64;
             if total > ask.bytes {
-                return Err(Trouble::Untrue(format!("it sends more than {} bytes of {what}", ask.bytes)));
+                return Err(Trouble::Untrue(format!(
+                    "it sends more than {} bytes of {what}",
+                    ask.bytes
+                )));
             }
             keep(&buffer[..count])?;
             if waited >= patience.window {
                 if in_window < patience.least() {
                     let Patience { window, slowest, .. } = patience;
-                    let told = format!("{what} came at less than {slowest} bytes a second for {window:?}");
+                    let told =
+                        format!("{what} came at less than {slowest} bytes a second for {window:?}");
                     return Err(Trouble::Slow(told));
                 }
                 (waited, in_window) = (Duration::ZERO, 0);
@@ -171,8 +181,9 @@ impl<'a> Transport<'a> {
 /// Where a redirect leads.
 pub fn leads_to(base: &Uri, location: &[u8]) -> Result<Uri, Trouble> {
     let location = String::from_utf8_lossy(location);
-    resolve(base, &location)
-        .ok_or_else(|| Trouble::Untrue(format!("it redirects to {}, no web address", quoted(&location))))
+    resolve(base, &location).ok_or_else(|| {
+        Trouble::Untrue(format!("it redirects to {}, no web address", quoted(&location)))
+    })
 }
 
 /// What a failed request for `what` means.

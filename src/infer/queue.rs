@@ -1,8 +1,8 @@
 //! Many askers, one model: a queue whose owner scores together what waits in it.
 //!
-//! Whoever has the model calls [`Queue::work`] on one thread; any other thread may [`Queue::push`]. What waits is scored as
-//! one batch, after a short delay in which more may come if it is small. Requests are not split over batches, unless one
-//! alone is larger than a batch.
+//! Whoever has the model calls [`Queue::work`] on one thread; any other thread may [`Queue::push`].
+//! What waits is scored as one batch, after a short delay in which more may come if it is small.
+//! Requests are not split over batches, unless one alone is larger than a batch.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -71,7 +71,8 @@ impl<A: Asker> Queue<A> {
         Self { limits, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Puts texts into the queue; their scores go to `asker`. A request is taken whatever its size if nothing waits.
+    /// Puts texts into the queue; their scores go to `asker`. A request is taken whatever its size
+    /// if nothing waits.
     ///
     /// # Errors
     /// If too much waits already, or the queue is closed.
@@ -101,7 +102,8 @@ impl<A: Asker> Queue<A> {
         self.changed.notify_all();
     }
 
-    /// Scores until the queue is closed and empty, and tells `scored` how many texts each batch had.
+    /// Scores until the queue is closed and empty, and tells `scored` how many texts each batch
+    /// had.
     pub fn work(&self, model: &dyn Predictor, scored: &mut dyn FnMut(usize)) {
         while let Some(jobs) = self.take() {
             answer(model, jobs, self.limits.batch.max(1), scored);
@@ -119,11 +121,13 @@ impl<A: Asker> Queue<A> {
         }
         let begun = Instant::now();
         while state.texts < self.limits.batch && !state.is_closed {
-            let Some(rest) = self.limits.delay.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero())
+            let Some(rest) =
+                self.limits.delay.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero())
             else {
                 break;
             };
-            state = self.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+            state =
+                self.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
         let (mut jobs, mut texts) = (Vec::new(), 0);
         while let Some(next) = state.jobs.front().map(|job| job.texts.len()) {
@@ -137,13 +141,15 @@ impl<A: Asker> Queue<A> {
         Some(jobs)
     }
 
-    /// Another thread's panic does not spoil what the lock guards: each change is whole before anything can panic.
+    /// Another thread's panic does not spoil what the lock guards: each change is whole before
+    /// anything can panic.
     fn state(&self) -> MutexGuard<'_, State<A>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Scores jobs together; if that fails each alone, so that a text no model can score spoils no other's scores.
+/// Scores jobs together; if that fails each alone, so that a text no model can score spoils no
+/// other's scores.
 fn answer<A: Asker>(
     model: &dyn Predictor,
     mut jobs: Vec<Job<A>>,

@@ -1,4 +1,5 @@
-//! The families of encoders, chosen by a checkpoint's own `config.json`: `FAMILIES` is the list, and the one place to add to.
+//! The families of encoders, chosen by a checkpoint's own `config.json`: `FAMILIES` is the list,
+//! and the one place to add to.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -44,14 +45,16 @@ pub trait BackboneConfig: Debug + Send + Sync {
     /// If a parameter is missing or of another shape.
     fn load(&self, scope: &Scope) -> candle_core::Result<Box<dyn Backbone>>;
 
-    /// Gives tensors that a checkpoint keeps under other names the names that [`BackboneConfig::load`] asks for.
+    /// Gives tensors that a checkpoint keeps under other names the names that
+    /// [`BackboneConfig::load`] asks for.
     fn rename(&self, _tensors: &mut HashMap<String, Tensor>) {}
 }
 
 /// Reads a family's configuration.
 type Read = fn(&Json) -> serde_json::Result<Arc<dyn BackboneConfig>>;
 
-/// The families that are known: the values of `model_type` that stand for one, and how its configuration is read.
+/// The families that are known: the values of `model_type` that stand for one, and how its
+/// configuration is read.
 const FAMILIES: [(&[&str], Read); 7] = [
     (&["bert"], read::<BertConfig>),
     (&["roberta", "xlm-roberta", "camembert"], read::<RobertaConfig>),
@@ -82,10 +85,16 @@ impl Family {
     /// A sentence that says which key is wrong.
     pub fn from_config(config: &Json) -> Result<Self, String> {
         let name = config["model_type"].as_str().ok_or("model_type is missing")?;
-        let (_, read) = FAMILIES.iter().find(|(names, _)| names.contains(&name)).ok_or_else(|| {
-            let known = FAMILIES.iter().flat_map(|(names, _)| *names).copied().collect::<Vec<_>>().join(", ");
-            format!("model_type \"{name}\" is not a family that valuenet knows ({known})")
-        })?;
+        let (_, read) =
+            FAMILIES.iter().find(|(names, _)| names.contains(&name)).ok_or_else(|| {
+                let known = FAMILIES
+                    .iter()
+                    .flat_map(|(names, _)| *names)
+                    .copied()
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                format!("model_type \"{name}\" is not a family that valuenet knows ({known})")
+            })?;
         let config = read(config).map_err(|error| error.to_string())?;
         let facts = config.facts().map_err(|error| error.to_string())?;
         Ok(Self { config, facts })
@@ -96,13 +105,15 @@ impl Family {
         &self.facts
     }
 
-    /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma` and `beta` called
-    /// `weight` and `bias`, shared tables under one name. What is no parameter of the encoder or its head may be among them.
+    /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma`
+    /// and `beta` called `weight` and `bias`, shared tables under one name. What is no
+    /// parameter of the encoder or its head may be among them.
     pub fn canonical(&self, tensors: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
         let head = &self.facts.head;
         let of_head = [head.dense, head.output, head.norm.map_or(head.dense, |norm| norm.name)];
-        let is_below =
-            |name: &str, tree: &str| name.strip_prefix(tree).is_some_and(|rest| rest.starts_with('.'));
+        let is_below = |name: &str, tree: &str| {
+            name.strip_prefix(tree).is_some_and(|rest| rest.starts_with('.'))
+        };
         let mut tensors: HashMap<String, Tensor> = tensors
             .into_iter()
             .map(|(name, tensor)| {

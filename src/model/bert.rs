@@ -1,6 +1,7 @@
 //! BERT (Devlin et al., NAACL 2019) as transformers' `BertModel`, on packed rows.
 //!
-//! Each struct mirrors the class of the same name there, and its fields the key tree of a checkpoint.
+//! Each struct mirrors the class of the same name there, and its fields the key tree of a
+//! checkpoint.
 
 use candle_core::Result;
 use serde::Deserialize;
@@ -20,7 +21,8 @@ use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, w
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 
-/// The part of a BERT checkpoint's `config.json` that this model reads, with the defaults of `BertConfig`.
+/// The part of a BERT checkpoint's `config.json` that this model reads, with the defaults of
+/// `BertConfig`.
 #[derive(Debug, Clone, Deserialize)]
 #[allow(missing_docs)]
 pub struct BertConfig {
@@ -81,7 +83,11 @@ impl BackboneConfig for BertConfig {
             word_embeddings: "embeddings.word_embeddings.weight",
             hidden_size: self.hidden_size,
             max_length: self.max_position_embeddings,
-            dropout_keys: &["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"],
+            dropout_keys: &[
+                "hidden_dropout_prob",
+                "attention_probs_dropout_prob",
+                "classifier_dropout",
+            ],
             class: "BertModel",
             head: HeadLayout {
                 class: "BertForSequenceClassification",
@@ -110,7 +116,8 @@ impl Bert {
     /// Builds the model from the parameters below `scope`.
     ///
     /// # Errors
-    /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
+    /// If the configuration asks for what this model cannot do, or a parameter is missing or of
+    /// another shape.
     pub fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
         check_heads(config.hidden_size, config.num_attention_heads)?;
         if config.position_embedding_type != "absolute" {
@@ -130,11 +137,13 @@ impl Bert {
 }
 
 impl Backbone for Bert {
-    /// The last hidden states: (tokens, hidden), or (sequences, hidden) if only the first token of each is wanted.
-    /// Positions are counted from `batch.positions`.
+    /// The last hidden states: (tokens, hidden), or (sequences, hidden) if only the first token of
+    /// each is wanted. Positions are counted from `batch.positions`.
     fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
-        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))
+        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| {
+            layer.forward(tape, rows, x, batch)
+        })
     }
 }
 
@@ -150,7 +159,8 @@ struct BertEmbeddings {
 
 impl BertEmbeddings {
     fn load(scope: &Scope, config: &BertConfig) -> Result<Self> {
-        let table = |name: &str, entries| Embedding::load(&scope.enter(name), entries, config.hidden_size);
+        let table =
+            |name: &str, entries| Embedding::load(&scope.enter(name), entries, config.hidden_size);
         Ok(Self {
             word_embeddings: table("word_embeddings", config.vocab_size)?,
             position_embeddings: table("position_embeddings", config.max_position_embeddings)?,
@@ -194,7 +204,8 @@ impl BertLayer {
         };
         let names = ["query", "key", "value"];
         let (eps, dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
-        let residual = |name: &str, inputs| Residual::load(&scope.enter(name), inputs, hidden, eps, dropout);
+        let residual =
+            |name: &str, inputs| Residual::load(&scope.enter(name), inputs, hidden, eps, dropout);
         Ok(Self {
             attention: MultiHead::load(&scope.enter("attention.self"), names, attention)?,
             attention_output: residual("attention.output", hidden)?,

@@ -1,4 +1,5 @@
-//! What most families share: attention, the way back into the residual stream, and the walk through the layers.
+//! What most families share: attention, the way back into the residual stream, and the walk through
+//! the layers.
 
 use candle_core::Result;
 
@@ -45,7 +46,14 @@ impl MultiHead {
         check_heads(hidden, heads)?;
         let linear = |name: &str| Linear::load(&scope.enter(name), hidden, hidden);
         let [query, key, value] = names;
-        Ok(Self { query: linear(query)?, key: linear(key)?, value: linear(value)?, heads, visible, dropout })
+        Ok(Self {
+            query: linear(query)?,
+            key: linear(key)?,
+            value: linear(value)?,
+            heads,
+            visible,
+            dropout,
+        })
     }
 
     /// Each token looks at its own sequence: (tokens, hidden) to (tokens, hidden).
@@ -64,12 +72,14 @@ impl MultiHead {
     pub fn of_rows(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
         match &rows.sequences {
             None => self.forward(tape, &rows.x, &batch.offsets),
-            Some(sequences) => self.across(tape, &rows.x, sequences.clone(), tokens, &batch.offsets),
+            Some(sequences) => {
+                self.across(tape, &rows.x, sequences.clone(), tokens, &batch.offsets)
+            }
         }
     }
 
-    /// The rows of `x`, sequence by sequence as `queries` says, look at those of `memory`: (queries, hidden) to (queries,
-    /// hidden).
+    /// The rows of `x`, sequence by sequence as `queries` says, look at those of `memory`:
+    /// (queries, hidden) to (queries, hidden).
     ///
     /// # Errors
     /// If the rows do not fit.
@@ -92,7 +102,8 @@ impl MultiHead {
     }
 }
 
-/// A linear layer, dropout, the residual connection and a norm: how each part of a post-norm layer ends.
+/// A linear layer, dropout, the residual connection and a norm: how each part of a post-norm layer
+/// ends.
 #[derive(Debug)]
 pub struct Residual {
     dense: Linear,
@@ -110,7 +121,13 @@ impl Residual {
     ///
     /// # Errors
     /// If a parameter is missing or of another shape.
-    pub fn load(scope: &Scope, inputs: usize, outputs: usize, eps: f64, dropout: f32) -> Result<Self> {
+    pub fn load(
+        scope: &Scope,
+        inputs: usize,
+        outputs: usize,
+        eps: f64,
+        dropout: f32,
+    ) -> Result<Self> {
         let dense = Linear::load(&scope.enter("dense"), inputs, outputs)?;
         Ok(Self::new(dense, LayerNorm::load(&scope.enter("LayerNorm"), outputs, eps)?, dropout))
     }
@@ -133,8 +150,9 @@ pub struct Rows {
     pub sequences: Option<Offsets>,
 }
 
-/// Walks through the layers with all tokens, and through the last one with the first of each sequence only, if no more is
-/// wanted. A layer gets the rows that it computes and all tokens, (tokens, hidden).
+/// Walks through the layers with all tokens, and through the last one with the first of each
+/// sequence only, if no more is wanted. A layer gets the rows that it computes and all tokens,
+/// (tokens, hidden).
 ///
 /// # Errors
 /// If a layer fails.
@@ -164,6 +182,8 @@ pub fn walk<L>(
 pub fn check_heads(hidden: usize, heads: usize) -> Result<()> {
     match heads > 0 && hidden.is_multiple_of(heads) {
         true => Ok(()),
-        false => candle_core::bail!("hidden_size {hidden} cannot be shared by num_attention_heads {heads}"),
+        false => candle_core::bail!(
+            "hidden_size {hidden} cannot be shared by num_attention_heads {heads}"
+        ),
     }
 }

@@ -7,7 +7,8 @@ use candle_core::{Device, Result};
 use crate::nn::device::is_out_of_memory;
 use crate::text::batch::budget_batches;
 
-/// The largest number of tokens in a batch when nothing is trained. It is halved once if the device has no memory for it.
+/// The largest number of tokens in a batch when nothing is trained. It is halved once if the device
+/// has no memory for it.
 #[derive(Debug)]
 pub struct TokenBudget {
     tokens: Cell<usize>,
@@ -15,7 +16,8 @@ pub struct TokenBudget {
 }
 
 impl TokenBudget {
-    /// On a CPU enough to keep the cores busy, and little enough to stay in their caches; on a GPU far more.
+    /// On a CPU enough to keep the cores busy, and little enough to stay in their caches; on a GPU
+    /// far more.
     pub fn of(device: &Device) -> Self {
         Self::new(if device.is_cpu() { 2048 } else { 32_768 })
     }
@@ -33,7 +35,11 @@ impl TokenBudget {
     ///
     /// # Errors
     /// As `run`, but for a first want of memory.
-    pub fn batches(&self, lengths: &[usize], mut run: impl FnMut(&[usize]) -> Result<()>) -> Result<()> {
+    pub fn batches(
+        &self,
+        lengths: &[usize],
+        mut run: impl FnMut(&[usize]) -> Result<()>,
+    ) -> Result<()> {
         let mut waiting = budget_batches(lengths, self.tokens.get());
         waiting.reverse();
         while let Some(batch) = waiting.pop() {
@@ -45,7 +51,11 @@ impl TokenBudget {
                         let (short, long) = batch.split_at(batch.len() / 2);
                         [long.to_vec(), short.to_vec()]
                     };
-                    waiting = waiting.into_iter().flat_map(halves).filter(|half| !half.is_empty()).collect();
+                    waiting = waiting
+                        .into_iter()
+                        .flat_map(halves)
+                        .filter(|half| !half.is_empty())
+                        .collect();
                 }
                 done => done?,
             }
@@ -89,6 +99,10 @@ mod tests {
     fn far_too_little_memory_is_an_error_with_advice() {
         let error = on(5, &TokenBudget::new(20)).map_err(crate::error::Error::from);
         let text = error.map_err(|error| format!("{error:?}"));
-        assert!(text.is_err_and(|text| text.contains("too little memory") && text.contains("batch_size")));
+        assert!(
+            text.is_err_and(
+                |text| text.contains("too little memory") && text.contains("batch_size")
+            )
+        );
     }
 }

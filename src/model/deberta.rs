@@ -1,5 +1,5 @@
-//! DeBERTa v2 and v3 (He et al., ICLR 2021 and 2023) as transformers' `DebertaV2Model`, on packed rows: attention knows how
-//! far apart two tokens are, and nothing else of positions.
+//! DeBERTa v2 and v3 (He et al., ICLR 2021 and 2023) as transformers' `DebertaV2Model`, on packed
+//! rows: attention knows how far apart two tokens are, and nothing else of positions.
 
 use candle_core::Result;
 use serde::Deserialize;
@@ -19,7 +19,8 @@ use super::blocks::{Residual, Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout};
 use super::wanted::Wanted;
 
-/// The part of a DeBERTa-v2 checkpoint's `config.json` that this model reads, with the defaults of `DebertaV2Config`.
+/// The part of a DeBERTa-v2 checkpoint's `config.json` that this model reads, with the defaults of
+/// `DebertaV2Config`.
 #[derive(Debug, Clone, Deserialize)]
 #[allow(missing_docs)]
 pub struct DebertaConfig {
@@ -120,7 +121,8 @@ impl DebertaConfig {
             content_to_position,
             position_to_content,
         };
-        (self.relative_attention && (content_to_position || position_to_content)).then_some(relative)
+        (self.relative_attention && (content_to_position || position_to_content))
+            .then_some(relative)
     }
 
     fn layer_norm(&self, scope: &Scope) -> Result<LayerNorm> {
@@ -171,7 +173,8 @@ impl Deberta {
     /// Builds the model from the parameters below `scope`.
     ///
     /// # Errors
-    /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
+    /// If the configuration asks for what this model cannot do, or a parameter is missing or of
+    /// another shape.
     pub fn load(scope: &Scope, config: &DebertaConfig) -> Result<Self> {
         check_heads(config.hidden_size, config.num_attention_heads)?;
         if config.conv_kernel_size > 0 {
@@ -220,7 +223,8 @@ struct Embeddings {
 
 impl Embeddings {
     fn load(scope: &Scope, config: &DebertaConfig) -> Result<Self> {
-        let table = |name: &str, entries| Embedding::load(&scope.enter(name), entries, config.hidden_size);
+        let table =
+            |name: &str, entries| Embedding::load(&scope.enter(name), entries, config.hidden_size);
         let positions = || table("position_embeddings", config.max_position_embeddings);
         let types = || table("token_type_embeddings", config.type_vocab_size);
         Ok(Self {
@@ -236,7 +240,9 @@ impl Embeddings {
     fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
         let types = vec![0; batch.ids.len()]; // a prompt is one segment
         let mut tables: Vec<(&Embedding, &[u32])> = vec![(&self.word_embeddings, &batch.ids)];
-        tables.extend(self.position_embeddings.iter().map(|table| (table, batch.positions.as_slice())));
+        tables.extend(
+            self.position_embeddings.iter().map(|table| (table, batch.positions.as_slice())),
+        );
         tables.extend(self.token_type_embeddings.iter().map(|table| (table, types.as_slice())));
         dropout(tape, &self.layer_norm.forward(tape, &lookup(tape, &tables)?)?, self.dropout)
     }
@@ -268,12 +274,15 @@ impl Distances {
     }
 
     fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Vectors> {
-        let longest = batch.offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(1);
+        let longest =
+            batch.offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(1);
         let relative = self.relative.for_length(longest);
-        let used: Vec<u32> =
-            (relative.first_row..relative.first_row + relative.rows).map(|row| row as u32).collect();
+        let used: Vec<u32> = (relative.first_row..relative.first_row + relative.rows)
+            .map(|row| row as u32)
+            .collect();
         let rows = lookup(tape, &[(&self.rel_embeddings, &used)])?;
-        let rows = self.layer_norm.as_ref().map_or(Ok(rows.clone()), |norm| norm.forward(tape, &rows))?;
+        let rows =
+            self.layer_norm.as_ref().map_or(Ok(rows.clone()), |norm| norm.forward(tape, &rows))?;
         Ok(Vectors { relative, rows })
     }
 }
@@ -303,18 +312,24 @@ impl Layer {
         let own = scope.enter("attention.self");
         let linear = |name: &str| Linear::load(&own.enter(name), hidden, hidden);
         let (query_proj, key_proj) = (linear("query_proj")?, linear("key_proj")?);
-        let position = |wanted: bool, shared: &Linear, name: &str| match (wanted, config.share_att_key) {
-            (false, _) => Ok(None),
-            (true, true) => Ok(Some(shared.clone())),
-            (true, false) => linear(name).map(Some),
-        };
+        let position =
+            |wanted: bool, shared: &Linear, name: &str| match (wanted, config.share_att_key) {
+                (false, _) => Ok(None),
+                (true, true) => Ok(Some(shared.clone())),
+                (true, false) => linear(name).map(Some),
+            };
         let (eps, dropout) = (config.layer_norm_eps, config.hidden_dropout_prob);
-        let residual = |name: &str, inputs| Residual::load(&scope.enter(name), inputs, hidden, eps, dropout);
+        let residual =
+            |name: &str, inputs| Residual::load(&scope.enter(name), inputs, hidden, eps, dropout);
         let asks = |term: fn(&Relative) -> bool| relative.as_ref().is_some_and(term);
         Ok(Self {
             value_proj: linear("value_proj")?,
             pos_key_proj: position(asks(|r| r.content_to_position), &key_proj, "pos_key_proj")?,
-            pos_query_proj: position(asks(|r| r.position_to_content), &query_proj, "pos_query_proj")?,
+            pos_query_proj: position(
+                asks(|r| r.position_to_content),
+                &query_proj,
+                "pos_query_proj",
+            )?,
             query_proj,
             key_proj,
             attention_output: residual("attention.output", hidden)?,

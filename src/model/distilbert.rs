@@ -21,7 +21,8 @@ use super::wanted::Wanted;
 /// The epsilon of every norm, which the reference does not read from the config.
 const NORM_EPS: f64 = 1e-12;
 
-/// The part of a DistilBERT checkpoint's `config.json` that this model reads, with the defaults of `DistilBertConfig`.
+/// The part of a DistilBERT checkpoint's `config.json` that this model reads, with the defaults of
+/// `DistilBertConfig`.
 #[derive(Debug, Clone, Deserialize)]
 #[allow(missing_docs)]
 pub struct DistilBertConfig {
@@ -93,7 +94,8 @@ impl DistilBert {
     /// Builds the model from the parameters below `scope`.
     ///
     /// # Errors
-    /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
+    /// If the configuration asks for what this model cannot do, or a parameter is missing or of
+    /// another shape.
     pub fn load(scope: &Scope, config: &DistilBertConfig) -> Result<Self> {
         check_heads(config.dim, config.n_heads)?;
         let layers = scope.enter("transformer.layer");
@@ -110,7 +112,9 @@ impl Backbone for DistilBert {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
     fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
-        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))
+        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| {
+            layer.forward(tape, rows, x, batch)
+        })
     }
 }
 
@@ -143,7 +147,8 @@ impl Embeddings {
     }
 }
 
-/// `TransformerBlock`: attention and a feed-forward network, each with a residual connection and a norm.
+/// `TransformerBlock`: attention and a feed-forward network, each with a residual connection and a
+/// norm.
 #[derive(Debug)]
 struct TransformerBlock {
     attention: MultiHead,
@@ -165,7 +170,11 @@ impl TransformerBlock {
         let names = ["q_lin", "k_lin", "v_lin"];
         let residual = |dense: &str, inputs: usize, norm: &str, dropout: f32| -> Result<Residual> {
             let dense = Linear::load(&scope.enter(dense), inputs, hidden)?;
-            Ok(Residual::new(dense, LayerNorm::load(&scope.enter(norm), hidden, NORM_EPS)?, dropout))
+            Ok(Residual::new(
+                dense,
+                LayerNorm::load(&scope.enter(norm), hidden, NORM_EPS)?,
+                dropout,
+            ))
         };
         Ok(Self {
             attention: MultiHead::load(&scope.enter("attention"), names, attention)?,

@@ -1,4 +1,5 @@
-//! What a trained model folder says beside weights and sizes: our own settings, and the tokenizer's.
+//! What a trained model folder says beside weights and sizes: our own settings, and the
+//! tokenizer's.
 
 use std::path::Path;
 

@@ -28,8 +28,9 @@ impl Facts {
     }
 }
 
-/// How transformers' `…ForSequenceClassification` gets from the summary state to logits: dropout, a dense layer, an
-/// activation, perhaps a norm, dropout, a linear layer. Names are full names in a checkpoint.
+/// How transformers' `…ForSequenceClassification` gets from the summary state to logits: dropout, a
+/// dense layer, an activation, perhaps a norm, dropout, a linear layer. Names are full names in a
+/// checkpoint.
 #[derive(Debug, Clone)]
 pub struct HeadLayout {
     /// The class.

@@ -1,4 +1,5 @@
-//! The files of a model folder in the Hugging Face layout: their names, and their weights as tensors.
+//! The files of a model folder in the Hugging Face layout: their names, and their weights as
+//! tensors.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,8 @@ fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
 pub fn write_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<()> {
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]); // transformers insists on it
     let bytes = safetensors::serialize(tensors, Some(metadata));
-    let bytes = bytes.map_err(|error| Error::file(path, "cannot write the tensors").because(error))?;
+    let bytes =
+        bytes.map_err(|error| Error::file(path, "cannot write the tensors").because(error))?;
     disk::write_file(path, &bytes)
 }
 

@@ -25,14 +25,16 @@ impl ValueModel {
     pub fn open(folder: &Path, device: &Device) -> Result<Self> {
         let files = ModelFiles::find(folder)?;
         let config = disk::read_json(&files.config)?;
-        let family = Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
+        let family =
+            Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
         let extras: Extras = serde_json::from_value(config[EXTRAS].clone()).map_err(|error| {
             Error::file(&files.config, format!("this is no value model: key \"{EXTRAS}\": {error}"))
                 .help("name a run, or a model folder that `valuenet train` wrote")
         })?;
         let text = TextEncoder::read(&files.tokenizer, extras.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
-        let rows = tensors.get(&family.facts().word_embeddings()).map_or(0, |table| table.dims()[0]);
+        let rows =
+            tensors.get(&family.facts().word_embeddings()).map_or(0, |table| table.dims()[0]);
         if text.vocabulary_size() > rows {
             let tokens = text.vocabulary_size();
             let what = format!("it knows {tokens} tokens, but the model has embeddings for {rows}");
@@ -70,8 +72,10 @@ impl ValueModel {
             Objective::Regression => (&["utility"], "regression"),
             Objective::ThreeClass => (&["-1", "0", "1"], "single_label_classification"),
         };
-        let by_number = labels.iter().enumerate().map(|(number, label)| (number.to_string(), json!(label)));
-        let by_label = labels.iter().enumerate().map(|(number, label)| (label.to_string(), json!(number)));
+        let by_number =
+            labels.iter().enumerate().map(|(number, label)| (number.to_string(), json!(label)));
+        let by_label =
+            labels.iter().enumerate().map(|(number, label)| (label.to_string(), json!(number)));
         config["id2label"] = Json::Object(by_number.collect());
         config["label2id"] = Json::Object(by_label.collect());
         config["problem_type"] = json!(problem);
@@ -79,8 +83,8 @@ impl ValueModel {
             config[*key] = json!(value);
         }
         config["torch_dtype"] = json!("float32");
-        config[EXTRAS] =
-            serde_json::to_value(&self.extras).map_err(Error::failure_because("cannot write JSON"))?;
+        config[EXTRAS] = serde_json::to_value(&self.extras)
+            .map_err(Error::failure_because("cannot write JSON"))?;
         Ok(config)
     }
 }

@@ -1,4 +1,5 @@
-//! The heads: from the state that stands for a prompt to a utility, by regression or through three classes.
+//! The heads: from the state that stands for a prompt to a utility, by regression or through three
+//! classes.
 
 use candle_core::Result;
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,8 @@ pub enum Range {
 pub enum Pooling {
     /// Nothing: the state itself.
     Cls,
-    /// What the family's `…ForSequenceClassification` in transformers has: in BERT a linear layer and tanh, its pooler.
+    /// What the family's `…ForSequenceClassification` in transformers has: in BERT a linear layer
+    /// and tanh, its pooler.
     Pooler,
 }
 
@@ -97,7 +99,11 @@ impl Head {
         let pooler = || Pooler::load(loader, layout, hidden);
         Ok(Self {
             pooler: (settings.pooling == Pooling::Pooler).then(pooler).transpose()?,
-            output: Linear::load(&loader.fresh(layout.output), hidden, settings.objective.outputs())?,
+            output: Linear::load(
+                &loader.fresh(layout.output),
+                hidden,
+                settings.objective.outputs(),
+            )?,
             dropout: layout.dropout,
             settings,
         })
@@ -151,12 +157,16 @@ impl Head {
     pub fn predictions(&self, tape: &Tape, logits: &Node) -> Result<Vec<Option<Prediction>>> {
         match self.settings.objective {
             Objective::Regression => {
-                let utilities = self.utilities(tape, logits)?.tensor().flatten_all()?.to_vec1::<f32>()?;
+                let utilities =
+                    self.utilities(tape, logits)?.tensor().flatten_all()?.to_vec1::<f32>()?;
                 Ok(utilities.into_iter().map(Prediction::of_utility).collect())
             }
             Objective::ThreeClass => {
                 let rows = logits.tensor().to_vec2::<f32>()?;
-                Ok(rows.iter().map(|row| Prediction::of_logits(row.as_slice().try_into().ok()?)).collect())
+                Ok(rows
+                    .iter()
+                    .map(|row| Prediction::of_logits(row.as_slice().try_into().ok()?))
+                    .collect())
             }
         }
     }

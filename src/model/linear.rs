@@ -1,5 +1,6 @@
-//! The baseline without an encoder: a bag of words and hashed n-grams under a linear classifier, as fastText's supervised mode
-//! (Joulin et al., *Bag of tricks for efficient text classification*, EACL 2017). No tensors but on disk.
+//! The baseline without an encoder: a bag of words and hashed n-grams under a linear classifier, as
+//! fastText's supervised mode (Joulin et al., *Bag of tricks for efficient text classification*,
+//! EACL 2017). No tensors but on disk.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -78,7 +79,8 @@ impl LinearModel {
         let dimension = settings.dimension;
         let rows = words.len() + if settings.word_ngrams > 1 { settings.buckets } else { 0 };
         let mut stream = Stream::new(seed, Purpose::Init, name_index("linear vectors"));
-        let mut uniform = || (stream.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) / dimension as f32;
+        let mut uniform =
+            || (stream.next_u32() as f32 / u32::MAX as f32 * 2.0 - 1.0) / dimension as f32;
         let vectors = (0..rows * dimension).map(|_| uniform()).collect();
         let output = vec![0.0; Label::COUNT * dimension];
         Self::assemble(settings.clone(), words, vectors, output, None)
@@ -108,12 +110,16 @@ impl LinearModel {
     /// The rows of vectors that stand for a prompt: its known words and the buckets of its n-grams.
     pub fn features(&self, value: Value, text: &str) -> Vec<u32> {
         let words = words(value, text);
-        let mut features: Vec<u32> = words.iter().filter_map(|word| self.ids.get(word).copied()).collect();
+        let mut features: Vec<u32> =
+            words.iter().filter_map(|word| self.ids.get(word).copied()).collect();
         for (start, first) in words.iter().enumerate() {
             let mut hash = name_index(first);
-            for word in words.iter().skip(start + 1).take(self.settings.word_ngrams.saturating_sub(1)) {
+            for word in
+                words.iter().skip(start + 1).take(self.settings.word_ngrams.saturating_sub(1))
+            {
                 hash = hash.wrapping_mul(116_049_371).wrapping_add(name_index(word));
-                features.push((self.words.len() as u64 + hash % self.settings.buckets as u64) as u32);
+                features
+                    .push((self.words.len() as u64 + hash % self.settings.buckets as u64) as u32);
             }
         }
         features
@@ -140,7 +146,8 @@ impl LinearModel {
         })
     }
 
-    /// One step of stochastic gradient descent on the cross-entropy of one prompt; returns its loss before the step.
+    /// One step of stochastic gradient descent on the cross-entropy of one prompt; returns its loss
+    /// before the step.
     pub fn learn(&mut self, features: &[u32], label: Label, learning_rate: f32) -> f32 {
         let dimension = self.settings.dimension;
         let hidden = self.hidden(features);
@@ -170,7 +177,8 @@ impl LinearModel {
     /// If a file is missing or damaged.
     pub(super) fn open(folder: &Path, config: &Json) -> Result<Self> {
         let damaged = |name: &str, what: String| {
-            Error::file(folder.join(name), what).help("the files of a model folder must come from one model")
+            Error::file(folder.join(name), what)
+                .help("the files of a model folder must come from one model")
         };
         let Extras { settings, train_labels, .. } = serde_json::from_value(config[EXTRAS].clone())
             .map_err(|error| damaged(files::CONFIG, format!("key \"{EXTRAS}\": {error}")))?;
@@ -183,8 +191,10 @@ impl LinearModel {
         let tensors = candle_core::safetensors::load(&path, &Device::Cpu)
             .map_err(|error| Error::file(&path, "the weights cannot be read").because(error))?;
         let take = |name: &str, rows: usize| {
-            let tensor = tensors.get(name).filter(|tensor| tensor.dims() == [rows, settings.dimension]);
-            let numbers = tensor.and_then(|tensor| tensor.flatten_all().ok()?.to_vec1::<f32>().ok());
+            let tensor =
+                tensors.get(name).filter(|tensor| tensor.dims() == [rows, settings.dimension]);
+            let numbers =
+                tensor.and_then(|tensor| tensor.flatten_all().ok()?.to_vec1::<f32>().ok());
             let what = || format!("there is no tensor {name} of ({rows}, {})", settings.dimension);
             numbers.ok_or_else(|| damaged(WEIGHTS, what()))
         };
@@ -203,7 +213,10 @@ impl LinearModel {
             settings: self.settings.clone(),
             train_labels: self.train_labels,
         };
-        disk::write_json(&folder.join(files::CONFIG), &json!({"model_type": MODEL_TYPE, EXTRAS: extras}))?;
+        disk::write_json(
+            &folder.join(files::CONFIG),
+            &json!({"model_type": MODEL_TYPE, EXTRAS: extras}),
+        )?;
         disk::write_json(&folder.join(VOCABULARY), &self.words)?;
         let tensor = |numbers: &Vec<f32>| {
             Tensor::from_slice(
@@ -212,8 +225,10 @@ impl LinearModel {
                 &Device::Cpu,
             )
         };
-        let tensors =
-            vec![("output".into(), tensor(&self.output)?), ("vectors".into(), tensor(&self.vectors)?)];
+        let tensors = vec![
+            ("output".into(), tensor(&self.output)?),
+            ("vectors".into(), tensor(&self.vectors)?),
+        ];
         write_tensors(&folder.join(WEIGHTS), tensors)
     }
 }
@@ -239,7 +254,8 @@ impl Predictor for LinearModel {
     }
 }
 
-/// The words of a prompt: the value's token, the text's words in lower case with marks of punctuation apart, and an end.
+/// The words of a prompt: the value's token, the text's words in lower case with marks of
+/// punctuation apart, and an end.
 fn words(value: Value, text: &str) -> Vec<String> {
     const MARKS: &str = ".,!?()'\"";
     let mut words = vec![value.token()];
@@ -271,7 +287,8 @@ mod tests {
 
     #[test]
     fn unknown_words_have_no_vector_but_their_runs_have_buckets() {
-        let settings = LinearSettings { word_ngrams: 2, buckets: 1000, ..LinearSettings::default() };
+        let settings =
+            LinearSettings { word_ngrams: 2, buckets: 1000, ..LinearSettings::default() };
         let model = LinearModel::new(&settings, [(Value::Power, "good day")].into_iter(), 1);
         let of = |text| model.features(Value::Power, text);
         assert_eq!(of("good day").len(), 4 + 3);

@@ -1,7 +1,7 @@
 //! Value models: encoders, heads, and the folders they are kept in.
 //!
-//! A [`ValueModel`] predicts the utility of a scenario under a value. This room knows how a model is built, run and
-//! stored, and nothing of data files, training or metrics.
+//! A [`ValueModel`] predicts the utility of a scenario under a value. This room knows how a model
+//! is built, run and stored, and nothing of data files, training or metrics.
 
 pub mod any;
 pub mod backbone;

@@ -1,5 +1,6 @@
-//! ModernBERT (Warner et al., 2024) as transformers' `ModernBertModel`, on packed rows: rotary positions, most layers see a
-//! window only, gated feed-forward networks, norms before each part, hardly a bias.
+//! ModernBERT (Warner et al., 2024) as transformers' `ModernBertModel`, on packed rows: rotary
+//! positions, most layers see a window only, gated feed-forward networks, norms before each part,
+//! hardly a bias.
 
 use candle_core::Result;
 use serde::Deserialize;
@@ -22,7 +23,8 @@ use super::blocks::{Rows, check_heads, walk};
 use super::facts::{Facts, HeadLayout, NormLayout};
 use super::wanted::Wanted;
 
-/// The part of a ModernBERT checkpoint's `config.json` that this model reads, with the defaults of `ModernBertConfig`.
+/// The part of a ModernBERT checkpoint's `config.json` that this model reads, with the defaults of
+/// `ModernBertConfig`.
 #[derive(Debug, Clone, Deserialize)]
 #[allow(missing_docs)]
 pub struct ModernBertConfig {
@@ -129,14 +131,26 @@ impl BackboneConfig for ModernBertConfig {
             word_embeddings: "embeddings.tok_embeddings.weight",
             hidden_size: self.hidden_size,
             max_length: self.max_position_embeddings,
-            dropout_keys: &["attention_dropout", "embedding_dropout", "mlp_dropout", "classifier_dropout"],
+            dropout_keys: &[
+                "attention_dropout",
+                "embedding_dropout",
+                "mlp_dropout",
+                "classifier_dropout",
+            ],
             class: "ModernBertModel",
             head: HeadLayout {
                 class: "ModernBertForSequenceClassification",
                 dense: "head.dense",
                 dense_bias: self.classifier_bias,
-                activation: Activation::from_config("classifier_activation", &self.classifier_activation)?,
-                norm: Some(NormLayout { name: "head.norm", eps: self.norm_eps, bias: self.norm_bias }),
+                activation: Activation::from_config(
+                    "classifier_activation",
+                    &self.classifier_activation,
+                )?,
+                norm: Some(NormLayout {
+                    name: "head.norm",
+                    eps: self.norm_eps,
+                    bias: self.norm_bias,
+                }),
                 output: "classifier",
                 dropout: self.classifier_dropout,
                 settings: &[("classifier_pooling", "cls")],
@@ -164,7 +178,8 @@ impl ModernBert {
     /// Builds the model from the parameters below `scope`.
     ///
     /// # Errors
-    /// If the configuration asks for what this model cannot do, or a parameter is missing or of another shape.
+    /// If the configuration asks for what this model cannot do, or a parameter is missing or of
+    /// another shape.
     pub fn load(scope: &Scope, config: &ModernBertConfig) -> Result<Self> {
         check_heads(config.hidden_size, config.num_attention_heads)?;
         let embeddings = scope.enter("embeddings");
@@ -187,13 +202,15 @@ impl Backbone for ModernBert {
     fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
         let x = lookup(tape, &[(&self.tok_embeddings, &batch.ids)])?;
         let x = dropout(tape, &self.norm.forward(tape, &x)?, self.embedding_dropout)?;
-        let x =
-            walk(tape, &self.layers, x, batch, wanted, |layer, rows, x| layer.forward(tape, rows, x, batch))?;
+        let x = walk(tape, &self.layers, x, batch, wanted, |layer, rows, x| {
+            layer.forward(tape, rows, x, batch)
+        })?;
         self.final_norm.forward(tape, &x)
     }
 }
 
-/// `ModernBertEncoderLayer`: attention and a gated feed-forward network, each behind a norm and beside a residual.
+/// `ModernBertEncoderLayer`: attention and a gated feed-forward network, each behind a norm and
+/// beside a residual.
 #[derive(Debug)]
 struct EncoderLayer {
     attn_norm: Option<LayerNorm>, // none in the first layer
@@ -216,8 +233,9 @@ impl EncoderLayer {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let global = config.is_global(number);
         let norm = |name: &str| config.norm(&scope.enter(name));
-        let linear =
-            |name: &str, bias, inputs, outputs| config.linear(&scope.enter(name), bias, inputs, outputs);
+        let linear = |name: &str, bias, inputs, outputs| {
+            config.linear(&scope.enter(name), bias, inputs, outputs)
+        };
         Ok(Self {
             attn_norm: (number > 0).then(|| norm("attn_norm")).transpose()?,
             wqkv: linear("attn.Wqkv", config.attention_bias, hidden, 3 * hidden)?,

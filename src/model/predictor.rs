@@ -13,14 +13,15 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// That of a regression: the class is the nearest integer. None if the utility is no finite number.
+    /// That of a regression: the class is the nearest integer. None if the utility is no finite
+    /// number.
     pub fn of_utility(utility: f32) -> Option<Self> {
         let class = Label::of_utility(utility.into()).filter(|_| utility.is_finite())?;
         Some(Self { utility, class })
     }
 
-    /// That of a classifier: the class of the largest logit, the first of equal ones, and `p(+1) - p(-1)`. None if a logit
-    /// is no finite number.
+    /// That of a classifier: the class of the largest logit, the first of equal ones, and `p(+1) -
+    /// p(-1)`. None if a logit is no finite number.
     pub fn of_logits(logits: [f32; Label::COUNT]) -> Option<Self> {
         let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, logit| largest.max(*logit));
         let class = Label::ALL.into_iter().find(|label| logits[label.index()] == largest)?;
@@ -52,8 +53,10 @@ pub trait Predictor {
     /// # Errors
     /// As [`Predictor::predict`].
     fn profiles(&self, scenarios: &[&str]) -> Result<Vec<Profile>> {
-        let pairs: Vec<(Value, &str)> =
-            scenarios.iter().flat_map(|scenario| Value::ALL.map(|value| (value, *scenario))).collect();
+        let pairs: Vec<(Value, &str)> = scenarios
+            .iter()
+            .flat_map(|scenario| Value::ALL.map(|value| (value, *scenario)))
+            .collect();
         Ok(profiles_of(&self.predict(&pairs)?))
     }
 
@@ -95,7 +98,8 @@ mod tests {
         let of = |logits| Prediction::of_logits(logits);
         assert_eq!(of([0.0; 3]), Some(Prediction { utility: 0.0, class: Label::No }));
         assert_eq!(of([-200.0, 0.0, 300.0]), Some(Prediction { utility: 1.0, class: Label::Yes }));
-        let utility = of([0.0, 1.0, 2f32.ln()]).map(|some| (some.class, (some.utility * 1e5).round()));
+        let utility =
+            of([0.0, 1.0, 2f32.ln()]).map(|some| (some.class, (some.utility * 1e5).round()));
         let expected = 1e5 / (3.0 + std::f32::consts::E);
         assert_eq!(utility, Some((Label::Unrelated, expected.round())));
         assert_eq!(Prediction::of_logits([f32::NAN; 3]), None);

@@ -1,5 +1,5 @@
-//! RoBERTa (Liu et al., 2019) as transformers' `RobertaModel`, and XLM-RoBERTa and CamemBERT, which are the same: a BERT whose
-//! positions begin behind that of the padding.
+//! RoBERTa (Liu et al., 2019) as transformers' `RobertaModel`, and XLM-RoBERTa and CamemBERT, which
+//! are the same: a BERT whose positions begin behind that of the padding.
 
 use candle_core::Result;
 use serde::Deserialize;

@@ -25,7 +25,13 @@ pub struct ScratchSettings {
 
 impl Default for ScratchSettings {
     fn default() -> Self {
-        Self { vocabulary_size: 4000, hidden_size: 128, layers: 2, heads: 2, intermediate_size: 512 }
+        Self {
+            vocabulary_size: 4000,
+            hidden_size: 128,
+            layers: 2,
+            heads: 2,
+            intermediate_size: 512,
+        }
     }
 }
 

@@ -61,19 +61,23 @@ impl ValueModel {
     pub fn from_pretrained(folder: &Path, new: &NewModel, device: &Device) -> Result<Self> {
         let files = ModelFiles::find(folder)?;
         let mut config = read_json(&files.config)?;
-        let family = Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
-        let new = NewModel { max_length: new.max_length.min(family.facts().max_length), ..new.clone() };
+        let family =
+            Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
+        let new =
+            NewModel { max_length: new.max_length.min(family.facts().max_length), ..new.clone() };
         let text = TextEncoder::read_base(&files.tokenizer, new.max_length)?;
         let mut tensors = family.canonical(files.read_weights()?);
         let encoder = format!("{}.", family.facts().prefix);
         tensors.retain(|name, _| name.starts_with(&encoder)); // the head starts anew
-        let damaged = |error: candle_core::Error| Error::file(&files.weights, error.to_string()).help(UNFIT);
+        let damaged =
+            |error: candle_core::Error| Error::file(&files.weights, error.to_string()).help(UNFIT);
         if let Some(table) = tensors.get_mut(&family.facts().word_embeddings()) {
             *table = add_value_rows(table, &text, new.value_tokens, new.seed).map_err(damaged)?;
             config["vocab_size"] = table.dims()[0].into();
         }
         let settings = TokenizerSettings::read(folder);
-        Self::assemble(config, text, tensors, Start::Pretrained, &new, settings, device).map_err(damaged)
+        Self::assemble(config, text, tensors, Start::Pretrained, &new, settings, device)
+            .map_err(damaged)
     }
 
     /// A model that starts from random weights and a vocabulary learned from `texts`.
@@ -89,8 +93,16 @@ impl ValueModel {
         let text = TextEncoder::with_value_tokens(size.tokenizer(texts)?, new.max_length)?;
         let mut config = size.config(new.max_length);
         config["vocab_size"] = text.vocabulary_size().into();
-        Self::assemble(config, text, HashMap::new(), Start::Scratch, new, TokenizerSettings::bert(), device)
-            .map_err(|error| Error::key("model.scratch", error.to_string()))
+        Self::assemble(
+            config,
+            text,
+            HashMap::new(),
+            Start::Scratch,
+            new,
+            TokenizerSettings::bert(),
+            device,
+        )
+        .map_err(|error| Error::key("model.scratch", error.to_string()))
     }
 
     fn assemble(
@@ -128,7 +140,8 @@ impl ValueModel {
         Self { precision, ..self }
     }
 
-    /// Remembers the label counts of the split it is trained on, which trivial baselines are made of.
+    /// Remembers the label counts of the split it is trained on, which trivial baselines are made
+    /// of.
     pub fn set_train_labels(&mut self, counts: LabelCounts) {
         self.extras.train_labels = Some(counts);
     }
@@ -141,7 +154,10 @@ impl ValueModel {
         self.budget.batches(&lengths, |batch| {
             let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
             let predicted = self.network.predictions(&tape, &packed)?;
-            batch.iter().zip(predicted).for_each(|(&item, prediction)| predictions[item] = prediction);
+            batch
+                .iter()
+                .zip(predicted)
+                .for_each(|(&item, prediction)| predictions[item] = prediction);
             Ok(())
         })?;
         whole(predictions)

@@ -18,20 +18,28 @@ pub enum ValueTokenInit {
     Random,
 }
 
-/// An embedding table with a row for each token of the tokenizer: `table`, (entries, hidden), and behind it as many
-/// rows as are missing. The rows of value tokens that were added to the tokenizer start as `init` says, also where the
-/// table has rows to spare; all others that the table has stay as they are.
+/// An embedding table with a row for each token of the tokenizer: `table`, (entries, hidden), and
+/// behind it as many rows as are missing. The rows of value tokens that were added to the tokenizer
+/// start as `init` says, also where the table has rows to spare; all others that the table has stay
+/// as they are.
 ///
 /// # Errors
 /// If the table is none.
-pub fn add_value_rows(table: &Tensor, text: &TextEncoder, init: ValueTokenInit, seed: u64) -> Result<Tensor> {
+pub fn add_value_rows(
+    table: &Tensor,
+    text: &TextEncoder,
+    init: ValueTokenInit,
+    seed: u64,
+) -> Result<Tensor> {
     let table = table.to_dtype(DType::F32)?;
     let (entries, hidden) = table.dims2()?;
     let all = entries.max(text.vocabulary_size());
     let mut rows = table.flatten_all()?.to_vec1::<f32>()?;
     rows.resize(all * hidden, 0.0);
     let of_value = |id: usize| {
-        Value::ALL.into_iter().find(|value| text.value_id(*value) as usize == id && text.is_added(*value))
+        Value::ALL
+            .into_iter()
+            .find(|value| text.value_id(*value) as usize == id && text.is_added(*value))
     };
     for id in 0..all {
         let value = of_value(id);

@@ -5,7 +5,7 @@
 pub enum Wanted {
     /// Those of every token: (tokens, hidden).
     AllTokens,
-    /// That of the token which stands for its whole sequence, which costs less: (sequences, hidden). It is the first one,
-    /// or in BART the decoder's last.
+    /// That of the token which stands for its whole sequence, which costs less: (sequences,
+    /// hidden). It is the first one, or in BART the decoder's last.
     Summary,
 }

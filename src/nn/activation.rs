@@ -120,8 +120,8 @@ impl Kernel for Activation {
 }
 
 impl Activation {
-    /// Replaces each number of `x` by the function's value, and writes the function's slope there to `slopes`, unless
-    /// that is empty.
+    /// Replaces each number of `x` by the function's value, and writes the function's slope there
+    /// to `slopes`, unless that is empty.
     pub(super) fn apply(self, x: &mut [f32], slopes: &mut [f32]) {
         match self {
             Self::Gelu => each(x, slopes, |x| {
@@ -137,7 +137,9 @@ impl Activation {
                 let slope = SCALE * (3.0 * 0.044_715 * x).mul_add(x, 1.0);
                 (x * s, move || (2.0 * x * slope * s).mul_add(1.0 - s, s))
             }),
-            Self::Relu => each(x, slopes, |x| (x.max(0.0), move || if x > 0.0 { 1.0 } else { 0.0 })),
+            Self::Relu => {
+                each(x, slopes, |x| (x.max(0.0), move || if x > 0.0 { 1.0 } else { 0.0 }))
+            }
             Self::Silu => each(x, slopes, |x| {
                 let s = sigmoid(x);
                 (x * s, move || (x * s).mul_add(1.0 - s, s))

@@ -1,4 +1,5 @@
-//! AdamW (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019), as `torch.optim.AdamW`.
+//! AdamW (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019), as
+//! `torch.optim.AdamW`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +21,8 @@ pub struct AdamWSettings {
     pub beta2: f64,
     /// Keeps the divisor away from zero.
     pub epsilon: f64,
-    /// The pull towards zero, for tensors of two or more dimensions: biases and norms are left alone.
+    /// The pull towards zero, for tensors of two or more dimensions: biases and norms are left
+    /// alone.
     pub weight_decay: f64,
 }
 
@@ -37,7 +39,8 @@ pub struct AdamW {
 struct Moments {
     mean: Var,
     square: Var,
-    /// Of a table with sparse gradients: whether a row's moments are zero still, so that only its decay is due.
+    /// Of a table with sparse gradients: whether a row's moments are zero still, so that only its
+    /// decay is due.
     idle_rows: Option<Vec<bool>>,
 }
 
@@ -74,8 +77,9 @@ impl AdamW {
         Ok(Self { settings, steps: 0, moments })
     }
 
-    /// Moves every parameter that has a gradient, and returns the norm of all gradients together. Longer ones than
-    /// `max_norm`, unless that is 0, are clipped to it; nothing moves if the norm is no finite number.
+    /// Moves every parameter that has a gradient, and returns the norm of all gradients together.
+    /// Longer ones than `max_norm`, unless that is 0, are clipped to it; nothing moves if the
+    /// norm is no finite number.
     ///
     /// # Errors
     /// If a gradient does not have its parameter's shape.
@@ -167,7 +171,12 @@ impl AdamW {
     ///
     /// # Errors
     /// If a tensor is missing or has another shape.
-    pub fn restore(&mut self, params: &Params, state: &HashMap<String, Tensor>, steps: u64) -> Result<()> {
+    pub fn restore(
+        &mut self,
+        params: &Params,
+        state: &HashMap<String, Tensor>,
+        steps: u64,
+    ) -> Result<()> {
         for (&index, moments) in &mut self.moments {
             let name = params.name(index);
             moments.idle_rows = None;
@@ -202,7 +211,9 @@ impl Moments {
             cpu::update(&self.mean, |mean| {
                 cpu::update(&self.square, |square| match gradient {
                     Sum::Dense(_) => factors.update_all(p, mean, square, &values),
-                    Sum::Rows(ids, _) => factors.update_rows((p, mean, square), ids, &values, &mut idle),
+                    Sum::Rows(ids, _) => {
+                        factors.update_rows((p, mean, square), ids, &values, &mut idle)
+                    }
                 })
             })
         })?;
@@ -214,15 +225,19 @@ impl Moments {
         let width = self.mean.dims().last().copied().unwrap_or(1).max(1);
         let (mean, square) = (cpu::values(&self.mean)?, cpu::values(&self.square)?);
         let rows = mean.par_chunks(width).zip(square.par_chunks(width));
-        Ok(rows.map(|(mean, square)| mean.iter().chain(square).all(|moment| *moment == 0.0)).collect())
+        Ok(rows
+            .map(|(mean, square)| mean.iter().chain(square).all(|moment| *moment == 0.0))
+            .collect())
     }
 
     fn update_portable(&self, var: &Var, gradient: &Tensor, f: Factors) -> Result<()> {
         let gradient = (gradient.to_dtype(DType::F32)? * f64::from(f.scale))?;
         let mean = ((&*self.mean * f64::from(f.beta1))? + (&gradient * f64::from(1.0 - f.beta1))?)?;
-        let square = ((&*self.square * f64::from(f.beta2))? + (gradient.sqr()? * f64::from(1.0 - f.beta2))?)?;
+        let square = ((&*self.square * f64::from(f.beta2))?
+            + (gradient.sqr()? * f64::from(1.0 - f.beta2))?)?;
         let divisor = ((square.sqrt()? * f64::from(f.square_correction))? + f64::from(f.epsilon))?;
-        let moved = ((var.as_tensor() * f64::from(f.keep))? - (mean.div(&divisor)? * f64::from(f.rate))?)?;
+        let moved =
+            ((var.as_tensor() * f64::from(f.keep))? - (mean.div(&divisor)? * f64::from(f.rate))?)?;
         self.mean.set(&mean)?;
         self.square.set(&square)?;
         var.set(&moved)
@@ -230,10 +245,20 @@ impl Moments {
 }
 
 impl Factors {
-    fn update_all(self, p: &mut [f32], mean: &mut [f32], square: &mut [f32], gradient: &[f32]) -> Result<()> {
+    fn update_all(
+        self,
+        p: &mut [f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+        gradient: &[f32],
+    ) -> Result<()> {
         const BLOCK: usize = 1 << 15;
         if p.len() != gradient.len() {
-            candle_core::bail!("a gradient of {} numbers for a parameter of {}", gradient.len(), p.len());
+            candle_core::bail!(
+                "a gradient of {} numbers for a parameter of {}",
+                gradient.len(),
+                p.len()
+            );
         }
         p.par_chunks_mut(BLOCK)
             .zip(mean.par_chunks_mut(BLOCK))
@@ -245,7 +270,8 @@ impl Factors {
         Ok(())
     }
 
-    /// The gradient is zero in all rows but those with these `ids`; `idle` tells which rows have never had one.
+    /// The gradient is zero in all rows but those with these `ids`; `idle` tells which rows have
+    /// never had one.
     fn update_rows(
         self,
         (p, mean, square): (&mut [f32], &mut [f32], &mut [f32]),

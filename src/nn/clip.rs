@@ -7,7 +7,8 @@ use super::cpu;
 use super::gradients::Gradients;
 use super::params::Params;
 
-/// The L2 norm of all gradients of a network together, as `torch.nn.utils.clip_grad_norm_` measures it.
+/// The L2 norm of all gradients of a network together, as `torch.nn.utils.clip_grad_norm_` measures
+/// it.
 ///
 /// # Errors
 /// If candle cannot read a gradient.

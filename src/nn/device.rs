@@ -30,7 +30,9 @@ pub fn open(name: &str) -> Result<Chosen> {
         ("cpu", _) => Ok(cpu("as asked")),
         ("auto", _) if !cfg!(feature = "cuda") => Ok(cpu("this build has no CUDA")),
         ("auto", _) => match open_cuda(0) {
-            Ok(device) => Ok(Chosen { device, name: "cuda:0".into(), reason: "the first CUDA device" }),
+            Ok(device) => {
+                Ok(Chosen { device, name: "cuda:0".into(), reason: "the first CUDA device" })
+            }
             Err(_) => Ok(cpu("no CUDA device was found")),
         },
         (_, Some(_)) if !cfg!(feature = "cuda") => {
@@ -41,14 +43,18 @@ pub fn open(name: &str) -> Result<Chosen> {
             Ok(device) => Ok(Chosen { device, name: format!("cuda:{number}"), reason: "as asked" }),
             Err(error) => Err(Error::failure(format!("cannot open cuda:{number}")).because(error)),
         },
-        _ => Err(Error::usage(format!("\"{name}\" is no device")).help("auto, cpu, cuda or cuda:N")),
+        _ => {
+            Err(Error::usage(format!("\"{name}\" is no device")).help("auto, cpu, cuda or cuda:N"))
+        }
     }
 }
 
 /// Whether an operation failed for want of memory on its device.
 pub fn is_out_of_memory(error: &candle_core::Error) -> bool {
     let text = error.to_string();
-    ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"].iter().any(|code| text.contains(code))
+    ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"]
+        .iter()
+        .any(|code| text.contains(code))
 }
 
 #[cfg(feature = "cuda")]

@@ -37,7 +37,10 @@ pub fn lookup(tape: &Tape, tables: &[(&Embedding, &[u32])]) -> Result<Node> {
 /// The same with the rows of the first table multiplied by `scale`.
 pub fn lookup_scaled(tape: &Tape, tables: &[(&Embedding, &[u32])], scale: f32) -> Result<Node> {
     let ids = tables.iter().map(|(_, ids)| ids.to_vec()).collect();
-    tape.apply(Lookup { ids, scale }, &tables.iter().map(|(table, _)| &table.weight).collect::<Vec<_>>())
+    tape.apply(
+        Lookup { ids, scale },
+        &tables.iter().map(|(table, _)| &table.weight).collect::<Vec<_>>(),
+    )
 }
 
 /// The rows of `x` with these numbers: (rows, width) to (numbers, width).

@@ -1,4 +1,5 @@
-//! The gated linear unit of feed-forward networks (Shazeer, *GLU variants improve Transformer*, 2020).
+//! The gated linear unit of feed-forward networks (Shazeer, *GLU variants improve Transformer*,
+//! 2020).
 
 use candle_core::{Result, Tensor};
 
@@ -50,7 +51,8 @@ impl Kernel for Gated {
         }
         let width = x.width() / 2;
         let y = cpu::build(x.rows() * width, BLOCK * width, |start, y| {
-            for (y, x) in y.chunks_exact_mut(width).zip(x.data[2 * start..].chunks_exact(2 * width)) {
+            for (y, x) in y.chunks_exact_mut(width).zip(x.data[2 * start..].chunks_exact(2 * width))
+            {
                 let (a, b) = x.split_at(width);
                 y.copy_from_slice(a);
                 self.activation.apply(y, &mut []);

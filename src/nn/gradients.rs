@@ -1,6 +1,8 @@
-//! Gradients on their way back: those of one operation's inputs, and the sums that the optimiser takes.
+//! Gradients on their way back: those of one operation's inputs, and the sums that the optimiser
+//! takes.
 //!
-//! The gradient of an embedding table stays sparse: a batch uses some hundreds of its many thousand rows.
+//! The gradient of an embedding table stays sparse: a batch uses some hundreds of its many thousand
+//! rows.
 
 use std::collections::HashMap;
 
@@ -18,11 +20,13 @@ pub enum Gradient {
     Dense(Vec<f32>),
     /// That of the result itself, number by number.
     Same,
-    /// Of a table of which only some rows were used: their numbers in ascending order, and one gradient row for each.
+    /// Of a table of which only some rows were used: their numbers in ascending order, and one
+    /// gradient row for each.
     Rows(Vec<u32>, Vec<f32>),
 }
 
-/// The gradients of parameters, of one network or several. They add up over backward passes until they are taken.
+/// The gradients of parameters, of one network or several. They add up over backward passes until
+/// they are taken.
 #[derive(Debug, Default)]
 pub struct Gradients {
     sums: HashMap<ParamId, Sum>,
@@ -88,10 +92,15 @@ impl Sum {
                 let both = Tensor::cat(&[&a, &b], 0)?;
                 let ids = [a_ids, b_ids].concat();
                 let (unique, place) = unique_rows(&ids);
-                let zeros = Tensor::zeros((unique.len(), both.dim(1)?), both.dtype(), both.device())?;
-                Ok(Sum::Rows(unique, zeros.index_add(&Tensor::new(place, both.device())?, &both, 0)?))
+                let zeros =
+                    Tensor::zeros((unique.len(), both.dim(1)?), both.dtype(), both.device())?;
+                Ok(Sum::Rows(
+                    unique,
+                    zeros.index_add(&Tensor::new(place, both.device())?, &both, 0)?,
+                ))
             }
-            (Sum::Rows(ids, rows), Sum::Dense(dense)) | (Sum::Dense(dense), Sum::Rows(ids, rows)) => {
+            (Sum::Rows(ids, rows), Sum::Dense(dense))
+            | (Sum::Dense(dense), Sum::Rows(ids, rows)) => {
                 Ok(Sum::Dense(dense.index_add(&Tensor::new(ids, dense.device())?, &rows, 0)?))
             }
         }

@@ -9,7 +9,8 @@ use super::gradients::Gradient;
 use super::params::{Init, Scope};
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
 
-/// Normalises each row to mean 0 and variance 1, then scales and shifts it, as `torch.nn.LayerNorm`.
+/// Normalises each row to mean 0 and variance 1, then scales and shifts it, as
+/// `torch.nn.LayerNorm`.
 #[derive(Debug, Clone)]
 pub struct LayerNorm {
     weight: Node, // (width)
@@ -35,7 +36,11 @@ impl LayerNorm {
     /// # Errors
     /// If it is missing or has another shape.
     pub fn load_without_bias(scope: &Scope, width: usize, eps: f64) -> Result<Self> {
-        Ok(Self { weight: scope.param("weight", width, Init::Ones)?, bias: scope.zeros(width)?, eps })
+        Ok(Self {
+            weight: scope.param("weight", width, Init::Ones)?,
+            bias: scope.zeros(width)?,
+            eps,
+        })
     }
 
     /// (rows, width) to (rows, width).
@@ -44,19 +49,23 @@ impl LayerNorm {
     }
 }
 
-/// `(x - mean) / sqrt(variance + eps) * weight + bias` for each row; the inputs are x, weight and bias.
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` for each row; the inputs are x, weight and
+/// bias.
 #[derive(Debug)]
 pub struct Normalise {
     /// Keeps the square root away from zero.
     pub eps: f64,
 }
 
-/// Rows that one task works on. The sums over rows are made block by block, so no number of threads changes them.
+/// Rows that one task works on. The sums over rows are made block by block, so no number of threads
+/// changes them.
 const BLOCK: usize = 32;
 
 impl Op for Normalise {
     fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let [x, weight, bias] = inputs else { candle_core::bail!("layer norm takes x, weight and bias") };
+        let [x, weight, bias] = inputs else {
+            candle_core::bail!("layer norm takes x, weight and bias")
+        };
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + self.eps)?.sqrt()?;
         centred.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)
@@ -73,7 +82,9 @@ impl Op for Normalise {
 
 impl Kernel for Normalise {
     fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
-        let [x, weight, bias] = inputs else { candle_core::bail!("layer norm takes x, weight and bias") };
+        let [x, weight, bias] = inputs else {
+            candle_core::bail!("layer norm takes x, weight and bias")
+        };
         let n = x.width();
         if weight.data.len() != n || bias.data.len() != n {
             candle_core::bail!("{:?} rows do not fit a norm of {:?}", x.dims, weight.dims);
@@ -133,7 +144,13 @@ fn mean_and_scale(x: &[f32], eps: f32) -> (f32, f32) {
 
 /// Writes the gradient of some rows to `dx`, and returns those of weight and bias.
 #[inline(always)]
-fn undo_rows(dx: &mut [f32], x: &[f32], dy: &[f32], weight: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+fn undo_rows(
+    dx: &mut [f32],
+    x: &[f32],
+    dy: &[f32],
+    weight: &[f32],
+    eps: f32,
+) -> (Vec<f32>, Vec<f32>) {
     let n = weight.len();
     let (mut dw, mut db) = (vec![0.0; n], vec![0.0; n]);
     for ((dx, x), dy) in dx.chunks_exact_mut(n).zip(x.chunks_exact(n)).zip(dy.chunks_exact(n)) {

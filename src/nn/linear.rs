@@ -67,12 +67,19 @@ impl Linear {
     }
 }
 
-/// Several layers on the same rows, their results side by side: (rows, in) to (rows, out₁ + out₂ + …).
+/// Several layers on the same rows, their results side by side: (rows, in) to (rows, out₁ + out₂ +
+/// …).
 pub fn joined(tape: &Tape, x: &Node, layers: &[&Linear]) -> Result<Node> {
     apply(tape, Then::Nothing, x, layers, None)
 }
 
-fn apply(tape: &Tape, then: Then, x: &Node, layers: &[&Linear], residual: Option<&Node>) -> Result<Node> {
+fn apply(
+    tape: &Tape,
+    then: Then,
+    x: &Node,
+    layers: &[&Linear],
+    residual: Option<&Node>,
+) -> Result<Node> {
     let precision = tape.precision();
     let laid_out = tape.laid_out(layers.iter().map(|layer| &layer.weight), || {
         let weights: Vec<&Tensor> = layers.iter().map(|layer| layer.weight.tensor()).collect();
@@ -90,7 +97,8 @@ fn apply(tape: &Tape, then: Then, x: &Node, layers: &[&Linear], residual: Option
     tape.apply(Joined { then, precision, laid_out }, &inputs)
 }
 
-/// `then([x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …])`; the inputs are x, W₁, b₁, W₂, b₂, …, and perhaps a residual.
+/// `then([x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …])`; the inputs are x, W₁, b₁, W₂, b₂, …, and perhaps a
+/// residual.
 #[derive(Debug)]
 pub struct Joined {
     /// What is done with the rows while they are in the cache.
@@ -119,7 +127,9 @@ impl Joined {
     pub(super) fn parts<'a, T>(&self, inputs: &'a [T]) -> Result<(&'a T, &'a [T], Option<&'a T>)> {
         match (self.then, inputs) {
             (Then::AddTo(_), [x, layers @ .., residual]) => Ok((x, layers, Some(residual))),
-            (Then::Nothing | Then::Widen | Then::Activate(_), [x, layers @ ..]) => Ok((x, layers, None)),
+            (Then::Nothing | Then::Widen | Then::Activate(_), [x, layers @ ..]) => {
+                Ok((x, layers, None))
+            }
             _ => candle_core::bail!("a linear layer without input"),
         }
     }
@@ -135,12 +145,16 @@ impl Op for Joined {
         let x = rounded(x)?;
         let results = layers
             .chunks(2)
-            .map(|layer| x.matmul(&rounded(&layer[0])?.t()?.contiguous()?)?.broadcast_add(&layer[1]))
+            .map(|layer| {
+                x.matmul(&rounded(&layer[0])?.t()?.contiguous()?)?.broadcast_add(&layer[1])
+            })
             .collect::<Result<Vec<_>>>()?;
         let y = Tensor::cat(&results, 1)?;
         match (self.then, residual) {
             (Then::Activate(activation), _) => activation.portable(&[y]),
-            (Then::AddTo(Some(mask)), Some(residual)) => Dropout { mask }.portable(&[y])? + residual,
+            (Then::AddTo(Some(mask)), Some(residual)) => {
+                Dropout { mask }.portable(&[y])? + residual
+            }
             (_, Some(residual)) => y + residual,
             _ => Ok(y),
         }
@@ -197,7 +211,9 @@ impl Kernel for Joined {
                     if let Some(mask) = &mask {
                         mask.apply(start, y);
                     }
-                    y.iter_mut().zip(&residual.data[start..]).for_each(|(y, residual)| *y += residual);
+                    y.iter_mut()
+                        .zip(&residual.data[start..])
+                        .for_each(|(y, residual)| *y += residual);
                 }),
                 _ => {}
             }
@@ -225,7 +241,8 @@ impl Kernel for Joined {
         let mut start = 0;
         for (layer, wanted) in layers.chunks(2).zip(wanted[1..].chunks(2)) {
             let dy = dy.columns(start, layer[1].data.len()); // (rows, out)
-            gradients.push(wanted[0].then(|| Gradient::Dense(product(dy.t(), &x, 0, |_, _, _| {}).0)));
+            gradients
+                .push(wanted[0].then(|| Gradient::Dense(product(dy.t(), &x, 0, |_, _, _| {}).0)));
             gradients.push(wanted[1].then(|| Gradient::Dense(dy.column_sums())));
             start += layer[1].data.len();
         }
@@ -241,7 +258,9 @@ impl Joined {
         match self.then {
             Then::Activate(_) => Cow::Owned(cpu::build(gradient.len(), BLOCK, |start, dy| {
                 cpu::vectorised!({
-                    for ((dy, slope), gradient) in dy.iter_mut().zip(&kept[start..]).zip(&gradient[start..]) {
+                    for ((dy, slope), gradient) in
+                        dy.iter_mut().zip(&kept[start..]).zip(&gradient[start..])
+                    {
                         *dy = slope * gradient;
                     }
                 });

@@ -4,14 +4,20 @@ use candle_core::{D, Result, Tensor};
 
 use super::tape::{Node, Op, Tape};
 
-/// The squared error of predictions, (items), each weighted alike: `weight * Σ (prediction - target)²`.
+/// The squared error of predictions, (items), each weighted alike: `weight * Σ (prediction -
+/// target)²`.
 ///
-/// With `weight` one over the number of items in an optimiser step, the sum over its batches is the mean squared
-/// error, however unequal the batches are.
+/// With `weight` one over the number of items in an optimiser step, the sum over its batches is the
+/// mean squared error, however unequal the batches are.
 ///
 /// # Errors
 /// If there are not as many targets as predictions.
-pub fn squared_error(tape: &Tape, predictions: &Node, targets: &[f32], weight: f64) -> Result<Node> {
+pub fn squared_error(
+    tape: &Tape,
+    predictions: &Node,
+    targets: &[f32],
+    weight: f64,
+) -> Result<Node> {
     tape.apply(SquaredError { targets: targets.to_vec(), weight }, &[predictions])
 }
 
@@ -32,7 +38,8 @@ impl Op for SquaredError {
     }
 }
 
-/// The cross-entropy of logits, (items, classes), each item weighted alike: `-weight * Σ log softmax(logits)[class]`.
+/// The cross-entropy of logits, (items, classes), each item weighted alike: `-weight * Σ log
+/// softmax(logits)[class]`.
 ///
 /// # Errors
 /// If there are not as many classes as items, or a class is beyond the logits.
@@ -53,7 +60,8 @@ impl Op for CrossEntropy {
     fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let x = &inputs[0];
         let (items, width) = x.dims2()?;
-        if self.classes.len() != items || self.classes.iter().any(|&class| class as usize >= width) {
+        if self.classes.len() != items || self.classes.iter().any(|&class| class as usize >= width)
+        {
             candle_core::bail!("{:?} are no classes of ({items}, {width}) logits", self.classes);
         }
         let classes = Tensor::new(self.classes.as_slice(), x.device())?.unsqueeze(1)?;

@@ -1,4 +1,5 @@
-//! `exp` and `erf` for f32 without branches or tables, so that a loop over them compiles to vector instructions.
+//! `exp` and `erf` for f32 without branches or tables, so that a loop over them compiles to vector
+//! instructions.
 
 /// `e^x`, with a relative error below 2e-7; 0 below -87.3, and no larger than `e^88.3`.
 ///
@@ -56,7 +57,11 @@ mod tests {
         for i in -8700..8800 {
             let x = i as f32 / 100.0;
             let exact = f64::from(x).exp();
-            assert!((f64::from(exp(x)) / exact - 1.0).abs() < 2e-7, "exp({x}) = {}, not {exact}", exp(x));
+            assert!(
+                (f64::from(exp(x)) / exact - 1.0).abs() < 2e-7,
+                "exp({x}) = {}, not {exact}",
+                exp(x)
+            );
         }
         assert!(exp(f32::NEG_INFINITY) < 2e-38);
     }

@@ -1,8 +1,10 @@
-//! What candle lacks for training: operations with a right and fast backward pass, parameters in order, an optimiser.
+//! What candle lacks for training: operations with a right and fast backward pass, parameters in
+//! order, an optimiser.
 //!
-//! Every operation works on packed rows, (all tokens of a batch, hidden), without padding, and exists three times: from
-//! candle's own operations ([`tape::Op::portable`]), for any device and as the reference in tests, as a kernel for f32
-//! in CPU memory ([`tape::Op::kernel`]), and as kernels for a GPU ([`tape::Op::fused`]). This room knows nothing of BERT, texts or values.
+//! Every operation works on packed rows, (all tokens of a batch, hidden), without padding, and
+//! exists three times: from candle's own operations ([`tape::Op::portable`]), for any device and as
+//! the reference in tests, as a kernel for f32 in CPU memory ([`tape::Op::kernel`]), and as kernels
+//! for a GPU ([`tape::Op::fused`]). This room knows nothing of BERT, texts or values.
 
 pub mod activation;
 pub mod adamw;

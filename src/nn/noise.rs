@@ -4,7 +4,8 @@ use candle_core::{Device, Result, Shape, Tensor};
 
 use crate::seed::{Purpose, Stream};
 
-/// Numbers that share one draw of random blocks: a mask is computed fastest from a multiple of this on.
+/// Numbers that share one draw of random blocks: a mask is computed fastest from a multiple of this
+/// on.
 pub const CHUNK: usize = 512;
 
 /// The randomness of one pass through a network.
@@ -66,7 +67,8 @@ impl Mask {
         }
     }
 
-    /// The words of its stream, how many of 65,536 numbers are dropped, and the factor of the others.
+    /// The words of its stream, how many of 65,536 numbers are dropped, and the factor of the
+    /// others.
     pub(super) fn words(&self) -> ([u32; 5], u32, f32) {
         (self.stream.words(), self.dropped, self.scale)
     }

@@ -9,8 +9,8 @@ use candle_core::{DType, Device, Result, Shape, Tensor, Var};
 use super::tape::Node;
 use crate::seed::{Purpose, Stream, name_index};
 
-/// The identity of a parameter. No two have the same in a process, so that two networks can stand on one tape; those of one
-/// network ascend in the order in which it was built.
+/// The identity of a parameter. No two have the same in a process, so that two networks can stand
+/// on one tape; those of one network ascend in the order in which it was built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParamId(u64);
 
@@ -21,7 +21,8 @@ impl ParamId {
     }
 }
 
-/// All parameters of a network in the order in which it was built, each under the name it has in a checkpoint.
+/// All parameters of a network in the order in which it was built, each under the name it has in a
+/// checkpoint.
 #[derive(Debug, Clone, Default)]
 pub struct Params {
     names: Vec<String>,
@@ -46,7 +47,8 @@ impl Params {
         self.vars.is_empty()
     }
 
-    /// The identity of the parameter with this number, under which [`super::gradients::Gradients`] has its gradient.
+    /// The identity of the parameter with this number, under which [`super::gradients::Gradients`]
+    /// has its gradient.
     pub fn id(&self, index: usize) -> ParamId {
         self.ids[index]
     }
@@ -100,9 +102,14 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader that takes parameters out of `checkpoint`; those it may not find there start from the `seed`, normal
-    /// with this standard `deviation` where the layer asks for it.
-    pub fn new(checkpoint: HashMap<String, Tensor>, seed: u64, deviation: f32, device: &Device) -> Self {
+    /// A loader that takes parameters out of `checkpoint`; those it may not find there start from
+    /// the `seed`, normal with this standard `deviation` where the layer asks for it.
+    pub fn new(
+        checkpoint: HashMap<String, Tensor>,
+        seed: u64,
+        deviation: f32,
+        device: &Device,
+    ) -> Self {
         Self {
             checkpoint: RefCell::new(checkpoint),
             params: RefCell::default(),
@@ -113,12 +120,14 @@ impl Loader {
         }
     }
 
-    /// The scope of all names that begin with `prefix`, whose parameters must stand in the checkpoint.
+    /// The scope of all names that begin with `prefix`, whose parameters must stand in the
+    /// checkpoint.
     pub fn stored(&self, prefix: &str) -> Scope<'_> {
         Scope { loader: self, prefix: prefix.into(), may_be_fresh: false, is_frozen: false }
     }
 
-    /// The scope of all names that begin with `prefix`, whose parameters may be missing from the checkpoint.
+    /// The scope of all names that begin with `prefix`, whose parameters may be missing from the
+    /// checkpoint.
     pub fn fresh(&self, prefix: &str) -> Scope<'_> {
         Scope { loader: self, prefix: prefix.into(), may_be_fresh: true, is_frozen: false }
     }

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The numbers that a linear layer's products read, forwards and backwards. What they give, and everything else, is f32.
+/// The numbers that a linear layer's products read, forwards and backwards. What they give, and
+/// everything else, is f32.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floating point.
     #[default]
     F32,
-    /// Factors rounded to bfloat16 (8 bits of significand), sums in f32: several times as fast on CPUs with AMX or
-    /// AVX512-BF16, and as slow as f32 on others.
+    /// Factors rounded to bfloat16 (8 bits of significand), sums in f32: several times as fast on
+    /// CPUs with AMX or AVX512-BF16, and as slow as f32 on others.
     Bf16,
 }
 

@@ -7,10 +7,12 @@ use super::gpu::Fused;
 use super::gradients::Gradient;
 use super::tape::{Kernel, Node, Op, Output, Tape, View};
 
-/// Turns the numbers of each head by angles that grow with the token's position. The first `columns` columns are heads of
-/// `head_width` each; the columns behind them stay: (tokens, width) to (tokens, width).
+/// Turns the numbers of each head by angles that grow with the token's position. The first
+/// `columns` columns are heads of `head_width` each; the columns behind them stay: (tokens, width)
+/// to (tokens, width).
 ///
-/// Number `i` of a head's first half and number `i` of its second are turned by `position * theta^(-2i / head_width)`.
+/// Number `i` of a head's first half and number `i` of its second are turned by `position *
+/// theta^(-2i / head_width)`.
 #[derive(Debug)]
 pub struct Rotary {
     /// The position of each token.
@@ -45,10 +47,15 @@ impl Rotary {
 
     pub(super) fn check(&self, rows: usize, width: usize) -> Result<()> {
         let fits = rows == self.positions.len() && self.columns <= width;
-        match fits && self.head_width.is_multiple_of(2) && self.columns.is_multiple_of(self.head_width.max(1))
+        match fits
+            && self.head_width.is_multiple_of(2)
+            && self.columns.is_multiple_of(self.head_width.max(1))
         {
             true => Ok(()),
-            false => candle_core::bail!("heads of {} in ({rows}, {width}) cannot be turned", self.head_width),
+            false => candle_core::bail!(
+                "heads of {} in ({rows}, {width}) cannot be turned",
+                self.head_width
+            ),
         }
     }
 
@@ -92,8 +99,10 @@ impl Op for Rotary {
             table.index_select(&positions, 0)?.unsqueeze(1)?.contiguous() // (tokens, 1, half)
         };
         let (cosines, sines) = (table(cosines)?, table(sines)?);
-        let turned = x.narrow(1, 0, self.columns)?.contiguous()?.reshape((rows, heads, self.head_width))?;
-        let (a, b) = (turned.narrow(2, 0, half)?.contiguous()?, turned.narrow(2, half, half)?.contiguous()?);
+        let turned =
+            x.narrow(1, 0, self.columns)?.contiguous()?.reshape((rows, heads, self.head_width))?;
+        let (a, b) =
+            (turned.narrow(2, 0, half)?.contiguous()?, turned.narrow(2, half, half)?.contiguous()?);
         let first = (a.broadcast_mul(&cosines)? - b.broadcast_mul(&sines)?)?;
         let second = (b.broadcast_mul(&cosines)? + a.broadcast_mul(&sines)?)?;
         let turned = Tensor::cat(&[first, second], 2)?.reshape((rows, self.columns))?;

@@ -15,8 +15,9 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The factor of the peak learning rate at `step`, counted from 0, of `total` steps, the first `warmup` of which
-    /// raise it in a straight line from zero. The values are those of transformers' `get_*_schedule_with_warmup`.
+    /// The factor of the peak learning rate at `step`, counted from 0, of `total` steps, the first
+    /// `warmup` of which raise it in a straight line from zero. The values are those of
+    /// transformers' `get_*_schedule_with_warmup`.
     pub fn factor(self, step: u64, warmup: u64, total: u64) -> f64 {
         if step < warmup {
             return step as f64 / warmup.max(1) as f64;

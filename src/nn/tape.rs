@@ -1,8 +1,9 @@
 //! Reverse-mode differentiation of the few operations in this room.
 //!
-//! candle's own `backward` adds every gradient to a fresh tensor of zeros and keeps all activations until the loss
-//! is dropped, which costs a third of a training step on a CPU. A [`Tape`] moves gradients instead, frees what a step
-//! kept as soon as it is undone, and lets an operation have any number of inputs. The tensors stay candle's.
+//! candle's own `backward` adds every gradient to a fresh tensor of zeros and keeps all activations
+//! until the loss is dropped, which costs a third of a training step on a CPU. A [`Tape`] moves
+//! gradients instead, frees what a step kept as soon as it is undone, and lets an operation have
+//! any number of inputs. The tensors stay candle's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -61,10 +62,12 @@ impl Node {
     }
 }
 
-/// An operation that can be undone: its meaning in candle's own operations, and perhaps a faster kernel.
+/// An operation that can be undone: its meaning in candle's own operations, and perhaps a faster
+/// kernel.
 pub trait Op: std::fmt::Debug + 'static {
-    /// The result, from operations that candle differentiates rightly. It runs on every device and in every dtype,
-    /// and serves as the reference that [`Op::kernel`] is tested against. The inputs are contiguous.
+    /// The result, from operations that candle differentiates rightly. It runs on every device and
+    /// in every dtype, and serves as the reference that [`Op::kernel`] is tested against. The
+    /// inputs are contiguous.
     fn portable(&self, inputs: &[Tensor]) -> Result<Tensor>;
 
     /// The same for f32 in CPU memory.
@@ -83,8 +86,8 @@ pub trait Kernel {
     /// Computes the result, and if asked to `keep`, what the backward pass needs beside the inputs.
     fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output>;
 
-    /// Computes the gradients of the inputs. `kept` is what the forward pass kept, `gradient` that of its result;
-    /// an entry may be `None` where `wanted` is false.
+    /// Computes the gradients of the inputs. `kept` is what the forward pass kept, `gradient` that
+    /// of its result; an entry may be `None` where `wanted` is false.
     fn backward(
         &self,
         inputs: &[View<'_>],
@@ -151,8 +154,8 @@ enum Kept {
 
 /// The record of one forward pass.
 ///
-/// It also holds the pass's randomness: dropout masks are drawn from [`Noise`], one stream for each place in the
-/// network, so the same pass always draws the same masks.
+/// It also holds the pass's randomness: dropout masks are drawn from [`Noise`], one stream for each
+/// place in the network, so the same pass always draws the same masks.
 #[derive(Debug)]
 pub struct Tape {
     steps: Option<RefCell<Vec<Step>>>,
@@ -165,7 +168,8 @@ pub struct Tape {
 }
 
 impl Tape {
-    /// Passes without dropout of which nothing is recorded, as many as the parameters stay the same.
+    /// Passes without dropout of which nothing is recorded, as many as the parameters stay the
+    /// same.
     pub fn inference() -> Self {
         Self {
             steps: None,
@@ -192,8 +196,8 @@ impl Tape {
         self.precision
     }
 
-    /// What `lay_out` makes of these weights, made once for all passes of an inference tape; nothing when they are about
-    /// to change, or are no parameters.
+    /// What `lay_out` makes of these weights, made once for all passes of an inference tape;
+    /// nothing when they are about to change, or are no parameters.
     pub(super) fn laid_out<'a>(
         &self,
         weights: impl Iterator<Item = &'a Node>,
@@ -207,7 +211,8 @@ impl Tape {
             }
             _ => None,
         };
-        let (None, Some(ids)) = (&self.steps, weights.map(identity).collect::<Option<Vec<_>>>()) else {
+        let (None, Some(ids)) = (&self.steps, weights.map(identity).collect::<Option<Vec<_>>>())
+        else {
             return Ok(None);
         };
         if let Some(known) = self.laid_out.borrow().get(&ids) {
@@ -218,8 +223,8 @@ impl Tape {
         Ok(Some(made))
     }
 
-    /// The mask of the next place in the network where neurons are dropped with the given probability; none when
-    /// dropout is off.
+    /// The mask of the next place in the network where neurons are dropped with the given
+    /// probability; none when dropout is off.
     pub fn mask(&self, probability: f32) -> Option<Mask> {
         let place = self.masks.replace(self.masks.get() + 1);
         self.noise.filter(|_| probability > 0.0).map(|noise| noise.mask(place, probability))
@@ -238,7 +243,8 @@ impl Tape {
         let all = |holds: fn(&Tensor) -> bool| inputs.iter().all(|node| holds(&node.tensor));
         let (result, kept) = match (op.fused(), op.kernel()) {
             (Some(fused), _) if all(gpu::holds) => {
-                let pass = Pass { keep: recorded, precision: self.precision, uploads: &self.uploads };
+                let pass =
+                    Pass { keep: recorded, precision: self.precision, uploads: &self.uploads };
                 let Fusion { result, kept } = fused.forward(&pass, &tensors(&inputs))?;
                 (result, Kept::Fused(kept))
             }
@@ -267,7 +273,10 @@ impl Tape {
     /// If a gradient does not fit, or `loss` holds more than one number.
     pub fn backward(self, loss: &Node, gradients: &mut Gradients) -> Result<()> {
         if loss.tensor.elem_count() != 1 {
-            candle_core::bail!("a loss is one number, not a tensor of shape {:?}", loss.tensor.shape());
+            candle_core::bail!(
+                "a loss is one number, not a tensor of shape {:?}",
+                loss.tensor.shape()
+            );
         }
         let mut steps = self.steps.map(RefCell::into_inner).unwrap_or_default();
         let mut pending: Vec<Option<Tensor>> = vec![None; steps.len()];
@@ -307,8 +316,9 @@ impl Step {
             (_, Some(kernel), Kept::Kernel(kept)) => {
                 let gradient = gradient.contiguous()?;
                 let values = cpu::values(&gradient)?;
-                let gradients =
-                    with_views(&self.inputs, |views| kernel.backward(views, kept, &values, &wanted))?;
+                let gradients = with_views(&self.inputs, |views| {
+                    kernel.backward(views, kept, &values, &wanted)
+                })?;
                 drop(values);
                 gradients
                     .into_iter()
@@ -326,7 +336,9 @@ impl Step {
 fn as_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Result<Sum> {
     Ok(match found {
         Gradient::Same => Sum::Dense(of_result.clone()),
-        Gradient::Dense(values) => Sum::Dense(Tensor::from_vec(values, input.shape(), input.device())?),
+        Gradient::Dense(values) => {
+            Sum::Dense(Tensor::from_vec(values, input.shape(), input.device())?)
+        }
         Gradient::Rows(ids, values) => {
             let shape = (ids.len(), input.dim(1)?);
             Sum::Rows(ids, Tensor::from_vec(values, shape, input.device())?)
@@ -339,7 +351,8 @@ fn portable(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
     if inputs.iter().all(|input| input.dtype() != DType::BF16) {
         return op.portable(inputs);
     }
-    let widened = inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
+    let widened =
+        inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
     op.portable(&widened)?.to_dtype(DType::BF16)
 }
 
@@ -373,7 +386,10 @@ fn undo_portable(
 /// Calls `work` with the memory of the inputs.
 fn with_views<R>(inputs: &[Node], work: impl FnOnce(&[View<'_>]) -> Result<R>) -> Result<R> {
     let values = inputs.iter().map(|node| cpu::values(&node.tensor)).collect::<Result<Vec<_>>>()?;
-    let views: Vec<View> =
-        values.iter().zip(inputs).map(|(data, node)| View { data, dims: node.tensor.dims() }).collect();
+    let views: Vec<View> = values
+        .iter()
+        .zip(inputs)
+        .map(|(data, node)| View { data, dims: node.tensor.dims() })
+        .collect();
     work(&views)
 }

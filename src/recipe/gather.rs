@@ -26,7 +26,8 @@ pub struct Gathered {
     pub recipes: Vec<Seeds>,
 }
 
-/// Gathers what runs, or the runs under several seeds in a folder, keep of a split; each page quotes so many of the largest misses.
+/// Gathers what runs, or the runs under several seeds in a folder, keep of a split; each page
+/// quotes so many of the largest misses.
 ///
 /// # Errors
 /// If a run has not been judged on the split, or what it keeps is damaged.
@@ -43,10 +44,16 @@ pub fn gather(folders: &[PathBuf], split: Split, misses: usize) -> Result<Gather
 ///
 /// # Errors
 /// If a run has no predictions, or they are of other rows.
-pub fn compare(runs: &[PathBuf], split: Split, bootstrap: Bootstrap) -> Result<Vec<ComparisonReport>> {
+pub fn compare(
+    runs: &[PathBuf],
+    split: Split,
+    bootstrap: Bootstrap,
+) -> Result<Vec<ComparisonReport>> {
     let all = runs.iter().map(|run| predictions_of(run, split)).collect::<Result<Vec<_>>>()?;
     let pairs = runs.iter().zip(&all).skip(1);
-    pairs.map(|(run, rows)| compare_two((&runs[0], &all[0]), (run, rows), split, bootstrap)).collect()
+    pairs
+        .map(|(run, rows)| compare_two((&runs[0], &all[0]), (run, rows), split, bootstrap))
+        .collect()
 }
 
 /// Whether a folder holds runs that differ by their seed only.
@@ -134,7 +141,8 @@ fn compare_two(
     let key = |row: &Read| (row.scored.value, row.scored.label, row.scenario.clone());
     let differing = first.iter().zip(rows).position(|(a, b)| key(a) != key(b));
     if first.len() != rows.len() || differing.is_some() {
-        let at = differing.map_or(String::new(), |place| format!(", from prediction {} on", place + 1));
+        let at =
+            differing.map_or(String::new(), |place| format!(", from prediction {} on", place + 1));
         let what = format!("these are not predictions for the rows of {}{at}", first_run.display());
         return Err(Error::data(run, what).help("judge both with `valuenet eval` on the same data"));
     }

@@ -37,8 +37,8 @@ pub struct JudgeRequest {
     pub precision: Precision,
     /// The rows.
     pub rows: Judged,
-    /// How many bootstrap replicates the intervals are made of, 0 for none; if absent, 2,000 for the test split and none
-    /// otherwise.
+    /// How many bootstrap replicates the intervals are made of, 0 for none; if absent, 2,000 for
+    /// the test split and none otherwise.
     pub bootstrap: Option<u32>,
     /// Whether classes are also cut at thresholds fitted on the run's eval split.
     pub thresholds: bool,
@@ -106,7 +106,9 @@ impl JudgeRequest {
         };
         let name = match &self.rows {
             // Never the name of a split: its report in the run is about the run's own data.
-            Judged::File(path) => format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy()),
+            Judged::File(path) => {
+                format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy())
+            }
             Judged::Split(split) => split.name().into(),
         };
         let device = device::open(&self.device)?.device;
@@ -163,7 +165,9 @@ fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
 pub(super) fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
     let path = saved.report(name);
     if !path.is_file() {
-        return Err(Error::file(&path, "this run has no such report").help("`valuenet eval` makes it"));
+        return Err(
+            Error::file(&path, "this run has no such report").help("`valuenet eval` makes it")
+        );
     }
     serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
         Error::file(&path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
@@ -184,7 +188,9 @@ fn saved_split(saved: &Saved, split: Split, observer: &dyn Observer) -> Result<T
     table.rows.truncate(source.rows);
     if Source::of(split, &table)?.sha256 != source.sha256 {
         let path = source.path.display();
-        observer.tell(News::Note(&format!("warning: {path} is not the file that the run was made with")));
+        observer.tell(News::Note(&format!(
+            "warning: {path} is not the file that the run was made with"
+        )));
     }
     Ok(table)
 }
@@ -217,7 +223,8 @@ impl Job<'_> {
         let seen = |text: &str| train_texts.as_ref().map(|texts| texts.contains(text));
         let scored = predict(self.model, &samples, seen)?;
         let mut evaluation = Evaluation::of(&scored, self.model.train_labels())?;
-        let bootstrap = (self.bootstrap > 0).then_some(Bootstrap { replicates: self.bootstrap, seed: 1 });
+        let bootstrap =
+            (self.bootstrap > 0).then_some(Bootstrap { replicates: self.bootstrap, seed: 1 });
         if let Some(bootstrap) = bootstrap {
             evaluation = evaluation.with_intervals(&scored, bootstrap);
         }
@@ -299,14 +306,19 @@ impl Job<'_> {
         }
         let needed = "--thresholds needs a run, whose eval split they are fitted on";
         let saved = self.saved.ok_or_else(|| Error::usage(needed))?;
-        let eval: Vec<_> =
-            saved_split(saved, Split::Eval, self.observer)?.rows.into_iter().map(|row| row.sample).collect();
+        let eval: Vec<_> = saved_split(saved, Split::Eval, self.observer)?
+            .rows
+            .into_iter()
+            .map(|row| row.sample)
+            .collect();
         let eval = predict(self.model, &eval, |_| None)?;
         Ok(Some(Thresholded::of(&eval, scored, self.model.train_labels())?))
     }
 
     fn predictions(&self, scored: &[Scored]) -> Result<String> {
         let rows = self.table.rows.iter().zip(scored);
-        predictions::write(rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)))
+        predictions::write(
+            rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)),
+        )
     }
 }

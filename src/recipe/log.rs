@@ -1,4 +1,5 @@
-//! What is kept of a training as it goes: metrics.jsonl, train.log, TensorBoard's events. Checkpoints are the session's.
+//! What is kept of a training as it goes: metrics.jsonl, train.log, TensorBoard's events.
+//! Checkpoints are the session's.
 
 use std::fs::File;
 use std::io::Write;
@@ -39,9 +40,14 @@ enum Row<'a> {
 }
 
 impl<'a> Log<'a> {
-    /// Goes on with the logs of a run after `step` steps; rows of later steps, which a kill cut off from their
-    /// checkpoint, are dropped, since those steps are made again.
-    pub(super) fn open(run: &Run, step: u64, tensorboard: bool, observer: &'a dyn Observer) -> Result<Self> {
+    /// Goes on with the logs of a run after `step` steps; rows of later steps, which a kill cut off
+    /// from their checkpoint, are dropped, since those steps are made again.
+    pub(super) fn open(
+        run: &Run,
+        step: u64,
+        tensorboard: bool,
+        observer: &'a dyn Observer,
+    ) -> Result<Self> {
         drop_rows_after(&run.metrics(), step)?;
         let (metrics, text) = (Appended::open(run.metrics())?, Appended::open(run.log())?);
         let tensorboard = tensorboard.then(|| begin_events(&run.tensorboard())).transpose()?;
@@ -80,7 +86,8 @@ impl<'a> Log<'a> {
     /// The scores on the eval split.
     pub(super) fn evaluated(&mut self, row: &EvalRow) -> Result<()> {
         self.metric(&Row::Eval { row })?;
-        let tags: Vec<String> = row.scores.iter().map(|score| format!("eval/{}", score.name)).collect();
+        let tags: Vec<String> =
+            row.scores.iter().map(|score| format!("eval/{}", score.name)).collect();
         let scores = tags.iter().zip(&row.scores).map(|(tag, score)| (tag.as_str(), score.value));
         self.scalars(row.step, &scores.collect::<Vec<_>>())?;
         let scores: String =
@@ -91,13 +98,16 @@ impl<'a> Log<'a> {
     }
 
     fn metric(&mut self, row: &Row) -> Result<()> {
-        let line = serde_json::to_string(row).map_err(Error::failure_because("cannot write JSON"))?;
+        let line =
+            serde_json::to_string(row).map_err(Error::failure_because("cannot write JSON"))?;
         self.metrics.line(&line)
     }
 
     fn scalars(&mut self, step: u64, scalars: &[(&str, f64)]) -> Result<()> {
         match &mut self.tensorboard {
-            Some(events) => events.bytes(&tensorboard::scalars(seconds_since_1970(), step, scalars)),
+            Some(events) => {
+                events.bytes(&tensorboard::scalars(seconds_since_1970(), step, scalars))
+            }
             None => Ok(()),
         }
     }
@@ -174,7 +184,9 @@ fn begin_events(folder: &Path) -> Result<Appended> {
 }
 
 fn seconds_since_1970() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 fn drop_rows_after(metrics: &Path, step: u64) -> Result<()> {

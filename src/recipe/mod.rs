@@ -1,5 +1,6 @@
-//! What the program's verbs mean: train, judge, reproduce. Plain requests in, values out, files in a run's directory; whoever asks is
-//! told what happens through an [`Observer`], and prints it or not.
+//! What the program's verbs mean: train, judge, reproduce. Plain requests in, values out, files in
+//! a run's directory; whoever asks is told what happens through an [`Observer`], and prints it or
+//! not.
 //!
 //! This room puts the others to use. It knows no command line and no terminal.
 

@@ -10,7 +10,8 @@ use crate::nn::precision::Precision;
 use crate::run::Saved;
 use crate::train::Checkpoint;
 
-/// The model of a run's checkpoint, or of a model folder, which predicts in this precision if it can.
+/// The model of a run's checkpoint, or of a model folder, which predicts in this precision if it
+/// can.
 ///
 /// # Errors
 /// If there is none, or it is damaged.

@@ -28,7 +28,11 @@ pub fn describe(
         dtype: config.train.dtype.name().into(),
         threads: rayon::current_num_threads(),
         limit,
-        model: Model { base: config.base().into(), parameters: model.parameters(), fresh: model.fresh() },
+        model: Model {
+            base: config.base().into(),
+            parameters: model.parameters(),
+            fresh: model.fresh(),
+        },
         data: data.to_vec(),
         seconds: 0.0,
     }

@@ -72,7 +72,10 @@ impl Reproduction {
             ("json", Format::Json),
         ];
         formats.into_iter().try_for_each(|(extension, format)| {
-            disk::write_file(&folder.join(format!("tables.{extension}")), self.render(format)?.as_bytes())
+            disk::write_file(
+                &folder.join(format!("tables.{extension}")),
+                self.render(format)?.as_bytes(),
+            )
         })
     }
 }
@@ -86,7 +89,11 @@ struct Row {
 
 macro_rules! row {
     ($name:literal, $title:literal) => {
-        Row { name: $name, title: $title, config: include_str!(concat!("../../configs/", $name, ".toml")) }
+        Row {
+            name: $name,
+            title: $title,
+            config: include_str!(concat!("../../configs/", $name, ".toml")),
+        }
     };
 }
 
@@ -109,8 +116,8 @@ pub fn row_names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().map(|row| row.name)
 }
 
-/// Trains and judges each row on each version under each seed, as far as that is not done yet; tables are written as they fill. A
-/// run that fails does not stop the others.
+/// Trains and judges each row on each version under each seed, as far as that is not done yet;
+/// tables are written as they fill. A run that fails does not stop the others.
 ///
 /// # Errors
 /// If the data or the paper's figures cannot be read, or the tables cannot be written.
@@ -156,12 +163,15 @@ pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction>
 fn paper(path: Option<&Path>) -> Result<Paper> {
     let (paper, name) = match path {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
+            let text =
+                std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
             (Paper::parse(&text), path)
         }
         None => (Paper::built_in(), Path::new("configs/paper.json")),
     };
-    paper.map_err(|what| Error::data(name, what).help("configs/paper.json in the repository shows the form"))
+    paper.map_err(|what| {
+        Error::data(name, what).help("configs/paper.json in the repository shows the form")
+    })
 }
 
 /// The names and folders of the versions.
@@ -172,21 +182,28 @@ fn versions(request: &ReproduceRequest) -> Result<Vec<(String, PathBuf)>> {
         request.versions.iter().map(|name| (name.clone(), data.join(name))).collect();
     if let Some((name, folder)) = named.iter().find(|(_, folder)| !is_dataset(folder)) {
         let what = format!("there is no version {name} here");
-        return Err(Error::data(folder, what).help("`valuenet data balance` and `augment` make versions"));
+        return Err(
+            Error::data(folder, what).help("`valuenet data balance` and `augment` make versions")
+        );
     }
     if !named.is_empty() {
         return Ok(named);
     }
     if is_dataset(data) {
         let whole = std::path::absolute(data).unwrap_or_else(|_| data.clone());
-        let name = whole.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
+        let name =
+            whole.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
         return Ok(vec![(name, data.clone())]);
     }
-    let usual = ["original", "balanced", "augmented"].map(|name| (name.to_string(), data.join(name)));
-    let found: Vec<(String, PathBuf)> = usual.into_iter().filter(|(_, folder)| is_dataset(folder)).collect();
+    let usual =
+        ["original", "balanced", "augmented"].map(|name| (name.to_string(), data.join(name)));
+    let found: Vec<(String, PathBuf)> =
+        usual.into_iter().filter(|(_, folder)| is_dataset(folder)).collect();
     match found.is_empty() {
-        true => Err(Error::data(data, "there is neither a train.csv nor a folder original with one")
-            .help("name the folder of the dataset with --data")),
+        true => {
+            Err(Error::data(data, "there is neither a train.csv nor a folder original with one")
+                .help("name the folder of the dataset with --data"))
+        }
         false => Ok(found),
     }
 }
@@ -232,7 +249,8 @@ impl OfRow<'_> {
         Ok(model.family == FamilyKind::Linear || model.objective == Objective::ThreeClass)
     }
 
-    /// The report of one run, which is computed as far as it is not there; none if it was interrupted.
+    /// The report of one run, which is computed as far as it is not there; none if it was
+    /// interrupted.
     fn report(&self, seed: u64) -> Result<Option<Evaluation>> {
         let mut config = self.config()?;
         config.train.seed = seed;
@@ -248,8 +266,15 @@ impl OfRow<'_> {
             Progress::Nothing => Begin::New(IfOccupied::Refuse),
         };
         let limit = self.request.limit;
-        let request =
-            TrainRequest { config, folder, begin, limit, stop_after: None, test: true, tensorboard: false };
+        let request = TrainRequest {
+            config,
+            folder,
+            begin,
+            limit,
+            stop_after: None,
+            test: true,
+            tensorboard: false,
+        };
         match train(&request, self.site)? {
             Outcome::Interrupted => Ok(None),
             Outcome::Ended(_, Some(report)) => Ok(Some(report.evaluation)),
@@ -257,8 +282,8 @@ impl OfRow<'_> {
         }
     }
 
-    /// How far the run in a folder has come, if it is the run that is asked for. A report that cannot be read, of another version
-    /// of the program perhaps, is made again.
+    /// How far the run in a folder has come, if it is the run that is asked for. A report that
+    /// cannot be read, of another version of the program perhaps, is made again.
     fn progress(&self, folder: &Path, config: &Config) -> Result<Progress> {
         let Some(saved) = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()? else {
             return Ok(Progress::Nothing);
@@ -270,10 +295,12 @@ impl OfRow<'_> {
             return Err(Error::file(folder, what).help("begin elsewhere with -o, or move it away"));
         }
         Ok(match saved.info.outcome {
-            Some(Stop::Finished | Stop::Patience) => match read_report(&saved, Split::Test.name()) {
-                Ok(evaluation) => Progress::Evaluated(Box::new(evaluation)),
-                Err(_) => Progress::Trained,
-            },
+            Some(Stop::Finished | Stop::Patience) => {
+                match read_report(&saved, Split::Test.name()) {
+                    Ok(evaluation) => Progress::Evaluated(Box::new(evaluation)),
+                    Err(_) => Progress::Trained,
+                }
+            }
             _ if saved.checkpoint(Checkpoint::Last).is_some() => Progress::Begun,
             _ => Progress::Nothing,
         })

@@ -16,17 +16,23 @@ use crate::run::{self, IfOccupied, Saved};
 /// # Errors
 /// If one of the runs has none, or it is damaged.
 pub fn seed_reports(folder: &Path, name: &str) -> Result<Seeds> {
-    let report = |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&Saved::open(&path)?, name)?));
+    let report =
+        |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&Saved::open(&path)?, name)?));
     let reports = run::seeds(folder).into_iter().map(report).collect::<Result<_>>()?;
     Ok(Seeds { folder: folder.display().to_string(), split: name.into(), reports })
 }
 
-/// Trains what the request says under each of these seeds, in `seed-N` below its folder: one after the other on its own device, or
-/// on several devices at a time. False if it was interrupted.
+/// Trains what the request says under each of these seeds, in `seed-N` below its folder: one after
+/// the other on its own device, or on several devices at a time. False if it was interrupted.
 ///
 /// # Errors
 /// If a device cannot be had, or a training fails.
-pub fn train_seeds(request: &TrainRequest, seeds: &[u64], devices: &[String], site: Site) -> Result<bool> {
+pub fn train_seeds(
+    request: &TrainRequest,
+    seeds: &[u64],
+    devices: &[String],
+    site: Site,
+) -> Result<bool> {
     let one = |seed: u64, device: Option<&String>| {
         let mut one = request.clone();
         one.folder = run::seed_folder(&request.folder, seed);
@@ -49,12 +55,15 @@ pub fn train_seeds(request: &TrainRequest, seeds: &[u64], devices: &[String], si
     for device in devices {
         device::open(device)?; // before the first of them has begun
     }
-    // Several bars would write over each other, so each run only says when it begins and how it ends.
+    // Several bars would write over each other, so each run only says when it begins and how it
+    // ends.
     let silent = Silent(site.observer);
     let waiting = Mutex::new(seeds.iter().copied());
     let work = |device: &String| -> Result<bool> {
         loop {
-            let Some(seed) = waiting.lock().map_or(None, |mut seeds| seeds.next()) else { return Ok(true) };
+            let Some(seed) = waiting.lock().map_or(None, |mut seeds| seeds.next()) else {
+                return Ok(true);
+            };
             site.note(&format!("── seed {seed} on {device}"));
             let outcome = train(&one(seed, Some(device)), Site { observer: &silent, ..site })
                 .map_err(|error| error.within(format!("seed {seed} on {device}")))?;
@@ -66,7 +75,10 @@ pub fn train_seeds(request: &TrainRequest, seeds: &[u64], devices: &[String], si
     };
     let ends: Vec<Result<bool>> = std::thread::scope(|scope| {
         let workers: Vec<_> = devices.iter().map(|device| scope.spawn(|| work(device))).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        workers
+            .into_iter()
+            .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
     });
     Ok(ends.into_iter().collect::<Result<Vec<bool>>>()?.into_iter().all(|ended| ended))
 }

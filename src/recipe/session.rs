@@ -33,7 +33,12 @@ pub(super) struct Session<'a> {
 
 impl Session<'_> {
     /// Trains to the end, or until it is asked to stop.
-    pub(super) fn train(&self, learner: &mut dyn Learner, place: Place, mut info: Info) -> Result<Stop> {
+    pub(super) fn train(
+        &self,
+        learner: &mut dyn Learner,
+        place: Place,
+        mut info: Info,
+    ) -> Result<Stop> {
         let (run, mut state) = self.begin(place, &info, learner)?;
         let observer = self.site.observer;
         observer.tell(News::Begun { total: self.total, done: state.step });
@@ -55,8 +60,9 @@ impl Session<'_> {
             Ok(if due || observer.asks_to_stop() { Answer::Pause } else { Answer::Continue })
         });
         observer.tell(News::Ended);
-        let stop =
-            stop.map_err(|error| error.within(format!("the run in {} has stopped", self.path.display())))?;
+        let stop = stop.map_err(|error| {
+            error.within(format!("the run in {} has stopped", self.path.display()))
+        })?;
         (info.outcome, info.finished, info.seconds) = (Some(stop), Some(now()), state.seconds);
         run.write_info(&info)?;
         self.conclude(stop, &state);
@@ -69,11 +75,13 @@ impl Session<'_> {
         match place {
             Place::Resumed(run) => {
                 let last = run.checkpoint(Checkpoint::Last);
-                let last = last.ok_or_else(|| Error::file(self.path, "the last checkpoint is gone"))?;
+                let last =
+                    last.ok_or_else(|| Error::file(self.path, "the last checkpoint is gone"))?;
                 let state = State::read(&last)?;
                 learner.read_state(&last, state.step)?;
                 run.write_info(info)?;
-                self.site.note(&format!("going on after step {} of the run in {shown}", state.step));
+                self.site
+                    .note(&format!("going on after step {} of the run in {shown}", state.step));
                 Ok((run, state))
             }
             Place::New(if_occupied) => {

@@ -124,12 +124,13 @@ impl Job<'_> {
         if stop == Stop::Paused && site.observer.asks_to_stop() {
             return Ok(Outcome::Interrupted);
         }
-        let report = match &self.data.test {
-            Some(test) if self.request.test && stop != Stop::Paused => {
-                Some(Box::new(judge_test(path, test, self.device, config.train.dtype, site.observer)?))
-            }
-            _ => None,
-        };
+        let report =
+            match &self.data.test {
+                Some(test) if self.request.test && stop != Stop::Paused => Some(Box::new(
+                    judge_test(path, test, self.device, config.train.dtype, site.observer)?,
+                )),
+                _ => None,
+            };
         Ok(Outcome::Ended(stop, report))
     }
 
@@ -152,21 +153,32 @@ impl Job<'_> {
             lengths.iter().sum::<usize>() as f64 / lengths.len() as f64,
             lengths.iter().max().copied().unwrap_or(0),
         ));
-        self.site.note(&format!("plan {} steps, {} an epoch", plan.total_steps(), plan.steps_per_epoch()));
+        self.site.note(&format!(
+            "plan {} steps, {} an epoch",
+            plan.total_steps(),
+            plan.steps_per_epoch()
+        ));
         plan.total_steps()
     }
 }
 
 /// The run to go on with, if it can be gone on with.
-fn resume(path: &Path, config: &Config, data: &Splits, limit: Option<usize>) -> Result<(Run, Saved)> {
+fn resume(
+    path: &Path,
+    config: &Config,
+    data: &Splits,
+    limit: Option<usize>,
+) -> Result<(Run, Saved)> {
     let run = Run::resume(path)?;
     let saved = Saved::open(path)?;
     match run::differences(&saved, config, &data.sources, limit)?.as_slice() {
         [] => Ok((run, saved)),
-        found => {
-            Err(Error::usage(format!("this is not the run in {}: {}", path.display(), found.join("; ")))
-                .help("resume with the configuration and the data of the run, or begin another with -o"))
-        }
+        found => Err(Error::usage(format!(
+            "this is not the run in {}: {}",
+            path.display(),
+            found.join("; ")
+        ))
+        .help("resume with the configuration and the data of the run, or begin another with -o")),
     }
 }
 
@@ -174,7 +186,11 @@ fn resume(path: &Path, config: &Config, data: &Splits, limit: Option<usize>) -> 
 fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Result<Model> {
     if config.model.family == FamilyKind::Linear {
         let prompts = train.rows.iter().map(|row| (row.sample.value, row.sample.scenario.as_str()));
-        return Ok(Model::Linear(LinearModel::new(&config.model.linear, prompts, config.train.seed)));
+        return Ok(Model::Linear(LinearModel::new(
+            &config.model.linear,
+            prompts,
+            config.train.seed,
+        )));
     }
     let new = config.new_model();
     if config.model.base == "scratch" {

@@ -17,10 +17,17 @@ impl Report for Aggregation {
     fn tables(&self) -> Vec<Table> {
         let mut table = Table::new("annotations", ["", "count"]);
         lines(self).for_each(|(what, number)| table.push([what, count(number as u64)]));
-        let mut failed = Table::new("workers who failed", ["", "right", "asked", "share", "other answers"]);
+        let mut failed =
+            Table::new("workers who failed", ["", "right", "asked", "share", "other answers"]);
         for Worker { worker, asked, right, answers } in self.failed.iter().take(NAMED) {
             let share = score(*right as f64 / (*asked).max(1) as f64);
-            failed.push([worker.clone(), right.to_string(), asked.to_string(), share, answers.to_string()]);
+            failed.push([
+                worker.clone(),
+                right.to_string(),
+                asked.to_string(),
+                share,
+                answers.to_string(),
+            ]);
         }
         if self.failed.len() > NAMED {
             failed.push(more(self.failed.len() - NAMED, 4));
@@ -111,15 +118,21 @@ impl Report for AgreementReport<'_> {
             let sizes = [slice.items, slice.answers].map(|number| count(number as u64));
             let estimates = [slice.pairwise, slice.kappa, slice.alpha];
             let name = || [slice.name.clone()].into_iter();
-            slices.push(name().chain(sizes).chain(estimates.map(|estimate| score(estimate.estimate))));
+            slices.push(
+                name().chain(sizes).chain(estimates.map(|estimate| score(estimate.estimate))),
+            );
             intervals.push(name().chain(estimates.map(|estimate| interval(estimate.interval))));
         }
         let mut workers =
-            Table::new("workers with the others", ["", "items", "agreement", "95% interval"]).note(NOTE);
+            Table::new("workers with the others", ["", "items", "agreement", "95% interval"])
+                .note(NOTE);
         for AgreedWorker { worker, items, agreement } in self.found.workers.iter().take(NAMED) {
             let figures = [score(agreement.estimate), interval(agreement.interval)];
-            workers
-                .push([self.workers[*worker].to_string(), count(*items as u64)].into_iter().chain(figures));
+            workers.push(
+                [self.workers[*worker].to_string(), count(*items as u64)]
+                    .into_iter()
+                    .chain(figures),
+            );
         }
         if self.found.workers.len() > NAMED {
             workers.push(more(self.found.workers.len() - NAMED, 3));

@@ -29,7 +29,12 @@ pub fn card(making: &Making, evaluation: &Evaluation) -> String {
          (unrelated) to +1 (for it). The value is asked for by a token before the text: `[BENEVOLENCE] I helped my neighbour.`\n\
          It was trained by valuenet on data in the form of ValueNet (Qiu et al., AAAI 2022).\n\n## How it was made\n\n",
     );
-    let _ = writeln!(card, "* base: {}, {:.1} M parameters", making.base, making.parameters as f64 / 1e6);
+    let _ = writeln!(
+        card,
+        "* base: {}, {:.1} M parameters",
+        making.base,
+        making.parameters as f64 / 1e6
+    );
     let data = making.data.iter().map(|(split, rows)| format!("{} {split}", count(*rows as u64)));
     let _ = writeln!(card, "* rows: {}", data.collect::<Vec<_>>().join(", "));
     for (name, value) in &making.settings {

@@ -1,4 +1,5 @@
-//! Small charts as inline SVG in a page: curves, and bars with intervals. They take their colours from the page's style.
+//! Small charts as inline SVG in a page: curves, and bars with intervals. They take their colours
+//! from the page's style.
 
 use std::fmt::Write;
 
@@ -35,7 +36,8 @@ const LEFT: f64 = 46.0;
 pub fn curves(x_name: &str, curves: &[Curve]) -> String {
     const HEIGHT: f64 = 230.0;
     const BOTTOM: f64 = 34.0;
-    let points = || curves.iter().flat_map(|curve| &curve.points).filter(|point| point.1.is_finite());
+    let points =
+        || curves.iter().flat_map(|curve| &curve.points).filter(|point| point.1.is_finite());
     let x_end = points().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
     let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
@@ -46,12 +48,15 @@ pub fn curves(x_name: &str, curves: &[Curve]) -> String {
     let (low, high) = ((low - room).max(0.0), high + room);
     let x = |value: f64| LEFT + value / x_end * (WIDTH - LEFT - 12.0);
     let y = |value: f64| 10.0 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10.0);
-    let mut svg = begin(HEIGHT + 20.0 * curves.len().div_ceil(3) as f64, &format!("curves over {x_name}"));
+    let mut svg =
+        begin(HEIGHT + 20.0 * curves.len().div_ceil(3) as f64, &format!("curves over {x_name}"));
     for step in 0..=4 {
         let value = low + (high - low) * f64::from(step) / 4.0;
         let (at, end) = (y(value), WIDTH - 12.0);
-        let _ =
-            write!(svg, "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>");
+        let _ = write!(
+            svg,
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>"
+        );
         let _ = write!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
@@ -82,7 +87,10 @@ pub fn curves(x_name: &str, curves: &[Curve]) -> String {
         if line.len() < 30 {
             for point in &line {
                 if let Some((a, b)) = point.split_once(',') {
-                    let _ = write!(svg, "<circle class=\"dot c{class}\" cx=\"{a}\" cy=\"{b}\" r=\"3\"/>");
+                    let _ = write!(
+                        svg,
+                        "<circle class=\"dot c{class}\" cx=\"{a}\" cy=\"{b}\" r=\"3\"/>"
+                    );
                 }
             }
         }
@@ -159,8 +167,13 @@ pub fn bars(title: &str, bars: &[Bar]) -> String {
                 middle - 4.0
             );
         }
-        let _ =
-            write!(svg, "<text x=\"{:.1}\" y=\"{}\">{}</text>", end + 6.0, middle + 4.0, score(bar.figure));
+        let _ = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{}\">{}</text>",
+            end + 6.0,
+            middle + 4.0,
+            score(bar.figure)
+        );
     }
     svg + "</svg></div>\n"
 }

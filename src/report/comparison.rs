@@ -61,7 +61,8 @@ impl Report for ComparisonReport {
                 words.into_iter().chain(figures).chain(ends(found.interval)).chain(ps)
             })
         });
-        let header = ["slice", "rows", "figure", "a", "b", "difference", "low", "high", "p", "adjusted_p"];
+        let header =
+            ["slice", "rows", "figure", "a", "b", "difference", "low", "high", "p", "adjusted_p"];
         Records::new(header, rows)
     }
 

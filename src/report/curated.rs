@@ -26,7 +26,8 @@ pub enum RowFormat {
 pub struct Detail {
     /// They name the file.
     pub file: bool,
-    /// There is one for each keyword, and not only for the first keyword of the closest source of each value.
+    /// There is one for each keyword, and not only for the first keyword of the closest source of
+    /// each value.
     pub all_keywords: bool,
 }
 
@@ -64,7 +65,8 @@ impl<'a, W: Write> CuratedWriter<'a, W> {
         if self.format == RowFormat::Csv && !self.begun {
             let list = if self.keywords.are_of_several_lists() { ",list" } else { "" };
             let file = if self.detail.file { ",file" } else { "" };
-            writeln!(self.out, "scenario,value,keyword,source{list},line{file}").map_err(refused)?;
+            writeln!(self.out, "scenario,value,keyword,source{list},line{file}")
+                .map_err(refused)?;
         }
         self.begun = true;
         Ok(())
@@ -126,8 +128,8 @@ fn refused(error: std::io::Error) -> Error {
     Error::failure("cannot write the scenarios").because(error)
 }
 
-/// What a curation did: scenarios under each value, what was dropped, and, where rows know their value, how many of them are
-/// found under it.
+/// What a curation did: scenarios under each value, what was dropped, and, where rows know their
+/// value, how many of them are found under it.
 pub fn summary(summary: &Summary) -> String {
     let header = ["", "scenarios", "original", "associated", "embedding"];
     let mut values =
@@ -147,11 +149,13 @@ pub fn summary(summary: &Summary) -> String {
     ] {
         all.push([name.to_string(), count(number)]);
     }
-    let tables = [values.text(), all.text()].into_iter().chain(own(summary).map(|table| table.text()));
+    let tables =
+        [values.text(), all.text()].into_iter().chain(own(summary).map(|table| table.text()));
     tables.collect::<Vec<_>>().join("\n")
 }
 
-/// How many rows are found under their own value by keywords up to each source; none if no row knows its value.
+/// How many rows are found under their own value by keywords up to each source; none if no row
+/// knows its value.
 fn own(summary: &Summary) -> Option<Table> {
     let rows: u64 = summary.own.iter().map(|own| own.rows).sum();
     if rows == 0 {

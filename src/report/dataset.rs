@@ -10,8 +10,8 @@ use crate::data::check::{Echo, Findings, Place};
 use crate::data::stats::Stats;
 use crate::value::{Label, Value};
 
-/// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10). If the dataset has the sizes of the
-/// paper's, its counts of tokens stand beside ours.
+/// The paper's Table 1, and the label counts of each value (its Figures 4 and 8 to 10). If the
+/// dataset has the sizes of the paper's, its counts of tokens stand beside ours.
 #[derive(Debug, Clone, Copy)]
 pub struct StatsReport<'a> {
     /// The parts, and all of them together.
@@ -52,7 +52,8 @@ fn sizes<'a>(stats: &[Stats], paper: &'a Paper) -> Option<Vec<&'a Size>> {
 }
 
 fn stats_tables(stats: &[Stats], paper: Option<&[&Size]>) -> [Table; 2] {
-    let header: Vec<&str> = std::iter::once("").chain(stats.iter().map(|part| part.name.as_str())).collect();
+    let header: Vec<&str> =
+        std::iter::once("").chain(stats.iter().map(|part| part.name.as_str())).collect();
     let mut sizes = Table::new("dataset statistics", header.clone());
     let row = |name: &str, cell: &dyn Fn(&Stats) -> String| {
         std::iter::once(name.to_string()).chain(stats.iter().map(cell)).collect::<Vec<_>>()
@@ -84,7 +85,8 @@ fn stats_tables(stats: &[Stats], paper: Option<&[&Size]>) -> [Table; 2] {
 }
 
 fn stats_json(part: &Stats, paper: Option<&Size>) -> Json {
-    let labels = |counts: [u64; Label::COUNT]| json!({"-1": counts[0], "0": counts[1], "1": counts[2]});
+    let labels =
+        |counts: [u64; Label::COUNT]| json!({"-1": counts[0], "0": counts[1], "1": counts[2]});
     let values: Map<String, Json> = Value::ALL
         .into_iter()
         .map(|value| (value.name().to_string(), labels(part.labels.of_value(value))))
@@ -118,9 +120,13 @@ fn stats_records(stats: &[Stats]) -> Records {
     ];
     let rows = stats.iter().flat_map(|part| {
         let row = |value: &str, counts: [u64; Label::COUNT], rest: [String; 4]| {
-            let numbers =
-                [counts.iter().sum(), counts[0], counts[1], counts[2]].map(|number: u64| number.to_string());
-            [part.name.clone(), value.to_string()].into_iter().chain(numbers).chain(rest).collect::<Vec<_>>()
+            let numbers = [counts.iter().sum(), counts[0], counts[1], counts[2]]
+                .map(|number: u64| number.to_string());
+            [part.name.clone(), value.to_string()]
+                .into_iter()
+                .chain(numbers)
+                .chain(rest)
+                .collect::<Vec<_>>()
         };
         let counts = [
             part.average_tokens.to_string(),
@@ -129,7 +135,8 @@ fn stats_records(stats: &[Stats]) -> Records {
             part.unique_words.to_string(),
         ];
         let whole = row("all", part.labels.total(), counts);
-        let each = Value::ALL.map(|value| row(value.name(), part.labels.of_value(value), Default::default()));
+        let each = Value::ALL
+            .map(|value| row(value.name(), part.labels.of_value(value), Default::default()));
         std::iter::once(whole).chain(each)
     });
     Records::new(header, rows)
@@ -165,7 +172,9 @@ fn at(place: &Place) -> String {
 fn findings_lists(findings: &Findings) -> String {
     let mut lines: Vec<String> =
         findings.bad.iter().map(|(place, what)| format!("{}: {what}", at(place))).collect();
-    for (kind, echoes) in [("conflicts with", &findings.conflicts), ("repeats", &findings.duplicates)] {
+    for (kind, echoes) in
+        [("conflicts with", &findings.conflicts), ("repeats", &findings.duplicates)]
+    {
         lines.extend(
             echoes
                 .iter()
@@ -191,9 +200,14 @@ fn findings_tables(findings: &Findings) -> [Table; 2] {
         "conflicting (same value and text, other label)".into(),
         count(findings.conflicts.len() as u64),
     ]);
-    rows.push(["duplicate (same value, text and label)".into(), count(findings.duplicates.len() as u64)]);
-    let mut overlaps =
-        Table::new("what stands in train too", ["", "rows", "text in train", "under the same value"]);
+    rows.push([
+        "duplicate (same value, text and label)".into(),
+        count(findings.duplicates.len() as u64),
+    ]);
+    let mut overlaps = Table::new(
+        "what stands in train too",
+        ["", "rows", "text in train", "under the same value"],
+    );
     for overlap in &findings.overlaps {
         overlaps.push([
             overlap.part.clone(),
@@ -206,7 +220,8 @@ fn findings_tables(findings: &Findings) -> [Table; 2] {
 }
 
 fn findings_json(findings: &Findings) -> Json {
-    let place = |place: &Place| json!({"path": place.path.display().to_string(), "line": place.line});
+    let place =
+        |place: &Place| json!({"path": place.path.display().to_string(), "line": place.line});
     let echo = |echo: &Echo| json!({"row": place(&echo.row), "earlier": place(&echo.earlier)});
     json!({
         "rows": findings.rows,

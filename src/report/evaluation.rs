@@ -75,7 +75,8 @@ impl EvaluationReport {
     /// Rounding beside thresholds.
     fn thresholds(&self, fitted: &Thresholded) -> Table {
         let (low, high) = (score(fitted.thresholds.low), score(fitted.thresholds.high));
-        let title = format!("classes by thresholds {low} and {high}, fitted on {}", fitted.fitted_on);
+        let title =
+            format!("classes by thresholds {low} and {high}, fitted on {}", fitted.fitted_on);
         let header = ["", "accuracy", "by thresholds", "macro F1", "by thresholds"];
         let mut table = Table::new(title, header);
         for (slice, cut) in self.evaluation.slices.iter().zip(&fitted.evaluation.slices) {
@@ -97,7 +98,9 @@ impl EvaluationReport {
         let title = format!("95% intervals, bootstrap over texts, {replicates} replicates");
         let mut table = Table::new(title, std::iter::once("").chain(SHOWN.map(|(name, _)| name)));
         for slice in &self.evaluation.slices {
-            let cell = |(_, figure): (&str, Figure)| interval(slice.intervals.get(&figure.name()).copied());
+            let cell = |(_, figure): (&str, Figure)| {
+                interval(slice.intervals.get(&figure.name()).copied())
+            };
             table.push(std::iter::once(title_of(slice)).chain(SHOWN.map(cell)));
         }
         table
@@ -108,16 +111,22 @@ impl EvaluationReport {
         let header = ["", "quadratic kappa", "-1 and +1 confused", "AUC of the sign", "rho"];
         let mut table = Table::new("the order of the classes", header);
         for slice in &self.evaluation.slices {
-            let figures = [slice.quadratic_kappa, Some(slice.opposed), slice.sign_auc, slice.spearman];
+            let figures =
+                [slice.quadratic_kappa, Some(slice.opposed), slice.sign_auc, slice.spearman];
             table.push(std::iter::once(title_of(slice)).chain(figures.map(score)));
         }
         table
     }
 
     fn scores(&self) -> Table {
-        let title =
-            format!("{} · {} rows · {}", self.split, count(self.evaluation.all().rows as u64), self.model);
-        let header = ["", "rows", "accuracy", "macro F1", "MSE", "MAE", "r", "base acc.", "base MSE"];
+        let title = format!(
+            "{} · {} rows · {}",
+            self.split,
+            count(self.evaluation.all().rows as u64),
+            self.model
+        );
+        let header =
+            ["", "rows", "accuracy", "macro F1", "MSE", "MAE", "r", "base acc.", "base MSE"];
         let mut table = Table::new(title, header);
         for slice in &self.evaluation.slices {
             table.push([
@@ -136,12 +145,15 @@ impl EvaluationReport {
     }
 
     fn classes(&self) -> Table {
-        let header = ["", "rows -1/0/+1", "P-1", "R-1", "F-1", "P0", "R0", "F0", "P+1", "R+1", "F+1"];
+        let header =
+            ["", "rows -1/0/+1", "P-1", "R-1", "F-1", "P0", "R0", "F0", "P+1", "R+1", "F+1"];
         let mut table = Table::new("precision, recall and F1 of each class", header).narrow();
         for slice in &self.evaluation.slices {
             let support = slice.classes.map(|class| class.support.to_string()).join("/");
-            let scores =
-                slice.classes.iter().flat_map(|class| [class.precision, class.recall, class.f1].map(score));
+            let scores = slice
+                .classes
+                .iter()
+                .flat_map(|class| [class.precision, class.recall, class.f1].map(score));
             table.push([title_of(slice), support].into_iter().chain(scores));
         }
         table
@@ -214,7 +226,9 @@ fn record(slice: &Slice) -> Vec<String> {
             .map(number),
     );
     let opposed = Some(slice.opposed);
-    row.extend([slice.pearson, slice.spearman, slice.quadratic_kappa, opposed, slice.sign_auc].map(number));
+    row.extend(
+        [slice.pearson, slice.spearman, slice.quadratic_kappa, opposed, slice.sign_auc].map(number),
+    );
     for class in &slice.classes {
         row.extend([class.precision, class.recall, class.f1].map(number));
         row.push(class.support.to_string());

@@ -208,7 +208,8 @@ fn title_of(slice: &Slice) -> String {
 
 /// The confusion matrix, the darker the more of its label's rows.
 fn confusion(slice: &Slice) -> String {
-    let mut html = String::from("<div class=\"scroll\"><table class=\"confusion\"><thead><tr><th>label</th>");
+    let mut html =
+        String::from("<div class=\"scroll\"><table class=\"confusion\"><thead><tr><th>label</th>");
     Label::ALL.iter().for_each(|label| html += &format!("<th>predicted {label}</th>"));
     html += "</tr></thead><tbody>\n";
     for (label, counts) in Label::ALL.iter().zip(slice.confusion.counts()) {

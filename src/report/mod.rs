@@ -105,7 +105,9 @@ pub fn render(report: &dyn Report, format: Format) -> Result<String> {
             let Records { header, rows } = report.records();
             csv(&header, rows)
         }
-        Format::Json => pretty(&report.json().map_err(Error::failure_because("cannot write JSON"))?),
+        Format::Json => {
+            pretty(&report.json().map_err(Error::failure_because("cannot write JSON"))?)
+        }
     }
 }
 
@@ -115,6 +117,7 @@ fn joined(tables: &[Table], write: fn(&Table) -> String) -> String {
 }
 
 fn pretty(json: &Json) -> Result<String> {
-    let text = serde_json::to_string_pretty(json).map_err(Error::failure_because("cannot write JSON"))?;
+    let text =
+        serde_json::to_string_pretty(json).map_err(Error::failure_because("cannot write JSON"))?;
     Ok(text + "\n")
 }

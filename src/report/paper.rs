@@ -1,4 +1,5 @@
-//! What the paper prints: its Tables 1 to 6 (`configs/paper.json`), read strictly, and what cannot be right in them.
+//! What the paper prints: its Tables 1 to 6 (`configs/paper.json`), read strictly, and what cannot
+//! be right in them.
 
 use std::collections::BTreeMap;
 
@@ -169,7 +170,10 @@ impl Paper {
             printed("table5", 0.0, Some(row.accuracy), 100.0)?;
             row.gain.map_or(Ok(()), |gain| within("table5", -100.0, gain, 100.0))?;
         }
-        paper.table6.iter().try_for_each(|row| within("table6", 1.0, row.perplexity, f64::INFINITY))?;
+        paper
+            .table6
+            .iter()
+            .try_for_each(|row| within("table6", 1.0, row.perplexity, f64::INFINITY))?;
         match paper.notes.iter().find(|note| !(1..=6).contains(&note.table)) {
             Some(note) => Err(format!("notes: there is no table {}", note.table)),
             None => Ok(paper),
@@ -178,8 +182,9 @@ impl Paper {
 
     /// The remarks on a table of which these rows are shown.
     pub fn notes_on<'a>(&'a self, table: u8, rows: &[&str]) -> impl Iterator<Item = &'a Note> {
-        let concerns =
-            |note: &Note| note.rows.is_empty() || note.rows.iter().any(|row| rows.contains(&row.as_str()));
+        let concerns = |note: &Note| {
+            note.rows.is_empty() || note.rows.iter().any(|row| rows.contains(&row.as_str()))
+        };
         self.notes.iter().filter(move |note| note.table == table && concerns(note))
     }
 }

@@ -14,8 +14,16 @@ impl Report for Partition {
     }
 
     fn records(&self) -> Records {
-        let header =
-            ["split", "asked", "share", "rows", "no", "unrelated", "yes", "rows_with_a_text_of_train"];
+        let header = [
+            "split",
+            "asked",
+            "share",
+            "rows",
+            "no",
+            "unrelated",
+            "yes",
+            "rows_with_a_text_of_train",
+        ];
         let row = |split: Split| {
             let [no, unrelated, yes] = self.labels(split).total();
             let (asked, rows) = (self.shares.of(split), self.split(split).len());
@@ -76,7 +84,9 @@ fn deviations(made: &Partition) -> String {
     };
     let of_splits = made.largest_deviation().map(told).unwrap_or_default();
     let of_strata = made.largest_stratum_deviation().map(told).unwrap_or_default();
-    format!("largest deviation from the asked shares: {of_splits}\n  of the labels of a value: {of_strata}\n")
+    format!(
+        "largest deviation from the asked shares: {of_splits}\n  of the labels of a value: {of_strata}\n"
+    )
 }
 
 fn deviation_json(deviation: Deviation) -> Json {

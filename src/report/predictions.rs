@@ -7,7 +7,8 @@ use super::table::csv;
 use crate::error::{Error, Result};
 use crate::eval::Scored;
 
-const HEADER: [&str; 7] = ["line", "value", "scenario", "label", "utility", "predicted", "seen_in_train"];
+const HEADER: [&str; 7] =
+    ["line", "value", "scenario", "label", "utility", "predicted", "seen_in_train"];
 
 /// One row for each prediction, with its line in the data file.
 ///
@@ -54,7 +55,9 @@ pub fn read(path: &Path) -> Result<Vec<Read>> {
         let record = record.map_err(|error| Error::data(path, error.to_string()))?;
         let line = record.position().map_or(0, csv::Position::line);
         let row = row(&record, &mut texts);
-        rows.push(row.ok_or_else(|| Error::row(path, line, "this is no prediction of `valuenet eval`"))?);
+        rows.push(
+            row.ok_or_else(|| Error::row(path, line, "this is no prediction of `valuenet eval`"))?,
+        );
     }
     Ok(rows)
 }

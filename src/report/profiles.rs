@@ -38,12 +38,14 @@ impl<W: Write> ProfileWriter<W> {
         match format {
             ProfileFormat::Jsonl => {}
             ProfileFormat::Csv => {
-                let header = std::iter::once("text").chain(Value::ALL.iter().map(|value| value.name()));
+                let header =
+                    std::iter::once("text").chain(Value::ALL.iter().map(|value| value.name()));
                 write_csv(&mut out, header.map(String::from))?;
             }
             ProfileFormat::Npy => {
                 spool = Some(
-                    tempfile::tempfile().map_err(Error::failure_because("cannot make a temporary file"))?,
+                    tempfile::tempfile()
+                        .map_err(Error::failure_because("cannot make a temporary file"))?,
                 );
             }
         }
@@ -69,7 +71,8 @@ impl<W: Write> ProfileWriter<W> {
                 }
                 (ProfileFormat::Npy, Some(spool)) => {
                     let profile = row.profile.unwrap_or([f32::NAN; Value::COUNT]);
-                    let bytes: Vec<u8> = profile.iter().flat_map(|utility| utility.to_le_bytes()).collect();
+                    let bytes: Vec<u8> =
+                        profile.iter().flat_map(|utility| utility.to_le_bytes()).collect();
                     spool.write_all(&bytes).map_err(refused)?;
                 }
                 (ProfileFormat::Npy, None) => {}
@@ -115,9 +118,14 @@ struct Line<'a> {
     utilities: Option<Profile>,
 }
 
-fn by_name<S: Serializer>(profile: &Option<Profile>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn by_name<S: Serializer>(
+    profile: &Option<Profile>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     match profile {
-        Some(profile) => serializer.collect_map(Value::ALL.iter().map(|value| value.name()).zip(profile)),
+        Some(profile) => {
+            serializer.collect_map(Value::ALL.iter().map(|value| value.name()).zip(profile))
+        }
         None => serializer.serialize_none(),
     }
 }
@@ -129,10 +137,13 @@ fn write_csv(out: &mut impl Write, cells: impl Iterator<Item = String>) -> Resul
     out.write_all(&line).map_err(refused)
 }
 
-/// The header of NumPy's format 1.0 for a little-endian float32 array of shape (rows, 10): a multiple of 64 bytes.
+/// The header of NumPy's format 1.0 for a little-endian float32 array of shape (rows, 10): a
+/// multiple of 64 bytes.
 fn npy_header(rows: u64) -> Vec<u8> {
-    let description =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {}), }}", Value::COUNT);
+    let description = format!(
+        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {}), }}",
+        Value::COUNT
+    );
     let length = (10 + description.len() + 1).next_multiple_of(64) - 10;
     let mut header = b"\x93NUMPY\x01\x00".to_vec();
     header.extend((length as u16).to_le_bytes());

@@ -1,5 +1,5 @@
-//! Value vectors as a radar (the paper's Figure 5): ten axes in the order of the motivational circle, a ring at zero, and what
-//! goes against a value inside it.
+//! Value vectors as a radar (the paper's Figure 5): ten axes in the order of the motivational
+//! circle, a ring at zero, and what goes against a value inside it.
 
 use std::fmt::Write;
 
@@ -83,7 +83,11 @@ pub fn figure(lines: &[Line]) -> String {
     }
     for (line, colour) in lines.iter().zip(COLOURS) {
         if let Some([low, high]) = &line.band {
-            let hole = format!("M{}Z M{}Z", polygon(high).replace(' ', "L"), polygon(low).replace(' ', "L"));
+            let hole = format!(
+                "M{}Z M{}Z",
+                polygon(high).replace(' ', "L"),
+                polygon(low).replace(' ', "L")
+            );
             let _ = writeln!(
                 svg,
                 "<path d=\"{hole}\" fill=\"{colour}\" fill-opacity=\".22\" fill-rule=\"evenodd\"/>"

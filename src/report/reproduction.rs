@@ -39,15 +39,18 @@ struct Compared {
 impl Compared {
     fn of(reports: &[Figures], paper: Option<&Figures>) -> Self {
         let mean_of = |key: &String| {
-            let numbers: Vec<f64> = reports.iter().filter_map(|report| report.get(key).copied()).collect();
+            let numbers: Vec<f64> =
+                reports.iter().filter_map(|report| report.get(key).copied()).collect();
             (key.clone(), Mean::of(&numbers))
         };
-        let means: BTreeMap<String, Mean> = reports.iter().flat_map(BTreeMap::keys).map(mean_of).collect();
+        let means: BTreeMap<String, Mean> =
+            reports.iter().flat_map(BTreeMap::keys).map(mean_of).collect();
         let mean: Figures = means.iter().map(|(key, of)| (key.clone(), of.mean)).collect();
         let deviations = || means.iter().filter_map(|(key, of)| Some((key.clone(), of.sd?)));
         let sd = (reports.len() > 1).then(|| deviations().collect());
         let paper = paper.cloned().unwrap_or_default();
-        let beside = paper.iter().filter_map(|(key, theirs)| Some((key.clone(), mean.get(key)? - theirs)));
+        let beside =
+            paper.iter().filter_map(|(key, theirs)| Some((key.clone(), mean.get(key)? - theirs)));
         let difference = beside.collect();
         Self { mean, sd, paper, difference }
     }
@@ -71,15 +74,20 @@ impl<'a> Row<'a> {
     fn of(entry: &'a Entry, paper: &'a Paper) -> Self {
         let slice = |name: &str| -> Vec<Figures> {
             let slices = entry.reports.iter().map(|(_, report)| report.slices.iter());
-            slices.filter_map(|mut slices| slices.find(|slice| slice.name == name)).map(table2).collect()
+            slices
+                .filter_map(|mut slices| slices.find(|slice| slice.name == name))
+                .map(table2)
+                .collect()
         };
         let by_value = |(_, report): &(u64, Evaluation)| {
-            let of_value = |value: &Value| report.slices.iter().find(|slice| slice.name == value.name());
+            let of_value =
+                |value: &Value| report.slices.iter().find(|slice| slice.name == value.name());
             let values = Value::ALL.iter().filter_map(of_value);
             values.map(|slice| (slice.name.clone(), slice.accuracy)).collect::<Figures>()
         };
-        let theirs =
-            |table: &'a Versions| table.get(&entry.version).and_then(|titles| titles.get(&entry.title));
+        let theirs = |table: &'a Versions| {
+            table.get(&entry.version).and_then(|titles| titles.get(&entry.title))
+        };
         Self {
             version: &entry.version,
             row: &entry.row,
@@ -106,7 +114,8 @@ impl<'a> Row<'a> {
 /// The figures of Table 2 on some rows.
 fn table2(slice: &crate::eval::Slice) -> Figures {
     let of_class = |label: Label| {
-        let (class, suffix) = (&slice.classes[label.index()], ["no", "unrelated", "yes"][label.index()]);
+        let (class, suffix) =
+            (&slice.classes[label.index()], ["no", "unrelated", "yes"][label.index()]);
         [("f1", class.f1), ("precision", class.precision), ("recall", class.recall)]
             .map(|(name, figure)| (format!("{name}_{suffix}"), figure))
     };
@@ -184,7 +193,8 @@ fn notes<'a>(rows: &[Row], paper: &'a Paper) -> impl Iterator<Item = &'a Note> {
     let shown = rows.iter().filter(|row| !row.table2.paper.is_empty()).map(|row| row.title);
     let best = versions(rows).into_iter().filter_map(|version| paper.table2.get(version));
     let best: Vec<Best> = best.map(Best::of).collect();
-    let titles: Vec<&str> = shown.chain(best.iter().flat_map(|best| best.titles.values().copied())).collect();
+    let titles: Vec<&str> =
+        shown.chain(best.iter().flat_map(|best| best.titles.values().copied())).collect();
     let of_table2 = paper.notes_on(2, &titles).collect::<Vec<_>>();
     let shown = rows.iter().filter(|row| !row.table3.paper.is_empty()).map(|row| row.title);
     let of_table3 = paper.notes_on(3, &shown.collect::<Vec<_>>()).collect::<Vec<_>>();
@@ -226,38 +236,51 @@ impl<'a> Best<'a> {
 }
 
 fn tables(rows: &[Row], paper: &Paper) -> Vec<Table> {
-    let values: Vec<(&str, &str)> = SHORT.iter().copied().zip(Value::ALL.map(Value::name)).collect();
+    let values: Vec<(&str, &str)> =
+        SHORT.iter().copied().zip(Value::ALL.map(Value::name)).collect();
     let tables = versions(rows).into_iter().flat_map(|version| {
         let of_version: Vec<&Row> = rows.iter().filter(|row| row.version == version).collect();
         let unseen = |row: &Row| Compared { paper: Figures::new(), ..row.unseen_texts.clone() };
-        let mut all = table(format!("Table 2, {version}"), &COLUMNS, &of_version, |row| row.table2.clone());
+        let mut all =
+            table(format!("Table 2, {version}"), &COLUMNS, &of_version, |row| row.table2.clone());
         if let Some(theirs) = paper.table2.get(version) {
             all.push(line("best of paper", &COLUMNS, &Best::of(theirs).figures, hundredths));
         }
         [
             all,
-            table(format!("Table 2, {version}, texts unseen in training"), &COLUMNS, &of_version, unseen),
-            table(format!("Table 3, {version}: accuracy"), &values, &of_version, |row| row.table3.clone()),
+            table(
+                format!("Table 2, {version}, texts unseen in training"),
+                &COLUMNS,
+                &of_version,
+                unseen,
+            ),
+            table(format!("Table 3, {version}: accuracy"), &values, &of_version, |row| {
+                row.table3.clone()
+            }),
         ]
     });
     tables.collect()
 }
 
-const SHORT: [&str; Value::COUNT] = ["SEC", "POW", "ACH", "HED", "STI", "SD", "UNI", "BEN", "CON", "TRA"];
+const SHORT: [&str; Value::COUNT] =
+    ["SEC", "POW", "ACH", "HED", "STI", "SD", "UNI", "BEN", "CON", "TRA"];
 
-/// A table of ours, and below each row what the paper prints, where it prints anything, and the difference.
+/// A table of ours, and below each row what the paper prints, where it prints anything, and the
+/// difference.
 fn table(
     title: String,
     columns: &[(&str, &str)],
     rows: &[&Row],
     figures: impl Fn(&Row) -> Compared,
 ) -> Table {
-    let header: Vec<&str> = std::iter::once("").chain(columns.iter().map(|(name, _)| *name)).collect();
+    let header: Vec<&str> =
+        std::iter::once("").chain(columns.iter().map(|(name, _)| *name)).collect();
     let mut table = Table::new(title, header).narrow();
     // The best of a column, unless all are alike.
     let best = |key: &str| {
         let ours = || rows.iter().filter_map(|row| figures(row).mean.get(key).copied());
-        let (least, most) = (ours().fold(f64::INFINITY, f64::min), ours().fold(f64::NEG_INFINITY, f64::max));
+        let (least, most) =
+            (ours().fold(f64::INFINITY, f64::min), ours().fold(f64::NEG_INFINITY, f64::max));
         (least < most).then_some(if ERRORS.contains(&key) { least } else { most })
     };
     for row in rows {
@@ -293,9 +316,13 @@ fn records(rows: &[Row]) -> Records {
         ["version", "row", "title", "seeds", "what"].into_iter().chain(keys.clone()).collect();
     let line = |row: &Row, what: &str, table2: &Figures, table3: &Figures| {
         let seeds = row.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
-        let figure = |key: &&str| table2.get(*key).or(table3.get(*key)).map_or(String::new(), f64::to_string);
-        let head =
-            [row.version, row.row, row.title].map(String::from).into_iter().chain([seeds, what.into()]);
+        let figure = |key: &&str| {
+            table2.get(*key).or(table3.get(*key)).map_or(String::new(), f64::to_string)
+        };
+        let head = [row.version, row.row, row.title]
+            .map(String::from)
+            .into_iter()
+            .chain([seeds, what.into()]);
         head.chain(keys.iter().map(figure)).collect::<Vec<_>>()
     };
     Records::new(

@@ -1,4 +1,5 @@
-//! Rewards of dialogues, and their means with the speakers' own personas and with others', as tables, JSON or CSV.
+//! Rewards of dialogues, and their means with the speakers' own personas and with others', as
+//! tables, JSON or CSV.
 
 use serde_json::{Value as Json, json};
 
@@ -62,7 +63,10 @@ fn said<T: Clone + Into<Json>>(
     utterances.iter().zip(&reward.turns).map(|(utterance, turn)| Said {
         utterance: utterance.clone().into(),
         matched: turn.matched.map(|place| place + 1),
-        persona: turn.matched.and_then(|place| persona.get(place)).map(|sentence| sentence.clone().into()),
+        persona: turn
+            .matched
+            .and_then(|place| persona.get(place))
+            .map(|sentence| sentence.clone().into()),
         r: turn.r,
         gamma: turn.gamma,
         term: turn.term,
@@ -118,7 +122,8 @@ pub fn rewards<T: Clone + Into<Json>>(
     let all = || (1usize..).zip(dialogues.iter().zip(rewards));
     match format {
         Format::Table => {
-            let tables = all().map(|(number, (dialogue, reward))| tables(number, dialogue, reward, settings));
+            let tables = all()
+                .map(|(number, (dialogue, reward))| tables(number, dialogue, reward, settings));
             Ok(tables.collect::<Vec<_>>().join("\n"))
         }
         Format::Jsonl => {
@@ -137,8 +142,9 @@ pub fn rewards<T: Clone + Into<Json>>(
                 let matches: Vec<String> = reward.matches.iter().map(usize::to_string).collect();
                 let turns = said(&dialogue.persona, &dialogue.utterances, reward).zip(1..);
                 turns.map(move |(said, turn)| {
-                    let place =
-                        |place: Option<usize>| place.map(|place| place.to_string()).unwrap_or_default();
+                    let place = |place: Option<usize>| {
+                        place.map(|place| place.to_string()).unwrap_or_default()
+                    };
                     vec![
                         number.to_string(),
                         turn.to_string(),
@@ -181,11 +187,15 @@ fn tables<T: Clone + Into<Json>>(
     reward: &Reward,
     settings: Settings,
 ) -> String {
-    let [total, per_turn, mean_r] = [reward.total(), reward.per_turn(), reward.mean_r()].map(figure);
-    let title =
-        format!("dialogue {number} ({}): R/N {total}, R/T {per_turn}, mean r {mean_r}", settings.words());
+    let [total, per_turn, mean_r] =
+        [reward.total(), reward.per_turn(), reward.mean_r()].map(figure);
+    let title = format!(
+        "dialogue {number} ({}): R/N {total}, R/T {per_turn}, mean r {mean_r}",
+        settings.words()
+    );
     let short = |sentence: Json| shortened(&text(sentence), TEXT);
-    let mut turns = Table::new(title, ["utterance", "nearest persona sentence", "r", "γ", "term"]).left(1);
+    let mut turns =
+        Table::new(title, ["utterance", "nearest persona sentence", "r", "γ", "term"]).left(1);
     for said in said(&dialogue.persona, &dialogue.utterances, reward) {
         turns.push([
             short(said.utterance),
@@ -218,8 +228,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares what the same dialogues, of which there is at least one, are worth with their own personas and with those
-    /// that `seed` gave them.
+    /// Compares what the same dialogues, of which there is at least one, are worth with their own
+    /// personas and with those that `seed` gave them.
     pub fn of(own: &[Reward], shuffled: &[Reward], seed: u64, bootstrap: Bootstrap) -> Self {
         let difference = |figure: fn(&Reward) -> f64| {
             let [own, shuffled] =
@@ -254,12 +264,22 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
                 settings.words(),
                 comparison.seed
             );
-            let header =
-                ["", "own", "95% interval", "shuffled", "95% interval", "difference", "95% interval", "won"];
+            let header = [
+                "",
+                "own",
+                "95% interval",
+                "shuffled",
+                "95% interval",
+                "difference",
+                "95% interval",
+                "won",
+            ];
             let mut table = Table::new(title, header);
             for (name, _, figure) in figures {
-                let levels = [figure.own, figure.shuffled, figure.difference].into_iter().flat_map(cells);
-                let row = std::iter::once(name.to_string()).chain(levels).chain([score(figure.won)]);
+                let levels =
+                    [figure.own, figure.shuffled, figure.difference].into_iter().flat_map(cells);
+                let row =
+                    std::iter::once(name.to_string()).chain(levels).chain([score(figure.won)]);
                 table.push(row);
             }
             Ok(table.text())
@@ -272,8 +292,8 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
                 "center": settings.center,
             });
             for (_, key, figure) in figures {
-                line[key] =
-                    serde_json::to_value(figure).map_err(Error::failure_because("cannot write JSON"))?;
+                line[key] = serde_json::to_value(figure)
+                    .map_err(Error::failure_because("cannot write JSON"))?;
             }
             Ok(line.to_string() + "\n")
         }
@@ -297,7 +317,8 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
 }
 
 fn cells(level: Level) -> [String; 2] {
-    let interval = level.interval.map(|ends| format!("{} to {}", figure(ends.low), figure(ends.high)));
+    let interval =
+        level.interval.map(|ends| format!("{} to {}", figure(ends.low), figure(ends.high)));
     [figure(level.mean), interval.unwrap_or("-".into())]
 }
 

@@ -23,7 +23,8 @@ pub struct Runs<'a>(pub Vec<(&'a str, &'a Evaluation)>);
 impl Report for Runs<'_> {
     fn tables(&self) -> Vec<Table> {
         let names = COLUMNS.iter().map(|(name, ..)| *name);
-        let mut table = Table::new("runs, all rows, 95% intervals", std::iter::once("").chain(names));
+        let mut table =
+            Table::new("runs, all rows, 95% intervals", std::iter::once("").chain(names));
         for (name, report) in &self.0 {
             let cell = |(_, figure, of): &Column| match report.all().intervals.get(&figure.name()) {
                 Some(Interval { low, high }) => {
@@ -52,6 +53,10 @@ impl Report for Runs<'_> {
     }
 
     fn json(&self) -> serde_json::Result<Json> {
-        Ok(self.0.iter().map(|(name, report)| json!({"run": name, "slices": report.slices})).collect())
+        Ok(self
+            .0
+            .iter()
+            .map(|(name, report)| json!({"run": name, "slices": report.slices}))
+            .collect())
     }
 }

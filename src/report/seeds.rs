@@ -52,7 +52,8 @@ impl Report for Seeds {
 
     fn json(&self) -> serde_json::Result<Json> {
         let slice = |slice: &Slice| {
-            let figures = COLUMNS.iter().map(|(_, key, of)| (key.to_string(), json!(self.mean(slice, *of))));
+            let figures =
+                COLUMNS.iter().map(|(_, key, of)| (key.to_string(), json!(self.mean(slice, *of))));
             json!({
                 "name": slice.name,
                 "rows": slice.rows,
@@ -79,9 +80,11 @@ impl Seeds {
 
     /// The mean of a figure on the rows of a slice; none if a seed has none.
     fn mean(&self, slice: &Slice, of: fn(&Slice) -> Option<f64>) -> Option<Mean> {
-        let same =
-            |report: &Evaluation| report.slices.iter().find(|other| other.name == slice.name).and_then(of);
-        let numbers = self.reports.iter().map(|(_, report)| same(report)).collect::<Option<Vec<f64>>>();
+        let same = |report: &Evaluation| {
+            report.slices.iter().find(|other| other.name == slice.name).and_then(of)
+        };
+        let numbers =
+            self.reports.iter().map(|(_, report)| same(report)).collect::<Option<Vec<f64>>>();
         numbers.filter(|numbers| !numbers.is_empty()).map(|numbers| Mean::of(&numbers))
     }
 

@@ -61,7 +61,8 @@ impl Report for SpeakerReport<'_> {
     }
 }
 
-const SHORT: [&str; Value::COUNT] = ["SEC", "POW", "ACH", "HED", "STI", "SD", "UNI", "BEN", "CON", "TRA"];
+const SHORT: [&str; Value::COUNT] =
+    ["SEC", "POW", "ACH", "HED", "STI", "SD", "UNI", "BEN", "CON", "TRA"];
 
 /// The circle of values in a model's vectors.
 impl Report for Circle {
@@ -79,7 +80,8 @@ impl Report for Circle {
         let header = ["", "mean", "openness", "enhancement", "conservation", "transcendence"];
         let mut groups =
             Table::new("higher-order groups, and their correlations", header).note(verdict(self));
-        for ((group, mean), row) in Group::ALL.iter().zip(self.groups).zip(self.group_correlations) {
+        for ((group, mean), row) in Group::ALL.iter().zip(self.groups).zip(self.group_correlations)
+        {
             groups.push([group.name().to_string(), score(mean)].into_iter().chain(row.map(score)));
         }
         vec![matrix, distances, groups]
@@ -87,7 +89,8 @@ impl Report for Circle {
 
     fn records(&self) -> Records {
         let rows = Value::ALL.iter().zip(&self.correlations);
-        let rows = rows.map(|(value, row)| std::iter::once(value.to_string()).chain(row.map(number)));
+        let rows =
+            rows.map(|(value, row)| std::iter::once(value.to_string()).chain(row.map(number)));
         Records::new(std::iter::once("value").chain(Value::ALL.map(Value::name)), rows)
     }
 
@@ -100,7 +103,8 @@ fn verdict(circle: &Circle) -> String {
     let (Some(fit), Some(p)) = (circle.fit, circle.p) else {
         return "the values do not vary enough to look for a circle\n".into();
     };
-    let told = format!("rank correlation of nearness with correlation {}, p {}", score(fit), score(p));
+    let told =
+        format!("rank correlation of nearness with correlation {}, p {}", score(fit), score(p));
     match p < 0.05 {
         true => format!("near values go together as around Schwartz's circle ({told})\n"),
         false => format!("no circle beyond chance ({told})\n"),

@@ -72,21 +72,30 @@ impl Table {
     }
 
     /// The rows, with what stands out written by `best`, and everything else by `plain`.
-    fn written(&self, plain: impl Fn(&str) -> String, best: impl Fn(&str) -> String) -> Vec<Vec<String>> {
-        let cell = |row: usize, (column, text): (usize, &String)| match self.best.contains(&(row, column)) {
-            true => best(&plain(text)),
-            false => plain(text),
-        };
+    fn written(
+        &self,
+        plain: impl Fn(&str) -> String,
+        best: impl Fn(&str) -> String,
+    ) -> Vec<Vec<String>> {
+        let cell =
+            |row: usize, (column, text): (usize, &String)| match self.best.contains(&(row, column))
+            {
+                true => best(&plain(text)),
+                false => plain(text),
+            };
         let rows = self.rows.iter().enumerate();
-        rows.map(|(row, cells)| cells.iter().enumerate().map(|at| cell(row, at)).collect()).collect()
+        rows.map(|(row, cells)| cells.iter().enumerate().map(|at| cell(row, at)).collect())
+            .collect()
     }
 
     /// The table in aligned columns under its title.
     pub fn text(&self) -> String {
         let width = |text: &str| text.chars().count();
-        let widest = |column: usize| self.rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+        let widest =
+            |column: usize| self.rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
         let names = self.header.iter().enumerate();
-        let widths: Vec<usize> = names.map(|(column, (name, _))| width(name).max(widest(column))).collect();
+        let widths: Vec<usize> =
+            names.map(|(column, (name, _))| width(name).max(widest(column))).collect();
         // A star stands in the gap before its cell.
         let line = |cells: &[&str], is_best: &dyn Fn(usize) -> bool| {
             let mut line = String::new();
@@ -101,7 +110,8 @@ impl Table {
             line.trim_end().to_string() + "\n"
         };
         let header: Vec<&str> = self.header.iter().map(|(name, _)| name.as_str()).collect();
-        let rule = "─".repeat(widths.iter().sum::<usize>() + self.gap * widths.len().saturating_sub(1));
+        let rule =
+            "─".repeat(widths.iter().sum::<usize>() + self.gap * widths.len().saturating_sub(1));
         let rows = self.rows.iter().enumerate().map(|(number, row)| {
             let cells: Vec<&str> = row.iter().map(String::as_str).collect();
             line(&cells, &|column| self.best.contains(&(number, column)))
@@ -114,7 +124,8 @@ impl Table {
     pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
         let escape = |cell: &str| cell.replace('|', "\\|");
-        let rule = self.header.iter().map(|(_, align)| if *align == Align::Left { "---" } else { "---:" });
+        let rule =
+            self.header.iter().map(|(_, align)| if *align == Align::Left { "---" } else { "---:" });
         let rows = self.written(escape, |text| format!("**{text}**")).into_iter().map(line);
         format!(
             "**{}**\n\n{}{}{}{}",
@@ -131,10 +142,14 @@ impl Table {
     /// The table as a LaTeX `table` with `booktabs` rules.
     pub fn latex(&self) -> String {
         let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
-        let align: String =
-            self.header.iter().map(|(_, align)| if *align == Align::Left { 'l' } else { 'r' }).collect();
+        let align: String = self
+            .header
+            .iter()
+            .map(|(_, align)| if *align == Align::Left { 'l' } else { 'r' })
+            .collect();
         let header = line(self.header.iter().map(|(name, _)| escape_latex(name)).collect());
-        let rows = self.written(escape_latex, |text| format!("\\textbf{{{text}}}")).into_iter().map(line);
+        let rows =
+            self.written(escape_latex, |text| format!("\\textbf{{{text}}}")).into_iter().map(line);
         format!(
             "\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\begin{{tabular}}{{{align}}}\n    \\toprule\n{header}    \
              \\midrule\n{}    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n",

@@ -1,4 +1,5 @@
-//! Scalars as TensorBoard reads them: records of events, each a protocol buffer, in a file of TensorFlow's record format.
+//! Scalars as TensorBoard reads them: records of events, each a protocol buffer, in a file of
+//! TensorFlow's record format.
 
 /// An event that begins a file.
 pub fn beginning(time: f64) -> Vec<u8> {

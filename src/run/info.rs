@@ -82,7 +82,8 @@ impl Source {
     /// # Errors
     /// If the file cannot be read again.
     pub fn of(split: Split, table: &Table) -> Result<Self> {
-        let bytes = std::fs::read(&table.path).map_err(|error| Error::io(&table.path, "read", error))?;
+        let bytes =
+            std::fs::read(&table.path).map_err(|error| Error::io(&table.path, "read", error))?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let path = std::path::absolute(&table.path).unwrap_or_else(|_| table.path.clone());
         Ok(Self { split: split.name().into(), path, sha256, rows: table.rows.len() })

@@ -1,4 +1,5 @@
-//! Which prompts go together: packed batches, length buckets for training, token budgets for scoring.
+//! Which prompts go together: packed batches, length buckets for training, token budgets for
+//! scoring.
 
 use std::sync::Arc;
 
@@ -59,11 +60,18 @@ impl Packed {
     }
 }
 
-/// The batches of one epoch: every item once, items of like length together, in an order that the seed decides.
+/// The batches of one epoch: every item once, items of like length together, in an order that the
+/// seed decides.
 ///
-/// Items are shuffled, cut into pools of fifty batches, sorted by length within each pool, cut into batches, and the
-/// batches are shuffled: nearly all the speed of sorting, and nearly all the randomness of shuffling.
-pub fn epoch_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64) -> Vec<Vec<usize>> {
+/// Items are shuffled, cut into pools of fifty batches, sorted by length within each pool, cut into
+/// batches, and the batches are shuffled: nearly all the speed of sorting, and nearly all the
+/// randomness of shuffling.
+pub fn epoch_batches(
+    lengths: &[usize],
+    batch_size: usize,
+    seed: u64,
+    epoch: u64,
+) -> Vec<Vec<usize>> {
     const POOL: usize = 50;
     let mut stream = Stream::new(seed, Purpose::Shuffle, epoch);
     let mut order: Vec<usize> = (0..lengths.len()).collect();
@@ -77,7 +85,8 @@ pub fn epoch_batches(lengths: &[usize], batch_size: usize, seed: u64, epoch: u64
     batches
 }
 
-/// Items from short to long, cut so that no batch has more than `budget` tokens unless a single item has.
+/// Items from short to long, cut so that no batch has more than `budget` tokens unless a single
+/// item has.
 pub fn budget_batches(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&item| lengths[item]);

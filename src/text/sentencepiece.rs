@@ -1,5 +1,6 @@
-//! A `spm.model`, SentencePiece's own file (Kudo and Richardson, EMNLP 2018), as a tokenizer: DeBERTa v2 and v3 come with no
-//! other. Reads the parts of its protocol buffer that make a unigram model, and no other kind.
+//! A `spm.model`, SentencePiece's own file (Kudo and Richardson, EMNLP 2018), as a tokenizer:
+//! DeBERTa v2 and v3 come with no other. Reads the parts of its protocol buffer that make a unigram
+//! model, and no other kind.
 
 use std::path::Path;
 
@@ -36,13 +37,16 @@ struct Model {
 /// If the file cannot be read, or is no unigram model with `[CLS]` and `[SEP]`.
 pub(super) fn read(path: &Path) -> Result<Tokenizer> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-    let damaged =
-        || Error::file(path, "not a SentencePiece model that can be read").help("copy or download it again");
+    let damaged = || {
+        Error::file(path, "not a SentencePiece model that can be read")
+            .help("copy or download it again")
+    };
     let model = parse(&bytes).filter(|model| !model.pieces.is_empty()).ok_or_else(damaged)?;
     if model.kind.is_some_and(|kind| kind != UNIGRAM) {
         return Err(Error::file(path, "a SentencePiece model of another kind than unigram"));
     }
-    tokenizer(model).map_err(|error| Error::file(path, format!("no tokenizer can be made of it: {error}")))
+    tokenizer(model)
+        .map_err(|error| Error::file(path, format!("no tokenizer can be made of it: {error}")))
 }
 
 /// The tokenizer that transformers makes of a DeBERTa's model.
@@ -52,7 +56,8 @@ fn tokenizer(model: Model) -> tokenizers::Result<Tokenizer> {
         normalizers.push(Precompiled::from(&model.normalizer)?.into());
     }
     normalizers.push(
-        Replace::new(tokenizers::normalizers::replace::ReplacePattern::Regex(" {2,}".into()), " ")?.into(),
+        Replace::new(tokenizers::normalizers::replace::ReplacePattern::Regex(" {2,}".into()), " ")?
+            .into(),
     );
     let unigram = Unigram::from(model.pieces, model.unknown, false)?;
     let mut tokenizer = Tokenizer::new(unigram);

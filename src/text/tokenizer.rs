@@ -1,7 +1,7 @@
 //! The prompt `[CLS] [$VALUE] scenario [SEP]` as token ids.
 //!
-//! Owns a `tokenizers` tokenizer that knows the ten value tokens, and nothing of embeddings: the new rows that the
-//! tokens need are the model folder's business.
+//! Owns a `tokenizers` tokenizer that knows the ten value tokens, and nothing of embeddings: the
+//! new rows that the tokens need are the model folder's business.
 
 use std::path::Path;
 
@@ -16,7 +16,8 @@ use super::template::classifier_template;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
-/// The shortest length limit: start, value, one piece and end, with room to spare for other families' extra tokens.
+/// The shortest length limit: start, value, one piece and end, with room to spare for other
+/// families' extra tokens.
 pub const SHORTEST: usize = 8;
 
 /// Turns (value, scenario) pairs into token ids.
@@ -60,7 +61,8 @@ impl TextEncoder {
     /// If the tokenizer puts no start token before a text.
     pub fn with_value_tokens(mut tokenizer: Tokenizer, max_length: usize) -> Result<Self> {
         let first_added = rows_for(&tokenizer);
-        let tokens = Value::ALL.map(|value| AddedToken::from(value.token(), true).normalized(false));
+        let tokens =
+            Value::ALL.map(|value| AddedToken::from(value.token(), true).normalized(false));
         tokenizer
             .add_special_tokens(tokens)
             .map_err(Error::failure_because("cannot add the value tokens"))?;
@@ -77,10 +79,13 @@ impl TextEncoder {
         let mut encoder = Self { value_ids: [0; Value::COUNT], first_added, tokenizer };
         for value in Value::ALL {
             let id = encoder.tokenizer.token_to_id(&value.token());
-            encoder.value_ids[value.index()] = id.ok_or_else(|| Error::failure("no value tokens"))?;
+            encoder.value_ids[value.index()] =
+                id.ok_or_else(|| Error::failure("no value tokens"))?;
             if encoder.encode(value, "")?.get(1) != id.as_ref() {
-                return Err(Error::failure("the tokenizer does not put one start token before a text")
-                    .help("tokenizer.json needs a post-processor that adds [CLS] (or <s>) and [SEP]"));
+                return Err(Error::failure(
+                    "the tokenizer does not put one start token before a text",
+                )
+                .help("tokenizer.json needs a post-processor that adds [CLS] (or <s>) and [SEP]"));
             }
         }
         Ok(encoder)
@@ -100,12 +105,16 @@ impl TextEncoder {
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn encode_all<S: AsRef<str> + Sync>(&self, prompts: &[(Value, S)]) -> Result<Vec<Vec<u32>>> {
+    pub fn encode_all<S: AsRef<str> + Sync>(
+        &self,
+        prompts: &[(Value, S)],
+    ) -> Result<Vec<Vec<u32>>> {
         prompts.par_iter().map(|(value, scenario)| self.encode(*value, scenario.as_ref())).collect()
     }
 
-    /// The token ids of each scenario's ten prompts, scenario by scenario in the order of [`Value::ALL`]. They differ
-    /// in their second token only, so each scenario is tokenized once.
+    /// The token ids of each scenario's ten prompts, scenario by scenario in the order of
+    /// [`Value::ALL`]. They differ in their second token only, so each scenario is tokenized
+    /// once.
     ///
     /// # Errors
     /// If the tokenizer fails.
@@ -131,8 +140,12 @@ impl TextEncoder {
     /// # Errors
     /// If the tokenizer fails.
     pub fn name_pieces(&self, value: Value) -> Result<Vec<u32>> {
-        let encoding = self.tokenizer.encode_fast(format!(" {}", value.name().to_lowercase()), false);
-        Ok(encoding.map_err(Error::failure_because("cannot tokenize a value's name"))?.get_ids().to_vec())
+        let encoding =
+            self.tokenizer.encode_fast(format!(" {}", value.name().to_lowercase()), false);
+        Ok(encoding
+            .map_err(Error::failure_because("cannot tokenize a value's name"))?
+            .get_ids()
+            .to_vec())
     }
 
     /// One more than the largest id: how many rows an embedding table needs.
@@ -152,7 +165,9 @@ impl TextEncoder {
     pub fn to_json(&self) -> Result<String> {
         let mut tokenizer = self.tokenizer.clone();
         let unlimited = tokenizer.with_truncation(None).map(|tokenizer| tokenizer.to_string(false));
-        unlimited.and_then(|json| json).map_err(Error::failure_because("cannot write the tokenizer"))
+        unlimited
+            .and_then(|json| json)
+            .map_err(Error::failure_because("cannot write the tokenizer"))
     }
 }
 
@@ -179,8 +194,8 @@ fn parse(path: &Path) -> Result<Tokenizer> {
     })
 }
 
-/// The tokenizer of a BERT checkpoint that has a `vocab.txt` only; `tokenizer_config.json` beside it says whether
-/// the model is uncased.
+/// The tokenizer of a BERT checkpoint that has a `vocab.txt` only; `tokenizer_config.json` beside
+/// it says whether the model is uncased.
 fn from_vocabulary_file(path: &Path) -> Result<Tokenizer> {
     let lowercase = std::fs::read(path.with_file_name("tokenizer_config.json"))
         .ok()
@@ -208,8 +223,8 @@ pub(super) fn bert_tokenizer(model: WordPiece, lowercase: bool) -> Result<Tokeni
     tokenizer
         .add_special_tokens(special.map(|token| AddedToken::from(token, true)))
         .map_err(Error::failure_because("cannot add BERT's special tokens"))?;
-    let template =
-        classifier_template(&tokenizer).map_err(Error::failure_because("not a BERT's vocabulary"))?;
+    let template = classifier_template(&tokenizer)
+        .map_err(Error::failure_because("not a BERT's vocabulary"))?;
     tokenizer.with_post_processor(Some(template));
     Ok(tokenizer)
 }

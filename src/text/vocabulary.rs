@@ -14,8 +14,8 @@ use tokenizers::{
 use super::tokenizer::bert_tokenizer;
 use crate::error::{Error, Result};
 
-/// Learns a WordPiece vocabulary of at most `size` pieces (more only if the texts have more letters), and wraps it
-/// into an uncased BERT tokenizer. The same texts give the same vocabulary.
+/// Learns a WordPiece vocabulary of at most `size` pieces (more only if the texts have more
+/// letters), and wraps it into an uncased BERT tokenizer. The same texts give the same vocabulary.
 ///
 /// # Errors
 /// If the trainer fails.
@@ -23,8 +23,8 @@ pub fn learn_wordpiece<'a>(texts: impl Iterator<Item = &'a str>, size: usize) ->
     let failed = Error::failure_because("cannot learn a vocabulary");
     let words = texts.map(words).collect::<tokenizers::Result<Vec<_>>>().map_err(failed)?.concat();
 
-    // The trainer numbers pieces inside words in the order of a randomly seeded hash map. Naming them all beforehand,
-    // as if they were special, makes it deterministic.
+    // The trainer numbers pieces inside words in the order of a randomly seeded hash map. Naming
+    // them all beforehand, as if they were special, makes it deterministic.
     let inside: BTreeSet<char> = words.iter().flat_map(|word| word.chars().skip(1)).collect();
     let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from);
     let pieces = special.into_iter().chain(inside.into_iter().map(|letter| format!("##{letter}")));

@@ -81,6 +81,9 @@ pub struct EvalRow {
     pub seconds: f64,
 }
 
-fn as_map<S: serde::Serializer>(scores: &[Score], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+fn as_map<S: serde::Serializer>(
+    scores: &[Score],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
     serializer.collect_map(scores.iter().map(|score| (score.name, score.value)))
 }

@@ -17,7 +17,8 @@ pub trait Learner {
     /// The length of each training sample, in tokens.
     fn lengths(&self) -> Vec<usize>;
 
-    /// Learns from these batches of samples, in one optimiser step; `number` is how many were made before.
+    /// Learns from these batches of samples, in one optimiser step; `number` is how many were made
+    /// before.
     ///
     /// # Errors
     /// If the model fails.
@@ -120,9 +121,11 @@ impl<T: Task> Learner for Descent<'_, T> {
 
     fn read_state(&mut self, folder: &Path, steps: u64) -> Result<()> {
         let path = folder.join(OPTIMISER);
-        let damaged =
-            |error: candle_core::Error| Error::file(&path, "not the optimiser's state").because(error);
-        let moments = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(damaged)?;
+        let damaged = |error: candle_core::Error| {
+            Error::file(&path, "not the optimiser's state").because(error)
+        };
+        let moments =
+            candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(damaged)?;
         self.optimiser.restore(self.task.params(), &moments, steps).map_err(damaged)
     }
 }

@@ -21,8 +21,11 @@ pub struct LinearTask {
 impl LinearTask {
     /// Prepares the splits for the model.
     pub fn new(mut model: LinearModel, train: &[Sample], eval: Vec<Sample>) -> Self {
-        model.set_train_labels(LabelCounts::of(train.iter().map(|sample| (sample.value, sample.label))));
-        let prompt = |sample: &Sample| (model.features(sample.value, &sample.scenario), sample.label);
+        model.set_train_labels(LabelCounts::of(
+            train.iter().map(|sample| (sample.value, sample.label)),
+        ));
+        let prompt =
+            |sample: &Sample| (model.features(sample.value, &sample.scenario), sample.label);
         Self { prompts: train.iter().map(prompt).collect(), model, eval }
     }
 }
@@ -32,7 +35,8 @@ impl Learner for LinearTask {
         self.prompts.iter().map(|(features, _)| features.len()).collect()
     }
 
-    /// The samples of a batch are learned one after the other: a batch only shares its learning rate.
+    /// The samples of a batch are learned one after the other: a batch only shares its learning
+    /// rate.
     fn step(&mut self, _number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
         let samples: usize = batches.iter().map(Vec::len).sum();
         let mut sum = 0.0;
@@ -40,7 +44,12 @@ impl Learner for LinearTask {
             let (features, label) = &self.prompts[sample];
             sum += f64::from(self.model.learn(features, *label, learning_rate as f32));
         }
-        Ok(Done { loss: sum / samples as f64, weight: samples as u64, gradient_norm: None, samples })
+        Ok(Done {
+            loss: sum / samples as f64,
+            weight: samples as u64,
+            gradient_norm: None,
+            samples,
+        })
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {

@@ -26,7 +26,8 @@ use crate::error::{Error, Result};
 
 /// Trains from `state` on until a reason to stop, which is returned.
 ///
-/// Everything that the world sees goes through `tell`: rows for logs, steps for a progress bar, checkpoints to keep.
+/// Everything that the world sees goes through `tell`: rows for logs, steps for a progress bar,
+/// checkpoints to keep.
 ///
 /// # Errors
 /// If the model fails, the loss is no longer a number, or `tell` fails.
@@ -44,7 +45,8 @@ pub fn fit(
         return Ok(Stop::Patience);
     }
     while state.step < plan.total_steps() {
-        let rate = settings.learning_rate * settings.schedule.factor(state.step, warmup, plan.total_steps());
+        let rate = settings.learning_rate
+            * settings.schedule.factor(state.step, warmup, plan.total_steps());
         let done = learner.step(state.step, plan.batches(state.step), rate)?;
         state.step += 1;
         refuse_divergence(state.step, &done)?;
@@ -52,15 +54,25 @@ pub fn fit(
         state.loss_items += done.weight;
         state.seconds = seconds_before + begun.elapsed().as_secs_f64();
         let epoch = state.step as f64 / plan.steps_per_epoch() as f64;
-        let answer =
-            tell(Event::Step(StepDone { step: state.step, loss: done.loss, samples: done.samples }))?;
+        let answer = tell(Event::Step(StepDone {
+            step: state.step,
+            loss: done.loss,
+            samples: done.samples,
+        }))?;
 
         if state.step.is_multiple_of(settings.log_every) || state.step == plan.total_steps() {
             let loss = state.loss_sum / state.loss_items as f64;
             (state.loss_sum, state.loss_items) = (0.0, 0);
             let (learning_rate, gradient_norm) = (rate, done.gradient_norm);
             let (step, seconds) = (state.step, state.seconds);
-            tell(Event::Loss(LossRow { step, epoch, loss, learning_rate, gradient_norm, seconds }))?;
+            tell(Event::Loss(LossRow {
+                step,
+                epoch,
+                loss,
+                learning_rate,
+                gradient_norm,
+                seconds,
+            }))?;
         }
 
         let mut actions = Vec::new();
@@ -80,7 +92,9 @@ pub fn fit(
         }
         for action in actions {
             match action {
-                Action::SaveBest => tell(Event::Save(Checkpoint::Best, &|folder| learner.write(folder)))?,
+                Action::SaveBest => {
+                    tell(Event::Save(Checkpoint::Best, &|folder| learner.write(folder)))?
+                }
                 Action::SaveLast => tell(Event::Save(Checkpoint::Last, &|folder| {
                     learner.write(folder)?;
                     learner.write_state(folder)?;
@@ -98,7 +112,8 @@ fn refuse_divergence(step: u64, done: &Done) -> Result<()> {
     if done.loss.is_finite() && norm.is_finite() {
         return Ok(());
     }
-    let what = format!("the training diverged at step {step}: loss {}, gradient norm {norm}", done.loss);
+    let what =
+        format!("the training diverged at step {step}: loss {}, gradient norm {norm}", done.loss);
     Err(Error::failure(what).help("lower train.learning_rate, or lengthen train.warmup"))
 }
 

@@ -1,4 +1,5 @@
-//! Which samples make which optimiser step: a function of the seed alone, so a resumed run needs no position.
+//! Which samples make which optimiser step: a function of the seed alone, so a resumed run needs no
+//! position.
 
 use super::settings::TrainSettings;
 use crate::text::batch::epoch_batches;
@@ -30,7 +31,11 @@ impl<'a> Plan<'a> {
             seed: settings.seed,
             steps_per_epoch,
             total,
-            eval_every: if settings.eval_every == 0 { steps_per_epoch } else { settings.eval_every },
+            eval_every: if settings.eval_every == 0 {
+                steps_per_epoch
+            } else {
+                settings.eval_every
+            },
             epoch: None,
         }
     }
@@ -54,7 +59,8 @@ impl<'a> Plan<'a> {
     pub fn batches(&mut self, step: u64) -> &[Vec<usize>] {
         let epoch = step / self.steps_per_epoch;
         if self.epoch.as_ref().is_none_or(|(number, _)| *number != epoch) {
-            self.epoch = Some((epoch, epoch_batches(self.lengths, self.batch_size, self.seed, epoch)));
+            self.epoch =
+                Some((epoch, epoch_batches(self.lengths, self.batch_size, self.seed, epoch)));
         }
         let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches);
         let start = (step % self.steps_per_epoch) as usize * self.accumulate;

@@ -1,4 +1,5 @@
-//! Which checkpoint is the best, and when it is time to stop: decisions as plain values, without effects.
+//! Which checkpoint is the best, and when it is time to stop: decisions as plain values, without
+//! effects.
 
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +90,12 @@ pub enum Stop {
 }
 
 /// Decides what an evaluation after `step` steps means. The history is the one that comes with it.
-pub fn after_evaluation(patience: u64, history: &mut History, step: u64, score: Score) -> Vec<Action> {
+pub fn after_evaluation(
+    patience: u64,
+    history: &mut History,
+    step: u64,
+    score: Score,
+) -> Vec<Action> {
     let mut actions = Vec::new();
     if history.best.is_none_or(|best| score.is_better_than(best.score)) {
         *history = History { best: Some(Best { step, score: score.value }), since_best: 0 };

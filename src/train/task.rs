@@ -1,4 +1,5 @@
-//! What can be trained by its gradients: a network, samples with a loss, and scores on held-out data.
+//! What can be trained by its gradients: a network, samples with a loss, and scores on held-out
+//! data.
 
 use std::path::Path;
 
@@ -28,7 +29,8 @@ pub trait Task {
     /// The length of each training sample, in tokens.
     fn lengths(&self) -> Vec<usize>;
 
-    /// How much these samples weigh in the mean loss of a step, in the task's own unit: their number, or that of their tokens.
+    /// How much these samples weigh in the mean loss of a step, in the task's own unit: their
+    /// number, or that of their tokens.
     fn weight(&self, samples: &[usize]) -> u64 {
         samples.len() as u64
     }

@@ -29,7 +29,9 @@ impl ValueTask {
     /// # Errors
     /// If a text cannot be tokenized.
     pub fn new(mut model: ValueModel, train: &[Sample], eval: Vec<Sample>) -> Result<Self> {
-        model.set_train_labels(LabelCounts::of(train.iter().map(|sample| (sample.value, sample.label))));
+        model.set_train_labels(LabelCounts::of(
+            train.iter().map(|sample| (sample.value, sample.label)),
+        ));
         let pairs: Vec<(Value, &str)> =
             train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
         Ok(Self {
@@ -79,7 +81,8 @@ pub(super) fn scores(model: &dyn Predictor, eval: &[Sample]) -> Result<Vec<Score
     ])
 }
 
-/// The model's predictions of samples; `seen` tells whether a text stood in the train split, if that is known.
+/// The model's predictions of samples; `seen` tells whether a text stood in the train split, if
+/// that is known.
 ///
 /// # Errors
 /// If the model fails.

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 use valuenet::hub::download;
 
-use super::server::{Answer, COMMIT, FILES, Manner, Request, Server, etag, git_sha1, honest, sha256};
+use super::server::{
+    Answer, COMMIT, FILES, Manner, Request, Server, etag, git_sha1, honest, sha256,
+};
 use super::world::World;
 
 type List = fn() -> String;
@@ -15,9 +17,11 @@ type Lie = fn(&mut Answer);
 /// Paths that a server would like to write, each as it would spell it.
 fn paths(world: &World) -> Vec<String> {
     let victim = world.folder.path().join("victim").display().to_string();
-    let mut paths = vec![victim.clone(), format!("{COMMIT}/../../../../victim"), "..".into(), "".into()];
+    let mut paths =
+        vec![victim.clone(), format!("{COMMIT}/../../../../victim"), "..".into(), "".into()];
     paths.extend(
-        ["../../../victim", "../../victim", "..\\..\\victim", "C:\\victim", "abc", "."].map(String::from),
+        ["../../../victim", "../../victim", "..\\..\\victim", "C:\\victim", "abc", "."]
+            .map(String::from),
     );
     let padded = format!("{:/>40}", "../../../victim");
     paths.extend([
@@ -90,7 +94,8 @@ fn a_file_that_would_not_stay_below_the_model_is_refused() {
 #[test]
 fn a_list_of_files_that_is_huge_or_none_is_refused() {
     let world = World::new();
-    let endless = || format!("{{\"sha\":\"{COMMIT}\",\"siblings\":[],\"more\":\"{}", "x".repeat(9 << 20));
+    let endless =
+        || format!("{{\"sha\":\"{COMMIT}\",\"siblings\":[],\"more\":\"{}", "x".repeat(9 << 20));
     let deep = || format!("{{\"sha\":{}", "[".repeat(100_000));
     let lists: [(List, &str); 4] = [
         (endless, "more than 8388608 bytes of its list of files"),
@@ -186,7 +191,9 @@ fn one_etag_for_all_files_is_refused() {
     const SAME_LENGTH: &[(&str, &str)] =
         &[("config.json", "{}"), ("tokenizer.json", "[]"), ("model.safetensors", "()")];
     for files in [FILES, SAME_LENGTH] {
-        for digest in [sha256(b"{}"), git_sha1(b"{}"), git_sha1(b"()"), "0".repeat(40), "0".repeat(64)] {
+        for digest in
+            [sha256(b"{}"), git_sha1(b"{}"), git_sha1(b"()"), "0".repeat(40), "0".repeat(64)]
+        {
             let world = World::new();
             let hub = Server::open(move |request| {
                 let mut answer = honest(request, files);
@@ -204,7 +211,9 @@ fn redirects_that_go_round_or_nowhere_are_refused() {
     let hub = Server::open(|request| Answer::redirect(&request.path));
     world.refuses(&hub, "it redirects more than 5 times");
     assert_eq!(hub.requests().len(), 6);
-    for location in ["file:///etc/passwd", "file:/etc/passwd", "ftp://127.0.0.1/x", "data:,x", "http://"] {
+    for location in
+        ["file:///etc/passwd", "file:/etc/passwd", "ftp://127.0.0.1/x", "data:,x", "http://"]
+    {
         let lies: [fn(&Request) -> bool; 3] =
             [Request::is_for_the_list, Request::is_head, |request| request.gets("config.json")];
         for is_meant in lies {
@@ -223,11 +232,15 @@ fn the_token_stays_at_the_endpoint() {
     let world = World::new();
     let cdn = Server::open(|request| {
         let name = request.path.strip_prefix("/signed/").unwrap();
-        honest(&Request { path: format!("/ann/tiny/resolve/{COMMIT}/{name}"), ..request.clone() }, FILES)
+        honest(
+            &Request { path: format!("/ann/tiny/resolve/{COMMIT}/{name}"), ..request.clone() },
+            FILES,
+        )
     });
     let cdn_address = cdn.address.clone();
     let hub = Server::open(move |request| {
-        // As the real hub: a renamed model on the same host, then small files there and large ones elsewhere.
+        // As the real hub: a renamed model on the same host, then small files there and large ones
+        // elsewhere.
         let path = request.path.replace("/bob/old/", "/ann/tiny/").replace("/moved/", "/resolve/");
         let name = path.rsplit('/').next().unwrap().to_string();
         if request.path.contains("/bob/old/") {

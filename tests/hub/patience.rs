@@ -1,4 +1,5 @@
-//! Servers that take their time, and connections that end: a download ends or goes on, and is right in the end.
+//! Servers that take their time, and connections that end: a download ends or goes on, and is right
+//! in the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +68,8 @@ fn a_byte_at_a_time_is_given_up() {
 
 #[test]
 fn a_body_that_hides_its_slowness_is_given_up() {
-    // The length of a chunk, digit by digit: the body itself never comes, and yet there is always another byte.
+    // The length of a chunk, digit by digit: the body itself never comes, and yet there is always
+    // another byte.
     let world = World::new();
     let hub = Server::lying(|request, answer| {
         if request.gets(NAME) {
@@ -101,8 +103,12 @@ fn an_interrupted_download_goes_on_where_it_stopped() {
     assert!(!partial.exists());
     let got = hub.requests().into_iter().find(|request| request.gets(NAME)).unwrap();
     assert_eq!(got.from, Some(10));
-    let of_weights: Vec<&str> =
-        events.iter().map(String::as_str).skip_while(|event| !event.contains(NAME)).take(4).collect();
+    let of_weights: Vec<&str> = events
+        .iter()
+        .map(String::as_str)
+        .skip_while(|event| !event.contains(NAME))
+        .take(4)
+        .collect();
     assert_eq!(of_weights, ["Begin(\"model.safetensors\", 28)", "Resumed(10)", "Bytes(18)", "End"]);
     assert!(
         !hub.requests().iter().any(|request| request.gets("config.json")),
@@ -119,8 +125,12 @@ fn a_connection_that_ends_is_tried_again_while_something_comes() {
         }
     });
     download("ann/tiny", "main", &world.settings(&hub.address), &mut |_| {}).unwrap();
-    let from: Vec<Option<usize>> =
-        hub.requests().iter().filter(|request| request.gets(NAME)).map(|request| request.from).collect();
+    let from: Vec<Option<usize>> = hub
+        .requests()
+        .iter()
+        .filter(|request| request.gets(NAME))
+        .map(|request| request.from)
+        .collect();
     assert_eq!(from, [None, Some(10), Some(20)]);
 
     let world = World::new();

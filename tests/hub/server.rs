@@ -96,7 +96,12 @@ impl Answer {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
     }
 
-    fn send(self, is_head: bool, stream: &mut TcpStream, stopped: &AtomicBool) -> std::io::Result<()> {
+    fn send(
+        self,
+        is_head: bool,
+        stream: &mut TcpStream,
+        stopped: &AtomicBool,
+    ) -> std::io::Result<()> {
         let body: &[u8] = if is_head { &[] } else { &self.body };
         let wait = |time: Duration| {
             let until = Instant::now() + time;
@@ -215,7 +220,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 pub fn git_sha1(bytes: &[u8]) -> String {
     let header = format!("blob {}\0", bytes.len());
-    Sha1::digest([header.as_bytes(), bytes].concat()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha1::digest([header.as_bytes(), bytes].concat())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 pub fn etag(name: &str, body: &[u8]) -> String {
@@ -224,15 +232,19 @@ pub fn etag(name: &str, body: &[u8]) -> String {
 
 /// What a hub should answer.
 pub fn honest(request: &Request, files: Files) -> Answer {
-    let list =
-        ["main", "refs%2Fpr%2F1", COMMIT].map(|revision| format!("/api/models/ann/tiny/revision/{revision}"));
+    let list = ["main", "refs%2Fpr%2F1", COMMIT]
+        .map(|revision| format!("/api/models/ann/tiny/revision/{revision}"));
     if list.contains(&request.path) {
         let names: Vec<String> =
             files.iter().map(|(name, _)| format!("{{\"rfilename\":\"{name}\"}}")).collect();
-        let list = format!("{{\"sha\":\"{COMMIT}\",\"id\":\"ann/tiny\",\"siblings\":[{}]}}", names.join(","));
+        let list = format!(
+            "{{\"sha\":\"{COMMIT}\",\"id\":\"ann/tiny\",\"siblings\":[{}]}}",
+            names.join(",")
+        );
         return Answer::new("200 OK", list);
     }
-    let name = request.path.strip_prefix(&format!("/ann/tiny/resolve/{COMMIT}/")).unwrap_or_default();
+    let name =
+        request.path.strip_prefix(&format!("/ann/tiny/resolve/{COMMIT}/")).unwrap_or_default();
     let Some((_, body)) = files.iter().find(|(file, _)| *file == name) else {
         return Answer::new("404 Not Found", "");
     };

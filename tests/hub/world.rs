@@ -39,25 +39,30 @@ impl World {
     /// Everything below the folder but the cache.
     pub fn outside(&self) -> BTreeMap<PathBuf, String> {
         let cache = self.cache();
-        listing(self.folder.path()).into_iter().filter(|(path, _)| !path.starts_with(&cache)).collect()
+        listing(self.folder.path())
+            .into_iter()
+            .filter(|(path, _)| !path.starts_with(&cache))
+            .collect()
     }
 
     /// The names below the model's folder, folders and locks aside.
     pub fn kept(&self) -> Vec<String> {
         let model = self.model();
-        let below = |path: &PathBuf| path.strip_prefix(&model).ok().map(|path| path.display().to_string());
+        let below =
+            |path: &PathBuf| path.strip_prefix(&model).ok().map(|path| path.display().to_string());
         listing(&self.cache()).keys().filter_map(below).collect()
     }
 
-    /// Asserts that a download fails and says so, that nothing outside the cache has changed, and that in the cache there
-    /// is at most the beginning of a file.
+    /// Asserts that a download fails and says so, that nothing outside the cache has changed, and
+    /// that in the cache there is at most the beginning of a file.
     pub fn refuses(&self, hub: &Server, says: &str) {
         self.refuses_in_time(hub, says, &Patience::default());
         let kept = self.kept();
         assert!(kept.is_empty(), "{says}: {kept:?}");
     }
 
-    /// The same, but what has come so far may stay as `.incomplete`; within the time that is documented.
+    /// The same, but what has come so far may stay as `.incomplete`; within the time that is
+    /// documented.
     pub fn refuses_in_time(&self, hub: &Server, says: &str, patience: &Patience) {
         let settings = HubSettings { patience: patience.clone(), ..self.settings(&hub.address) };
         let (before, begun) = (self.outside(), Instant::now());

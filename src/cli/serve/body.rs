@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::Limits;
 
-/// How much of a body that is too large is read before the refusal: clients that send all before they listen would not
-/// see it otherwise.
+/// How much of a body that is too large is read before the refusal: clients that send all before
+/// they listen would not see it otherwise.
 const READ_IN_VAIN: usize = 64 << 20;
 
 /// Why a request gets no result.
@@ -64,20 +64,25 @@ pub async fn read<T: DeserializeOwned>(
         return Err(too_large()); // this client asks before it sends
     }
     let bytes = timeout(limits.read, collect(body, limits.body)).await.map_err(|_| {
-        let what = format!("the body did not come within {}", humantime::format_duration(limits.read));
+        let what =
+            format!("the body did not come within {}", humantime::format_duration(limits.read));
         Refusal::new(StatusCode::REQUEST_TIMEOUT, what)
     })?;
     match bytes {
         Ok(Some(bytes)) => parse(&bytes),
         Ok(None) => Err(too_large()),
-        Err(error) => Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}"))),
+        Err(error) => {
+            Err(Refusal::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")))
+        }
     }
 }
 
 /// The body; none if it is larger than `most` bytes.
 async fn collect(mut body: Body, most: usize) -> Result<Option<Vec<u8>>, axum::Error> {
     let (mut bytes, mut size) = (Vec::new(), 0);
-    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+    while let Some(frame) =
+        std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+    {
         if let Ok(data) = frame?.into_data() {
             size += data.len();
             if size <= most {
@@ -100,9 +105,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
         [b'{', ..] => serde_json::from_slice(bytes).map_err(refused),
         // serde would take an array for an object's fields in their order.
         _ => match serde_json::from_slice::<IgnoredAny>(bytes) {
-            Ok(_) => {
-                Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid type: the body is no object"))
-            }
+            Ok(_) => Err(Refusal::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid type: the body is no object",
+            )),
             Err(error) => Err(refused(error)),
         },
     }

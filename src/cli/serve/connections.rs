@@ -18,7 +18,8 @@ const CONNECTIONS: usize = 1024;
 /// How long to wait after the system refuses a connection, for want of file descriptors mostly.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` is told, and then what was asked before. Closes the queue at the end, however it ends.
+/// Serves until `stop` is told, and then what was asked before. Closes the queue at the end,
+/// however it ends.
 pub fn serve(listener: TcpListener, service: &Arc<Service>, stop: &Notify) -> anyhow::Result<()> {
     struct Close<'a>(&'a Service);
     impl Drop for Close<'_> {
@@ -28,7 +29,8 @@ pub fn serve(listener: TcpListener, service: &Arc<Service>, stop: &Notify) -> an
     }
     let _close = Close(service);
     listener.set_nonblocking(true)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(accept(tokio_listener(listener, &runtime)?, service, stop));
     Ok(())
 }
@@ -63,7 +65,8 @@ async fn accept(listener: tokio::net::TcpListener, service: &Arc<Service>, stop:
         let handler = TowerToHyperService::new(router.clone());
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), handler));
         tokio::spawn(async move {
-            let _ = connection.await; // a client that goes away, or is too slow, is no fault of ours
+            // A client that goes away, or is too slow, is no fault of ours.
+            let _ = connection.await;
             drop(place);
         });
     }

@@ -6,7 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Upper ends of latencies, in seconds.
-const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Upper ends of batch sizes, in texts.
 const TEXTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
@@ -71,7 +72,11 @@ impl Metrics {
     pub fn request(&self, path: &'static str, status: u16, took: Duration) {
         let mut counted = self.counted();
         *counted.requests.entry((path, status)).or_default() += 1;
-        counted.latencies.entry(path).or_insert_with(|| Histogram::new(SECONDS)).add(took.as_secs_f64());
+        counted
+            .latencies
+            .entry(path)
+            .or_insert_with(|| Histogram::new(SECONDS))
+            .add(took.as_secs_f64());
     }
 
     /// A batch of texts was scored.
@@ -83,9 +88,18 @@ impl Metrics {
     pub fn text(&self, waiting: usize) -> String {
         let counted = self.counted();
         let mut out = String::new();
-        head(&mut out, "valuenet_requests_total", "counter", "Requests answered, by path and status.");
+        head(
+            &mut out,
+            "valuenet_requests_total",
+            "counter",
+            "Requests answered, by path and status.",
+        );
         for ((path, status), count) in &counted.requests {
-            line(&mut out, &format!("valuenet_requests_total{{path=\"{path}\",status=\"{status}\"}}"), count);
+            line(
+                &mut out,
+                &format!("valuenet_requests_total{{path=\"{path}\",status=\"{status}\"}}"),
+                count,
+            );
         }
         head(
             &mut out,

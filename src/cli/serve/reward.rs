@@ -51,8 +51,7 @@ pub fn without_gamma(refusal: Refusal) -> Refusal {
     if !refusal.what.starts_with("unknown field `gamma`") {
         return refusal;
     }
-    let what =
-        "unknown field `gamma`: it is no parameter, but counts how often a persona sentence is matched";
+    let what = "unknown field `gamma`: it is no parameter, but counts how often a persona sentence is matched";
     Refusal::new(refusal.status, what)
 }
 
@@ -60,15 +59,24 @@ impl TryFrom<Asked> for Request {
     type Error = String;
 
     fn try_from(asked: Asked) -> Result<Self, String> {
-        let Asked { persona, utterances, persona_vectors, utterance_vectors, dialogues, literal, center } =
-            asked;
+        let Asked {
+            persona,
+            utterances,
+            persona_vectors,
+            utterance_vectors,
+            dialogues,
+            literal,
+            center,
+        } = asked;
         let form = if literal { Form::Literal } else { Form::Bounded };
         let settings = Settings { form, center };
         let one = Given { persona, utterances, persona_vectors, utterance_vectors };
         let is_list = dialogues.is_some();
         let given = match dialogues {
             None => vec![one],
-            Some(_) if !one.is_empty() => return Err("either one dialogue or \"dialogues\" is needed".into()),
+            Some(_) if !one.is_empty() => {
+                return Err("either one dialogue or \"dialogues\" is needed".into());
+            }
             Some(given) => given,
         };
         let dialogues = Dialogues::of(given, is_list)?;
@@ -80,7 +88,12 @@ impl Given {
     fn is_empty(&self) -> bool {
         matches!(
             self,
-            Self { persona: None, utterances: None, persona_vectors: None, utterance_vectors: None }
+            Self {
+                persona: None,
+                utterances: None,
+                persona_vectors: None,
+                utterance_vectors: None
+            }
         )
     }
 }
@@ -89,7 +102,8 @@ impl Dialogues {
     fn of(given: Vec<Given>, is_list: bool) -> Result<Self, String> {
         let (mut texts, mut vectors, mut length) = (Vec::new(), Vec::new(), None);
         for (given, line) in given.into_iter().zip(1..) {
-            let named = |what: String| if is_list { format!("dialogue {line}: {what}") } else { what };
+            let named =
+                |what: String| if is_list { format!("dialogue {line}: {what}") } else { what };
             match given {
                 Given {
                     persona: Some(persona),
@@ -137,7 +151,8 @@ fn check_texts(dialogue: &Dialogue) -> Result<(), String> {
     Ok(())
 }
 
-/// The rewards of dialogues whose vectors are given, as JSON. `center` subtracts the mean of all their persona sentences.
+/// The rewards of dialogues whose vectors are given, as JSON. `center` subtracts the mean of all
+/// their persona sentences.
 pub fn rewards<T: Clone + Into<Json>>(
     dialogues: &[Dialogue<T>],
     mut vectors: Vec<Dialogue<Vector>>,
@@ -146,7 +161,9 @@ pub fn rewards<T: Clone + Into<Json>>(
     if settings.center
         && let Some(center) = Center::of(vectors.iter().flat_map(|dialogue| &dialogue.persona))
     {
-        for vector in vectors.iter_mut().flat_map(|one| one.persona.iter_mut().chain(&mut one.utterances)) {
+        for vector in
+            vectors.iter_mut().flat_map(|one| one.persona.iter_mut().chain(&mut one.utterances))
+        {
             *vector = center.subtract_from(vector);
         }
     }

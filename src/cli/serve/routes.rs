@@ -73,7 +73,8 @@ async fn measure(State(service): State<Arc<Service>>, request: Request, next: Ne
 }
 
 async fn unknown(uri: Uri) -> Refusal {
-    let what = format!("there is no {}; there are /score, /reward, /health and /metrics", uri.path());
+    let what =
+        format!("there is no {}; there are /score, /reward, /health and /metrics", uri.path());
     Refusal::new(StatusCode::NOT_FOUND, what)
 }
 
@@ -107,13 +108,18 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Result<
         _ => return Err(unfit("either \"text\" or \"texts\" is needed")),
     };
     let rows = service.scores(texts).await?;
-    let lines: Vec<String> = rows.iter().map(profiles::json).collect::<Scores<_>>().map_err(failed)?;
-    let json = if is_one { lines.concat() } else { format!("{{\"results\":[{}]}}", lines.join(",")) };
+    let lines: Vec<String> =
+        rows.iter().map(profiles::json).collect::<Scores<_>>().map_err(failed)?;
+    let json =
+        if is_one { lines.concat() } else { format!("{{\"results\":[{}]}}", lines.join(",")) };
     Ok(answer(json).into_response())
 }
 
 /// Each reward is what `valuenet reward --format jsonl` writes, but for the places in a file.
-async fn reward(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Refusal> {
+async fn reward(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let asked: Asked = read(&head.headers, body, &service.limits).await.map_err(without_gamma)?;
     let ToReward { dialogues, settings, is_list } = ToReward::try_from(asked).map_err(unfit)?;
@@ -144,7 +150,8 @@ impl Service {
     /// Dialogues with vectors in place of their texts.
     async fn vectors(&self, dialogues: &[Dialogue]) -> Result<Vec<Dialogue<Vector>>, Refusal> {
         let rows = self.scores(dialogues.iter().flat_map(Dialogue::all).cloned().collect()).await?;
-        let mut vectors = rows.into_iter().map(|row| row.profile.unwrap_or_default().map(f64::from).to_vec());
+        let mut vectors =
+            rows.into_iter().map(|row| row.profile.unwrap_or_default().map(f64::from).to_vec());
         let mut take = |texts: &[String]| vectors.by_ref().take(texts.len()).collect();
         let dialogues = dialogues.iter().map(|dialogue| Dialogue {
             line: dialogue.line,

@@ -1,4 +1,5 @@
-//! Files of answers: rows of our own, results of Mechanical Turk, and exports of Label Studio. What a file is, its contents say.
+//! Files of answers: rows of our own, results of Mechanical Turk, and exports of Label Studio. What
+//! a file is, its contents say.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -15,17 +16,18 @@ const HELP: &str = "annotations have the columns worker, scenario, value and ans
                     results of a Mechanical Turk batch, or a JSON export of Label Studio";
 
 /// Reads files of answers. Each is one of
-/// * CSV, JSON Lines or Parquet with the columns `worker`, `value`, `answer`, and `scenario`, `item` or both: an item is named,
-///   or is its text;
-/// * the results of a Mechanical Turk batch as CSV, with `WorkerId`, `Input.value`, `Input.scenario_1`, `Input.item_1` and so
-///   on, and the answers `q1` and so on in columns of their own or in `Answer.taskAnswers`;
+/// * CSV, JSON Lines or Parquet with the columns `worker`, `value`, `answer`, and `scenario`,
+///   `item` or both: an item is named, or is its text;
+/// * the results of a Mechanical Turk batch as CSV, with `WorkerId`, `Input.value`,
+///   `Input.scenario_1`, `Input.item_1` and so on, and the answers `q1` and so on in columns of
+///   their own or in `Answer.taskAnswers`;
 /// * Label Studio's JSON export of tasks whose data has `scenario`, `value` and perhaps `item`.
 ///
 /// With a file `items` the texts are looked up there under the column `item`.
 ///
 /// # Errors
-/// If a file cannot be read, lacks a column or key, or has a row or task that is wrong; if an item is not among `items`, or has
-/// two texts.
+/// If a file cannot be read, lacks a column or key, or has a row or task that is wrong; if an item
+/// is not among `items`, or has two texts.
 pub fn read(paths: &[PathBuf], items: Option<&Path>) -> Result<Answers> {
     let mut answers = Answers::default();
     let mut texts = Texts::default();
@@ -75,7 +77,8 @@ fn content(path: &Path) -> Result<Content> {
 
 fn of_rows(rows: &Rows, texts: &mut Texts) -> Result<Vec<Annotation>> {
     let worker = rows.require(&["worker"])?;
-    let item = rows.require(if texts.listed.is_some() { &["item"] } else { &["item", "scenario"] })?;
+    let item =
+        rows.require(if texts.listed.is_some() { &["item"] } else { &["item", "scenario"] })?;
     let scenario = rows.place("scenario");
     let (value, answer) = (rows.require(&["value"])?, rows.require(&["answer"])?);
     rows.map(|line, cells| {
@@ -156,7 +159,8 @@ impl Texts {
     /// The item's text, which must be the same wherever it is given.
     fn add(&mut self, item: &str, text: &str, at: u64) -> Result<String, String> {
         let file = self.files.len() - 1;
-        let (known, place) = self.of.entry(item.into()).or_insert_with(|| (text.into(), (file, at)));
+        let (known, place) =
+            self.of.entry(item.into()).or_insert_with(|| (text.into(), (file, at)));
         if known == text {
             return Ok(text.into());
         }

@@ -1,4 +1,5 @@
-//! Label Studio's JSON export: an array of tasks, each with its data and the annotations of those who answered.
+//! Label Studio's JSON export: an array of tasks, each with its data and the annotations of those
+//! who answered.
 
 use std::path::Path;
 
@@ -22,14 +23,21 @@ pub(super) fn read(path: &Path, texts: &mut Texts, answers: &mut Answers) -> Res
     let tasks: Vec<Json> = serde_json::from_slice(bytes)
         .map_err(|error| Error::data(path, format!("not a JSON array: {error}")).help(HELP))?;
     for (task, number) in tasks.iter().zip(1u64..) {
-        let id = task["id"].as_u64().map_or(format!("task {number} of the file"), |id| format!("task {id}"));
+        let id = task["id"]
+            .as_u64()
+            .map_or(format!("task {number} of the file"), |id| format!("task {id}"));
         one_task(task, number, texts, answers)
             .map_err(|what| Error::data(path, format!("{id}: {what}")).help(HELP))?;
     }
     Ok(())
 }
 
-fn one_task(task: &Json, number: u64, texts: &mut Texts, answers: &mut Answers) -> Result<(), String> {
+fn one_task(
+    task: &Json,
+    number: u64,
+    texts: &mut Texts,
+    answers: &mut Answers,
+) -> Result<(), String> {
     let data = task["data"].as_object().ok_or("there is no \"data\"")?;
     let cell = |key: &str| data.get(key).and_then(named).filter(|text| !text.is_empty());
     let value = named_value(&cell("value").ok_or("its data has no \"value\"")?)?;
@@ -42,7 +50,9 @@ fn one_task(task: &Json, number: u64, texts: &mut Texts, answers: &mut Answers) 
         }
         let wrong = |what: String| format!("annotation {at}: {what}");
         let worker = match &annotation["completed_by"] {
-            Json::Object(person) => person.get("email").and_then(named).or(person.get("id").and_then(named)),
+            Json::Object(person) => {
+                person.get("email").and_then(named).or(person.get("id").and_then(named))
+            }
             other => named(other),
         };
         let worker = worker.filter(|worker| !worker.is_empty());
@@ -68,10 +78,12 @@ fn named(json: &Json) -> Option<String> {
     }
 }
 
-/// What was chosen: under the name `answer` if there is such a field, else in the only field of choices.
+/// What was chosen: under the name `answer` if there is such a field, else in the only field of
+/// choices.
 fn choice(annotation: &Json) -> Result<Option<&str>, String> {
     let result = annotation["result"].as_array().ok_or("there is no \"result\"")?;
-    let fields: Vec<_> = result.iter().filter(|field| field["value"]["choices"].is_array()).collect();
+    let fields: Vec<_> =
+        result.iter().filter(|field| field["value"]["choices"].is_array()).collect();
     let field = match fields.as_slice() {
         [] => return Ok(None),
         [only] => only,

@@ -90,18 +90,22 @@ impl Item<'_> {
     /// How many workers gave the answers no, unrelated and yes.
     pub fn counts(&self) -> [usize; Label::COUNT] {
         let mut counts = [0; Label::COUNT];
-        self.answers.iter().filter_map(|(_, answer)| *answer).for_each(|label| counts[label.index()] += 1);
+        self.answers
+            .iter()
+            .filter_map(|(_, answer)| *answer)
+            .for_each(|label| counts[label.index()] += 1);
         counts
     }
 
-    /// Whether `agree` workers or more gave the same answer. "Not sure" never wins, and neither does a tie.
+    /// Whether `agree` workers or more gave the same answer. "Not sure" never wins, and neither
+    /// does a tie.
     pub fn verdict(&self, agree: usize) -> Verdict {
         let counts = self.counts();
         let best = Label::ALL.into_iter().max_by_key(|label| counts[label.index()]);
         let enough = best.filter(|label| counts[label.index()] >= agree);
-        match enough
-            .filter(|label| counts.iter().filter(|&&count| count == counts[label.index()]).count() == 1)
-        {
+        match enough.filter(|label| {
+            counts.iter().filter(|&&count| count == counts[label.index()]).count() == 1
+        }) {
             Some(label) => Verdict::Agreed(label),
             None if self.answers.len() < agree => Verdict::TooFew,
             None => Verdict::Disputed,
@@ -142,9 +146,12 @@ pub fn by_item<'a>(annotations: impl IntoIterator<Item = &'a Annotation>) -> Ite
     all
 }
 
-/// Scenarios on which at least `agree` workers gave the same answer with that answer, and those of which no answer has so
-/// many, both in the order in which they first occur.
-pub fn by_agreement(annotations: &[Annotation], agree: usize) -> (Vec<Sample>, Vec<(Value, String)>) {
+/// Scenarios on which at least `agree` workers gave the same answer with that answer, and those of
+/// which no answer has so many, both in the order in which they first occur.
+pub fn by_agreement(
+    annotations: &[Annotation],
+    agree: usize,
+) -> (Vec<Sample>, Vec<(Value, String)>) {
     let (mut agreed, mut disputed) = (Vec::new(), Vec::new());
     for item in by_item(annotations).items {
         let (value, scenario) = (item.value, item.scenario.to_string());

@@ -27,7 +27,8 @@ impl Qualification {
         let mut right: HashMap<(Value, String), Label> = HashMap::new();
         rows.map(|_, cells| {
             let (name, value) = (cells.filled(item)?, cells.value(value)?);
-            let label = answer_of(cells.filled(answer)?)?.ok_or("\"not sure\" is no right answer")?;
+            let label =
+                answer_of(cells.filled(answer)?)?.ok_or("\"not sure\" is no right answer")?;
             match right.insert((value, name.into()), label) {
                 Some(other) if other != label => {
                     Err(format!("\"{name}\" has two right answers under {value}"))

@@ -1,8 +1,9 @@
-//! The results of a Mechanical Turk batch: a row for each assignment of a worker, with a column for each variable of the batch
-//! (`Input.…`) and each answer (`Answer.…`).
+//! The results of a Mechanical Turk batch: a row for each assignment of a worker, with a column for
+//! each variable of the batch (`Input.…`) and each answer (`Answer.…`).
 //!
-//! Answers stand in three ways in such files, which depend on the form and on how it was published: a column `Answer.q1`; a column
-//! for each option, `Answer.q1.yes`, with `true` in one of them; or all of them as JSON in `Answer.taskAnswers`.
+//! Answers stand in three ways in such files, which depend on the form and on how it was published:
+//! a column `Answer.q1`; a column for each option, `Answer.q1.yes`, with `true` in one of them; or
+//! all of them as JSON in `Answer.taskAnswers`.
 
 use serde_json::{Map, Value as Json};
 
@@ -40,8 +41,10 @@ impl Columns {
         let (Some(worker), Some(_)) = (rows.place("WorkerId"), rows.place("HITId")) else {
             return Ok(None);
         };
-        let questions: Vec<Question> =
-            (1..).map(|number| Question::find(rows, number)).take_while(Question::is_asked).collect();
+        let questions: Vec<Question> = (1..)
+            .map(|number| Question::find(rows, number))
+            .take_while(Question::is_asked)
+            .collect();
         if questions.is_empty() {
             rows.require(&["Input.scenario_1", "Input.item_1"])?;
         }
@@ -50,7 +53,13 @@ impl Columns {
             rows.require(&["Answer.taskAnswers", "Answer.q1"])?;
         }
         let value = rows.require(&["Input.value"])?;
-        Ok(Some(Self { worker, value, status: rows.place("AssignmentStatus"), questions, all_answers }))
+        Ok(Some(Self {
+            worker,
+            value,
+            status: rows.place("AssignmentStatus"),
+            questions,
+            all_answers,
+        }))
     }
 
     /// Adds a file's answers.
@@ -71,23 +80,29 @@ impl Columns {
                 None => None,
             };
             for question in &self.questions {
-                let [item, scenario] = [question.item, question.scenario].map(|place| filled(cells, place));
+                let [item, scenario] =
+                    [question.item, question.scenario].map(|place| filled(cells, place));
                 let (item, scenario) = (item?, scenario?);
                 if item.is_none() && scenario.is_none() {
                     continue;
                 }
                 let answer = match question.answer(cells)? {
                     Some(answer) => Some(answer),
-                    None => match all_answers.as_ref().and_then(|answers| answers.get(&question.name)) {
-                        Some(json) => chosen(json).map_err(|what| format!("{}: {what}", question.name))?,
-                        None => None,
-                    },
+                    None => {
+                        match all_answers.as_ref().and_then(|answers| answers.get(&question.name)) {
+                            Some(json) => {
+                                chosen(json).map_err(|what| format!("{}: {what}", question.name))?
+                            }
+                            None => None,
+                        }
+                    }
                 };
                 let Some(answer) = answer else {
                     answers.left_out.unanswered += 1;
                     continue;
                 };
-                let answer = answer_of(&answer).map_err(|what| format!("{}: {what}", question.name))?;
+                let answer =
+                    answer_of(&answer).map_err(|what| format!("{}: {what}", question.name))?;
                 let scenario = scenario.as_deref();
                 let given = Given { worker, item: item.as_deref(), scenario, value, answer };
                 answers.annotations.push(texts.annotation(given, line)?);
@@ -135,7 +150,10 @@ impl Question {
                 "" | "false" => {}
                 text if option == "label" => chosen.push(text.into()),
                 other => {
-                    return Err(format!("{}.{option} is \"{other}\", neither true nor false", self.name));
+                    return Err(format!(
+                        "{}.{option} is \"{other}\", neither true nor false",
+                        self.name
+                    ));
                 }
             }
         }
@@ -143,7 +161,8 @@ impl Question {
     }
 }
 
-/// What a cell holds, with its characters in place of their entities; none if it is blank or there is no such column.
+/// What a cell holds, with its characters in place of their entities; none if it is blank or there
+/// is no such column.
 fn filled(cells: &Cells, place: Option<usize>) -> Result<Option<String>, String> {
     let text = place.map(|place| cells.text(place)).transpose()?;
     Ok(text.filter(|text| !text.is_empty()).map(unescaped))
@@ -166,7 +185,8 @@ fn parsed(cell: &str) -> Result<Map<String, Json>, String> {
     }
 }
 
-/// The answer in JSON: a text, `{"yes": true, "no": false}` or `{"label": "yes"}`; none if there is none.
+/// The answer in JSON: a text, `{"yes": true, "no": false}` or `{"label": "yes"}`; none if there is
+/// none.
 fn chosen(json: &Json) -> Result<Option<String>, String> {
     match json {
         Json::Null => Ok(None),
@@ -174,7 +194,11 @@ fn chosen(json: &Json) -> Result<Option<String>, String> {
         Json::Number(number) => Ok(Some(number.to_string())),
         Json::Object(options) => match options.get("label") {
             Some(Json::String(label)) => Ok(Some(label.clone())),
-            _ => one(options.iter().filter(|(_, on)| **on == true).map(|(name, _)| name.clone()).collect()),
+            _ => one(options
+                .iter()
+                .filter(|(_, on)| **on == true)
+                .map(|(name, _)| name.clone())
+                .collect()),
         },
         other => Err(format!("{other} is no answer")),
     }

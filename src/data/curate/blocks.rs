@@ -1,4 +1,5 @@
-//! A file as blocks of whole records, so that the records of several blocks can be read side by side.
+//! A file as blocks of whole records, so that the records of several blocks can be read side by
+//! side.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -30,10 +31,19 @@ pub(super) struct Blocks<R> {
 }
 
 impl<R: Read> Blocks<R> {
-    /// Blocks of about `size` bytes; cells are parted by `delimiter`, or a record is a line if there is none.
+    /// Blocks of about `size` bytes; cells are parted by `delimiter`, or a record is a line if
+    /// there is none.
     pub(super) fn new(path: &Path, reader: R, size: usize, delimiter: Option<u8>) -> Self {
         let quotes = delimiter.map(|delimiter| Quotes::new(delimiter, 1));
-        Self { path: path.into(), reader, size: size.max(1), quotes, line: 1, rest: Vec::new(), done: false }
+        Self {
+            path: path.into(),
+            reader,
+            size: size.max(1),
+            quotes,
+            line: 1,
+            rest: Vec::new(),
+            done: false,
+        }
     }
 
     fn read(&mut self) -> Result<Option<Block>> {
@@ -78,12 +88,10 @@ impl<R: Read> Blocks<R> {
 
     fn too_long(&self) -> Error {
         match self.quotes.as_ref().and_then(Quotes::open_since) {
-            Some(line) => {
-                Error::row(&self.path, line, quoting::OPEN).help("close it, or double it if it is meant")
-            }
-            None => {
-                Error::row(&self.path, self.line, "a line of more than 16 MiB").help("is this a text file?")
-            }
+            Some(line) => Error::row(&self.path, line, quoting::OPEN)
+                .help("close it, or double it if it is meant"),
+            None => Error::row(&self.path, self.line, "a line of more than 16 MiB")
+                .help("is this a text file?"),
         }
     }
 }

@@ -29,14 +29,15 @@ pub struct Keyword {
 /// The keywords of all values.
 pub struct Keywords {
     all: Vec<Keyword>,
-    /// The keywords that begin with a stem: more words come first, then by value, and shorter forms of the same.
+    /// The keywords that begin with a stem: more words come first, then by value, and shorter
+    /// forms of the same.
     beginning: HashMap<u64, Vec<usize>>,
     stems: Stems,
 }
 
 impl Keywords {
-    /// The keywords of the lists that were chosen. One that stands twice under a value, in both lists or as "adventure" in the
-    /// paper's, is the first.
+    /// The keywords of the lists that were chosen. One that stands twice under a value, in both
+    /// lists or as "adventure" in the paper's, is the first.
     ///
     /// # Errors
     /// If a file of a folder is missing, cannot be read, or is wrong.
@@ -74,8 +75,8 @@ impl Keywords {
         &self.all
     }
 
-    /// The numbers of the stems of words in lower case. Most words come again, and stemming is most of the work: `known` has those
-    /// that were met before.
+    /// The numbers of the stems of words in lower case. Most words come again, and stemming is most
+    /// of the work: `known` has those that were met before.
     pub(super) fn numbers(&self, words: &[&str], known: &mut HashMap<String, u64>) -> Vec<u64> {
         let numbers = words.iter().map(|word| match known.get(*word) {
             Some(number) => *number,
@@ -89,8 +90,9 @@ impl Keywords {
         self.all.iter().any(|keyword| keyword.list != self.all[0].list)
     }
 
-    /// The indices of the keywords in a text, each once, in the order in which they stand there; of those that stand at the same
-    /// word, more words come first, and of a value's with the same stems the ones that are the most like the text.
+    /// The indices of the keywords in a text, each once, in the order in which they stand there; of
+    /// those that stand at the same word, more words come first, and of a value's with the same
+    /// stems the ones that are the most like the text.
     pub fn find(&self, text: &str) -> Vec<usize> {
         let lower = lower(text);
         let words: Vec<&str> = words(&lower).collect();
@@ -107,7 +109,8 @@ impl Keywords {
                     found.push(index);
                 }
             }
-            // Keywords of one value with as many words have the same stems here, and stand side by side.
+            // Keywords of one value with as many words have the same stems here, and stand side by
+            // side.
             let are_alike = |one: &usize, other: &usize| {
                 let (one, other) = (&self.all[*one], &self.all[*other]);
                 one.value == other.value && one.stems.len() == other.stems.len()
@@ -122,10 +125,12 @@ impl Keywords {
         found
     }
 
-    /// Of the keywords found in a text, one for each value in the order of [`Value::ALL`]: of the closest source, and of those
-    /// the first.
+    /// Of the keywords found in a text, one for each value in the order of [`Value::ALL`]: of the
+    /// closest source, and of those the first.
     pub fn best(&self, found: &[usize]) -> Vec<usize> {
-        let of = |value: Value| found.iter().copied().filter(move |index| self.all[*index].value == value);
+        let of = |value: Value| {
+            found.iter().copied().filter(move |index| self.all[*index].value == value)
+        };
         Value::ALL
             .into_iter()
             .filter_map(|value| of(value).min_by_key(|index| self.all[*index].source))
@@ -134,7 +139,8 @@ impl Keywords {
 }
 
 impl Keyword {
-    /// How many bytes it has in common with a text that begins with these words: those with which both begin, word by word.
+    /// How many bytes it has in common with a text that begins with these words: those with which
+    /// both begin, word by word.
     fn bytes_in(&self, text: &[&str]) -> usize {
         let alike = |(one, other): (&&str, &str)| {
             one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()

@@ -1,6 +1,6 @@
-//! Which lists of keywords there are, and what stands in them: TOML files, one a value, with the arrays `original`,
-//! `associated` and `embedding`. Built in are the paper's, its Figure 2 as printed (`configs/keywords`), and larger ones of ours
-//! (`configs/keywords-extended`).
+//! Which lists of keywords there are, and what stands in them: TOML files, one a value, with the
+//! arrays `original`, `associated` and `embedding`. Built in are the paper's, its Figure 2 as
+//! printed (`configs/keywords`), and larger ones of ours (`configs/keywords-extended`).
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,8 @@ pub enum Choice {
 }
 
 impl From<&OsStr> for Choice {
-    /// The names of the lists that are built in win; anything else is a folder, and so is `./paper`.
+    /// The names of the lists that are built in win; anything else is a folder, and so is
+    /// `./paper`.
     fn from(text: &OsStr) -> Self {
         match text.to_str() {
             Some("paper") => Choice::Paper,
@@ -75,7 +76,8 @@ impl Source {
     pub const COUNT: usize = 3;
 
     /// All, the closest to the value first.
-    pub const ALL: [Source; Source::COUNT] = [Source::Original, Source::Associated, Source::Embedding];
+    pub const ALL: [Source; Source::COUNT] =
+        [Source::Original, Source::Associated, Source::Embedding];
 
     /// The name of its array.
     pub fn name(self) -> &'static str {
@@ -114,7 +116,8 @@ struct Arrays {
     embedding: Vec<String>,
 }
 
-const HELP: &str = "a list has the arrays original, associated and embedding, each of words in quotes";
+const HELP: &str =
+    "a list has the arrays original, associated and embedding, each of words in quotes";
 
 macro_rules! built_in {
     ($folder:literal) => {
@@ -152,7 +155,8 @@ fn file_name(value: Value) -> String {
     format!("{}.toml", value.name().to_lowercase())
 }
 
-/// All keywords of the lists that were chosen, by list, value and source in their order; what is printed twice is here twice.
+/// All keywords of the lists that were chosen, by list, value and source in their order; what is
+/// printed twice is here twice.
 ///
 /// # Errors
 /// If a file of a folder is missing, cannot be read, or is wrong.
@@ -192,12 +196,15 @@ fn parse(file: &File) -> Result<Vec<Listed>> {
         Error::config_line(path, line, what).help(HELP)
     })?;
     let mut all = Vec::new();
-    for (source, texts) in Source::ALL.into_iter().zip([arrays.original, arrays.associated, arrays.embedding])
+    for (source, texts) in
+        Source::ALL.into_iter().zip([arrays.original, arrays.associated, arrays.embedding])
     {
         for text in texts {
             if words(&lower(&text)).next().is_none() {
                 let key = format!("{}: {}", path.display(), source.name());
-                return Err(Error::key(key, format!("the keyword \"{text}\" has no word in it")).help(HELP));
+                return Err(
+                    Error::key(key, format!("the keyword \"{text}\" has no word in it")).help(HELP)
+                );
             }
             all.push(Listed { value: *value, list: *list, source, text });
         }

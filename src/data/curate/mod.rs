@@ -1,7 +1,8 @@
 //! Value-related scenarios in large files, found by keywords, as those of the paper's Figure 2.
 //!
-//! Files are read in blocks, the scenarios of several blocks are searched side by side, and what was found is met with what
-//! was kept before in the order of the input: the result is the same for any number of threads and any size of block.
+//! Files are read in blocks, the scenarios of several blocks are searched side by side, and what
+//! was found is met with what was kept before in the order of the input: the result is the same for
+//! any number of threads and any size of block.
 
 mod blocks;
 pub mod keywords;
@@ -80,7 +81,8 @@ pub struct Settings {
     pub shape: Option<Shape>,
     /// The column or key with the scenarios; one of the usual names if there is none.
     pub column: Option<String>,
-    /// How like an earlier scenario is too like, above 0 and up to 1; nothing is dropped if there is none.
+    /// How like an earlier scenario is too like, above 0 and up to 1; nothing is dropped if there
+    /// is none.
     pub similarity: Option<f64>,
     /// The size of a block in bytes.
     pub block: usize,
@@ -106,7 +108,8 @@ struct Searched {
 impl<'a> Curation<'a> {
     /// A curation that has read nothing.
     pub fn new(keywords: &'a Keywords, settings: Settings) -> Self {
-        let (sketcher, seen) = (settings.similarity.map(Sketcher::new), settings.similarity.map(Seen::new));
+        let (sketcher, seen) =
+            (settings.similarity.map(Sketcher::new), settings.similarity.map(Seen::new));
         Self { keywords, settings, sketcher, seen, summary: Summary::default() }
     }
 
@@ -115,8 +118,8 @@ impl<'a> Curation<'a> {
         &self.summary
     }
 
-    /// Reads a file, and hands what is kept of it to `write`, some at a time and in order, with the number of scenarios read
-    /// since the time before.
+    /// Reads a file, and hands what is kept of it to `write`, some at a time and in order, with the
+    /// number of scenarios read since the time before.
     ///
     /// # Errors
     /// If reading or writing fails, or a record holds no scenario; what was handed on before stays.
@@ -170,8 +173,10 @@ impl<'a> Curation<'a> {
             let keywords = self.keywords.find_in(&words, &stems);
             searched.rows += 1;
             if let Some(value) = row.own {
-                let of_value =
-                    keywords.iter().map(|index| self.keywords.get(*index)).filter(|one| one.value == value);
+                let of_value = keywords
+                    .iter()
+                    .map(|index| self.keywords.get(*index))
+                    .filter(|one| one.value == value);
                 let own = &mut searched.own[value.index()];
                 own.rows += 1;
                 if let Some(source) = of_value.map(|keyword| keyword.source).min() {
@@ -180,7 +185,9 @@ impl<'a> Curation<'a> {
             }
             if !keywords.is_empty() {
                 let sketch = self.sketcher.map(|sketcher| sketcher.sketch(&words, &stems));
-                searched.found.push((Found { line: row.line, scenario: row.text, keywords }, sketch));
+                searched
+                    .found
+                    .push((Found { line: row.line, scenario: row.text, keywords }, sketch));
             }
         }
         Ok(searched)

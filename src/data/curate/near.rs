@@ -1,11 +1,13 @@
 //! Near-duplicates in a stream: whoever comes first is kept, and what is much like it is dropped.
 //!
-//! Two scenarios are the same if their words are, whatever their case and punctuation (compared by a 64-bit hash). They are
-//! near if their sets of shingles, pairs of neighbouring stems, have a Jaccard similarity of at least the threshold. Of a
-//! long text the 64 smallest shingle hashes stand for the set (a bottom-k sketch, Broder 1997). Candidates are found by
-//! MinHash in bands of three, as many bands as find a pair at the threshold with a probability of 99% (below a threshold of
-//! 0.48 the bands are limited, and it is less); each candidate is then compared. Memory is bounded for each scenario kept,
-//! and nothing is random: the same stream always gives the same.
+//! Two scenarios are the same if their words are, whatever their case and punctuation (compared by
+//! a 64-bit hash). They are near if their sets of shingles, pairs of neighbouring stems, have a
+//! Jaccard similarity of at least the threshold. Of a long text the 64 smallest shingle hashes
+//! stand for the set (a bottom-k sketch, Broder 1997). Candidates are found by MinHash in bands of
+//! three, as many bands as find a pair at the threshold with a probability of 99% (below a
+//! threshold of 0.48 the bands are limited, and it is less); each candidate is then compared.
+//! Memory is bounded for each scenario kept, and nothing is random: the same stream always gives
+//! the same.
 
 use std::collections::{HashMap, HashSet};
 
@@ -69,7 +71,8 @@ impl Sketcher {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele et al. 2014): every bit of the number decides about every bit of the result.
+/// The finalizer of SplitMix64 (Steele et al. 2014): every bit of the number decides about every
+/// bit of the result.
 fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -77,8 +80,8 @@ fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// The Jaccard similarity of two sets of shingle hashes: exact if both are remembered whole, else estimated from the
-/// smallest hashes of both.
+/// The Jaccard similarity of two sets of shingle hashes: exact if both are remembered whole, else
+/// estimated from the smallest hashes of both.
 fn similarity(one: &[u32], other: &[u32]) -> f64 {
     let whole = one.len() < REMEMBERED && other.len() < REMEMBERED;
     let most = if whole { usize::MAX } else { REMEMBERED };
@@ -116,7 +119,8 @@ pub struct Seen {
     /// All shingles, text after text, and where those of each text end.
     shingles: Vec<u32>,
     ends: Vec<usize>,
-    /// For each band, the latest text with a key; and for each text and band, the text before it with the same key.
+    /// For each band, the latest text with a key; and for each text and band, the text before it
+    /// with the same key.
     latest: Vec<HashMap<u32, u32>>,
     before: Vec<u32>,
 }
@@ -159,7 +163,8 @@ impl Seen {
             let before = self.before[*text as usize * self.latest.len() + band];
             (before != NONE).then_some(before)
         });
-        let near = |text: u32| similarity(self.of(text as usize), &sketch.shingles) >= self.threshold;
+        let near =
+            |text: u32| similarity(self.of(text as usize), &sketch.shingles) >= self.threshold;
         texts.take(COMPARED).any(near)
     }
 

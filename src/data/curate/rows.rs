@@ -1,5 +1,5 @@
-//! Scenarios in the files that hold them: a line, a cell or a JSON string each, with their lines, and with the value that a
-//! ValueNet file says they were found under.
+//! Scenarios in the files that hold them: a line, a cell or a JSON string each, with their lines,
+//! and with the value that a ValueNet file says they were found under.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -78,7 +78,12 @@ impl Layout {
     ///
     /// # Errors
     /// If the header lacks the column.
-    pub(super) fn of(path: &Path, shape: Shape, column: Option<&str>, first: &mut Block) -> Result<Self> {
+    pub(super) fn of(
+        path: &Path,
+        shape: Shape,
+        column: Option<&str>,
+        first: &mut Block,
+    ) -> Result<Self> {
         let kind = match (shape, shape.delimiter()) {
             (_, Some(delimiter)) => cells(path, delimiter, column, first)?,
             (Shape::Jsonl, None) => Kind::Objects { key: column.map(String::from) },
@@ -96,7 +101,8 @@ impl Layout {
         let mut rows = match &self.kind {
             Kind::Lines => each_line(path, block, |_, line| Ok(Some((line.to_string(), None)))),
             Kind::Objects { key } => each_line(path, block, |number, line| {
-                object(line, key.as_deref()).map_err(|what| Error::row(path, number, what).help(JSON_HELP))
+                object(line, key.as_deref())
+                    .map_err(|what| Error::row(path, number, what).help(JSON_HELP))
             }),
             Kind::Cells { delimiter, names, text, value } => {
                 records(path, block, *delimiter, names, *text, *value)
@@ -127,7 +133,8 @@ fn each_line(
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (line, number) in block.bytes.split(|&byte| byte == b'\n').zip(block.first_line..) {
-        let text = std::str::from_utf8(line).map_err(|error| not_utf8(path, number, line, error))?.trim();
+        let text =
+            std::str::from_utf8(line).map_err(|error| not_utf8(path, number, line, error))?.trim();
         if let Some((text, own)) = if text.is_empty() { None } else { read(number, text)? } {
             rows.push(Row { line: number, text, own });
         }
@@ -141,14 +148,16 @@ fn not_utf8(path: &Path, line: u64, bytes: &[u8], error: std::str::Utf8Error) ->
         .help("is the file Latin-1? save it as UTF-8")
 }
 
-const JSON_HELP: &str = "each line is a JSON object; --column names the key that holds the scenario";
+const JSON_HELP: &str =
+    "each line is a JSON object; --column names the key that holds the scenario";
 
 /// The scenario in a JSON object, or what is wrong with it; none if it is null.
 fn object(line: &str, key: Option<&str>) -> Result<Option<(String, Option<Value>)>, String> {
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
-        let what = error.to_string();
-        format!("not a JSON object: {}", what.split(" at line").next().unwrap_or_default())
-    })?;
+    let object: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(line).map_err(|error| {
+            let what = error.to_string();
+            format!("not a JSON object: {}", what.split(" at line").next().unwrap_or_default())
+        })?;
     let found = match key {
         Some(key) => object.get(key),
         None => USUAL.iter().find_map(|key| object.get(*key)),
@@ -203,7 +212,8 @@ fn records(
         let Record { line, cells } = record?;
         let record = cells.map_err(|what| Error::row(path, line, what).help(QUOTES))?;
         let cell = &record[text];
-        let scenario = std::str::from_utf8(cell).map_err(|error| not_utf8(path, line, cell, error))?;
+        let scenario =
+            std::str::from_utf8(cell).map_err(|error| not_utf8(path, line, cell, error))?;
         let own = value.and_then(|place| std::str::from_utf8(record.get(place)?).ok());
         let own = own.and_then(|name| name.trim_matches(['[', ']', ' ']).parse().ok());
         rows.push(Row { line, text: scenario.trim().into(), own });

@@ -1,8 +1,10 @@
-//! Words and their stems: the lower-casing, lemmatisation and stemming by which keywords and scenarios are compared.
+//! Words and their stems: the lower-casing, lemmatisation and stemming by which keywords and
+//! scenarios are compared.
 //!
-//! A word is a run of letters, digits and inner apostrophes, in lower case, without a genitive `'s`; a hyphen parts words.
-//! Its stem is Porter2's (`rust-stemmers`). There is no dictionary: of lemmas only the irregular forms listed here are known,
-//! and listed are some words that Porter2 would run together with another of a different meaning.
+//! A word is a run of letters, digits and inner apostrophes, in lower case, without a genitive
+//! `'s`; a hyphen parts words. Its stem is Porter2's (`rust-stemmers`). There is no dictionary: of
+//! lemmas only the irregular forms listed here are known, and listed are some words that Porter2
+//! would run together with another of a different meaning.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -113,8 +115,9 @@ const IRREGULAR: &[(&str, &str)] = &[
     ("write", "wrote written"),
 ];
 
-/// Words with stems of their own, and their forms, since Porter2 gives them the stem of a word of another meaning:
-/// authority and author, wellness and well, custom and customer, universalism and university.
+/// Words with stems of their own, and their forms, since Porter2 gives them the stem of a word of
+/// another meaning: authority and author, wellness and well, custom and customer, universalism and
+/// university.
 const APART: &[&str] = &[
     "accountable accountability",
     "activism",
@@ -187,6 +190,8 @@ pub fn lower(text: &str) -> String {
 /// The words of a [`lower`] text.
 pub fn words(lower: &str) -> impl Iterator<Item = &str> {
     let parts = lower.split(|letter: char| !letter.is_alphanumeric() && letter != '\'');
-    let bare = parts.map(|part| part.trim_matches('\'')).map(|word| word.strip_suffix("'s").unwrap_or(word));
+    let bare = parts
+        .map(|part| part.trim_matches('\''))
+        .map(|word| word.strip_suffix("'s").unwrap_or(word));
     bare.filter(|word| !word.is_empty())
 }

@@ -1,7 +1,8 @@
-//! A survey as the paper's Figure 3 and its section on annotation describe it: scenarios dealt out to assignments of ten questions
-//! about one value, two of which are hidden qualification items.
+//! A survey as the paper's Figure 3 and its section on annotation describe it: scenarios dealt out
+//! to assignments of ten questions about one value, two of which are hidden qualification items.
 //!
-//! It knows who is asked what and in which order. How that looks on a page, [`crate::report`] knows.
+//! It knows who is asked what and in which order. How that looks on a page, [`crate::report`]
+//! knows.
 
 mod sources;
 mod texts;
@@ -79,12 +80,12 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// The different items with their values, in the order of their names, which tells nothing of them.
+    /// The different items with their values, in the order of their names, which tells nothing of
+    /// them.
     pub fn items(&self) -> Vec<(Value, &Question)> {
-        let asked = self
-            .assignments
-            .iter()
-            .flat_map(|assignment| assignment.questions.iter().map(|question| (assignment.value, question)));
+        let asked = self.assignments.iter().flat_map(|assignment| {
+            assignment.questions.iter().map(|question| (assignment.value, question))
+        });
         let mut items: Vec<_> = asked.collect();
         items.sort_by(|(_, a), (_, b)| a.item.cmp(&b.item));
         items.dedup_by(|(_, a), (_, b)| a.item == b.item);
@@ -103,18 +104,26 @@ impl Survey {
 
     /// The values that are asked about, in their order.
     pub fn values(&self) -> Vec<Value> {
-        let asked = |value: &Value| self.assignments.iter().any(|assignment| assignment.value == *value);
+        let asked =
+            |value: &Value| self.assignments.iter().any(|assignment| assignment.value == *value);
         Value::ALL.into_iter().filter(asked).collect()
     }
 }
 
-/// Deals out scenarios. The seed decides which share an assignment, which hidden items join them, and the order; a value's last
-/// assignment is shorter if its scenarios do not fill it. Hidden items are drawn in turns, so that each is asked equally often.
+/// Deals out scenarios. The seed decides which share an assignment, which hidden items join them,
+/// and the order; a value's last assignment is shorter if its scenarios do not fill it. Hidden
+/// items are drawn in turns, so that each is asked equally often.
 ///
 /// # Errors
-/// If there is nothing to ask, a value has fewer hidden items than an assignment needs or lacks its texts, or one of these texts is
-/// a question too, which would give its answer away.
-pub fn survey(scenarios: &Scenarios, gold: &Gold, texts: Texts, workers: u16, seed: u64) -> Result<Survey> {
+/// If there is nothing to ask, a value has fewer hidden items than an assignment needs or lacks its
+/// texts, or one of these texts is a question too, which would give its answer away.
+pub fn survey(
+    scenarios: &Scenarios,
+    gold: &Gold,
+    texts: Texts,
+    workers: u16,
+    seed: u64,
+) -> Result<Survey> {
     let mut made = Survey {
         assignments: Vec::new(),
         keys: Vec::new(),
@@ -126,7 +135,8 @@ pub fn survey(scenarios: &Scenarios, gold: &Gold, texts: Texts, workers: u16, se
     };
     let mut lacking = Vec::new();
     for value in Value::ALL {
-        let hidden: Vec<&Qualifying> = gold.items.iter().filter(|item| item.value == value).collect();
+        let hidden: Vec<&Qualifying> =
+            gold.items.iter().filter(|item| item.value == value).collect();
         let known: HashSet<&str> = hidden.iter().map(|item| item.scenario.as_str()).collect();
         let own = scenarios.rows.iter().filter(|row| row.value == value);
         let mut seen = HashSet::new();
@@ -145,9 +155,11 @@ pub fn survey(scenarios: &Scenarios, gold: &Gold, texts: Texts, workers: u16, se
         }
     }
     if !lacking.is_empty() {
-        let what = format!("an assignment hides {HIDDEN} qualification items, and {}", lacking.join(", "));
-        return Err(Error::data(&gold.path, what)
-            .help("add rows with item, scenario, value and answer, or ask no scenarios of these values"));
+        let what =
+            format!("an assignment hides {HIDDEN} qualification items, and {}", lacking.join(", "));
+        return Err(Error::data(&gold.path, what).help(
+            "add rows with item, scenario, value and answer, or ask no scenarios of these values",
+        ));
     }
     if made.assignments.is_empty() {
         return Err(Error::data(&scenarios.path, "there is no scenario to ask")
@@ -158,7 +170,12 @@ pub fn survey(scenarios: &Scenarios, gold: &Gold, texts: Texts, workers: u16, se
 
 impl Survey {
     /// Adds a value's assignments.
-    fn add(&mut self, value: Value, mut asked: Vec<&str>, mut hidden: Vec<&Qualifying>) -> Result<()> {
+    fn add(
+        &mut self,
+        value: Value,
+        mut asked: Vec<&str>,
+        mut hidden: Vec<&Qualifying>,
+    ) -> Result<()> {
         let all = asked.iter().copied().chain(hidden.iter().map(|item| item.scenario.as_str()));
         self.texts.of(value)?.tells_no_answer(value, all)?;
         let mut stream = Stream::new(self.seed, Purpose::Survey, value.index() as u64);
@@ -167,8 +184,12 @@ impl Survey {
         let mut turns = hidden.iter().cycle();
         for (number, scenarios) in asked.chunks(QUESTIONS - HIDDEN).enumerate() {
             let drawn = turns.by_ref().take(HIDDEN).map(|item| item.scenario.as_str());
-            let mut questions: Vec<Question> =
-                scenarios.iter().copied().chain(drawn).map(|text| Question::of(value, text)).collect();
+            let mut questions: Vec<Question> = scenarios
+                .iter()
+                .copied()
+                .chain(drawn)
+                .map(|text| Question::of(value, text))
+                .collect();
             stream.shuffle(&mut questions);
             let name = format!("{}-{}", value.name().to_lowercase(), number + 1);
             self.assignments.push(Assignment { name, value, questions });

@@ -1,4 +1,5 @@
-//! What a survey is made of: scenarios under values, and qualification items with their right answers.
+//! What a survey is made of: scenarios under values, and qualification items with their right
+//! answers.
 
 use std::path::{Path, PathBuf};
 
@@ -80,7 +81,8 @@ impl Gold {
         let mut items: Vec<Qualifying> = Vec::new();
         rows.map(|_, cells| {
             let (text, value) = (cells.filled(scenario)?, cells.value(value)?);
-            let right = answer_of(cells.filled(answer)?)?.ok_or("\"not sure\" is no right answer")?;
+            let right =
+                answer_of(cells.filled(answer)?)?.ok_or("\"not sure\" is no right answer")?;
             match items.iter().find(|item| item.value == value && item.scenario == text) {
                 Some(item) if item.right != right => {
                     return Err(format!("\"{text}\" has two right answers under {value}"));

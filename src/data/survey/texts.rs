@@ -1,5 +1,6 @@
-//! What workers read of a value before they answer: its definition, an example for each answer, and the question that must be
-//! answered rightly. `configs/survey/texts.toml` has those that are built in.
+//! What workers read of a value before they answer: its definition, an example for each answer, and
+//! the question that must be answered rightly. `configs/survey/texts.toml` has those that are built
+//! in.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,8 @@ pub struct Prerequisite {
 }
 
 fn label<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Label, D::Error> {
-    let answer = answer_of(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+    let answer =
+        answer_of(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
     answer.ok_or_else(|| serde::de::Error::custom("\"not sure\" is no right answer"))
 }
 
@@ -91,9 +93,11 @@ impl Texts {
         let mut of = BTreeMap::new();
         for (name, texts) in tables {
             let value = name.parse().map_err(|()| {
-                Error::key(at(name.clone()), "this is none of the ten values".to_string()).help(HELP)
+                Error::key(at(name.clone()), "this is none of the ten values".to_string())
+                    .help(HELP)
             })?;
-            if let Some((key, _)) = texts.all().into_iter().find(|(_, text)| text.trim().is_empty()) {
+            if let Some((key, _)) = texts.all().into_iter().find(|(_, text)| text.trim().is_empty())
+            {
                 return Err(Error::key(at(format!("{name}.{key}")), "the text is blank").help(HELP));
             }
             of.insert(value, texts);
@@ -135,8 +139,11 @@ impl ValueTexts {
         for question in questions {
             if let Some((key, _)) = own.iter().find(|(_, text)| text.trim() == question) {
                 let key = format!("{}.{key}", value.name().to_lowercase());
-                return Err(Error::key(key, format!("\"{question}\" is a question of the survey too"))
-                    .help("write another sentence in a file for --texts, or take the scenario out"));
+                return Err(Error::key(
+                    key,
+                    format!("\"{question}\" is a question of the survey too"),
+                )
+                .help("write another sentence in a file for --texts, or take the scenario out"));
             }
         }
         Ok(())

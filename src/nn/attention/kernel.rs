@@ -28,7 +28,11 @@ impl Kernel for Attention {
                 self.attend(s, all.of_sequence(s), self.tables(s, &tables).as_ref(), kept, context);
             }
         });
-        Ok(Output { data: context.finish(), shape: (inputs[0].rows(), hidden).into(), kept: kept.finish() })
+        Ok(Output {
+            data: context.finish(),
+            shape: (inputs[0].rows(), hidden).into(),
+            kept: kept.finish(),
+        })
     }
 
     fn backward(
@@ -41,7 +45,8 @@ impl Kernel for Attention {
         let (main, tables) = self.split(inputs);
         let (all, tables) = (Projections::of(main), matrices(tables));
         let sequences = self.sequences();
-        let mut gradients: Vec<Fresh> = main.iter().map(|input| Fresh::new(input.data.len())).collect();
+        let mut gradients: Vec<Fresh> =
+            main.iter().map(|input| Fresh::new(input.data.len())).collect();
         let mut pieces: Vec<Vec<Piece>> = sequences.iter().map(|_| Vec::new()).collect();
         for (number, (fresh, input)) in gradients.iter_mut().zip(main).enumerate() {
             let rows = |s: &Sequence| if number == 0 { s.query_rows } else { s.key_rows };
@@ -51,7 +56,8 @@ impl Kernel for Attention {
         let of_tables = pieces.into_par_iter().zip(&sequences).map(|(pieces, s)| {
             let mut to: Vec<&mut [f32]> = pieces.into_iter().map(Piece::zeroed).collect();
             let tables = self.tables(s, &tables).filter(|_| s.query_rows > 0);
-            let mut of_tables = tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(all.hidden));
+            let mut of_tables =
+                tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(all.hidden));
             if s.query_rows > 0 {
                 let probabilities = &kept[s.start..][..self.probabilities(s)];
                 let dy = Matrix::new(gradient, all.hidden).rows(s.first_query, s.query_rows);
@@ -124,7 +130,8 @@ impl Attention {
         }
     }
 
-    /// Writes the gradients of one sequence's inputs, `to`, and of its rows of the tables, from that of its context, `dy`.
+    /// Writes the gradients of one sequence's inputs, `to`, and of its rows of the tables, from
+    /// that of its context, `dy`.
     fn undo(
         &self,
         s: &Sequence,
@@ -139,7 +146,8 @@ impl Attention {
         let scale = self.scale(width);
         let last = to.len() - 1;
         let stride = if last == 0 { 3 * hidden } else { 2 * hidden };
-        let of_q = Place { input: 0, stride: if last == 0 { stride } else { hidden }, column: 0, width };
+        let of_q =
+            Place { input: 0, stride: if last == 0 { stride } else { hidden }, column: 0, width };
         let of_k = Place { input: last, stride, column: stride - 2 * hidden, width };
         let of_v = Place { column: stride - hidden, ..of_k };
         let mut dropped = probabilities.to_vec();
@@ -147,7 +155,8 @@ impl Attention {
         if let Some(mask) = &self.mask {
             cpu::vectorised!(mask.apply(s.mask_start, &mut dropped));
         }
-        for (head, (p, dp)) in dropped.chunks_exact(size).zip(ds.chunks_exact_mut(size)).enumerate() {
+        for (head, (p, dp)) in dropped.chunks_exact(size).zip(ds.chunks_exact_mut(size)).enumerate()
+        {
             let dy = dy.columns(head * width, width);
             multiply(of_v.of_head(head, to), Matrix::new(p, s.key_rows).t(), dy);
             multiply(MatrixMut::new(dp, s.key_rows), dy, all.of_head(head, width).v.t());
@@ -156,7 +165,9 @@ impl Attention {
             if let Some(mask) = &self.mask {
                 mask.apply(s.mask_start, &mut ds);
             }
-            for (ds, p) in ds.chunks_exact_mut(s.key_rows).zip(probabilities.chunks_exact(s.key_rows)) {
+            for (ds, p) in
+                ds.chunks_exact_mut(s.key_rows).zip(probabilities.chunks_exact(s.key_rows))
+            {
                 let mean = cpu::sum(ds.len(), |i| ds[i] * p[i]);
                 ds.iter_mut().zip(p).for_each(|(ds, p)| *ds = p * (*ds - mean) * scale);
             }
@@ -193,7 +204,8 @@ struct Place {
 
 impl Place {
     fn of_head<'a>(self, head: usize, to: &'a mut [&mut [f32]]) -> MatrixMut<'a> {
-        MatrixMut::new(to[self.input], self.stride).columns(self.column + head * self.width, self.width)
+        MatrixMut::new(to[self.input], self.stride)
+            .columns(self.column + head * self.width, self.width)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Scaled dot-product attention on packed rows: sequences of different lengths behind each other, without padding.
+//! Scaled dot-product attention on packed rows: sequences of different lengths behind each other,
+//! without padding.
 
 mod kernel;
 mod projections;
@@ -21,10 +22,10 @@ pub type Offsets = Arc<[usize]>;
 
 /// Multi-head attention: `softmax(q kᵀ / sqrt(head width)) v` for each sequence and head.
 ///
-/// The inputs are the queries, (query rows, hidden), and keys beside values, (key rows, 2 hidden); or one tensor of
-/// queries, keys and values side by side, (rows, 3 hidden). A sequence may have other numbers of queries than of keys,
-/// which also serves cross-attention and a last layer of which only one row is wanted. [`Relative`] attention takes its
-/// tables as further inputs.
+/// The inputs are the queries, (query rows, hidden), and keys beside values, (key rows, 2 hidden);
+/// or one tensor of queries, keys and values side by side, (rows, 3 hidden). A sequence may have
+/// other numbers of queries than of keys, which also serves cross-attention and a last layer of
+/// which only one row is wanted. [`Relative`] attention takes its tables as further inputs.
 #[derive(Debug)]
 pub struct Attention {
     /// The number of heads; each has `hidden / heads` columns.
@@ -50,7 +51,8 @@ struct Sequence {
     first_key: usize,
     /// Where its probabilities (heads, queries, keys) begin among all of them.
     start: usize,
-    /// The same among the mask's numbers, which leave gaps to begin each sequence with a fresh chunk.
+    /// The same among the mask's numbers, which leave gaps to begin each sequence with a fresh
+    /// chunk.
     mask_start: usize,
 }
 
@@ -103,7 +105,9 @@ impl Attention {
         let rows = self.relative.map_or(0, |relative| relative.rows);
         let hidden = match main {
             [[rows, width]] if width % 3 == 0 => Some((*rows, *rows, width / 3)),
-            [[rows, hidden], [key_rows, width]] if *width == 2 * hidden => Some((*rows, *key_rows, *hidden)),
+            [[rows, hidden], [key_rows, width]] if *width == 2 * hidden => {
+                Some((*rows, *key_rows, *hidden))
+            }
             _ => None,
         };
         let fits = |&(query_rows, key_rows, hidden): &(usize, usize, usize)| {
@@ -139,7 +143,8 @@ impl Op for Attention {
                     x.contiguous()?.reshape(((), self.heads, width))?.transpose(0, 1)?.contiguous()
                 };
                 let kv = kv.narrow(0, sequence.first_key, sequence.key_rows)?;
-                let q = heads(&q.narrow(0, sequence.first_query, sequence.query_rows)?)?; // (heads, queries, width)
+                // (heads, queries, width)
+                let q = heads(&q.narrow(0, sequence.first_query, sequence.query_rows)?)?;
                 let k = heads(&kv.narrow(1, 0, hidden)?)?; // (heads, keys, width)
                 let v = heads(&kv.narrow(1, hidden, hidden)?)?;
                 let mut scores = q.matmul(&k.t()?.contiguous()?)?; // (heads, queries, keys)
@@ -173,16 +178,19 @@ impl Op for Attention {
 }
 
 impl Attention {
-    /// The scores of one sequence, (heads, queries, keys), with those of keys that a query may not see at -∞.
+    /// The scores of one sequence, (heads, queries, keys), with those of keys that a query may not
+    /// see at -∞.
     fn hide(&self, s: &Sequence, scores: Tensor) -> Result<Tensor> {
         if self.visible == Visible::All {
             return Ok(scores);
         }
         let hidden = (0..s.query_rows).flat_map(|query| {
             let seen = self.visible.keys(query, s.query_rows, s.key_rows);
-            (0..s.key_rows).map(move |key| if seen.contains(&key) { 0.0 } else { f32::NEG_INFINITY })
+            (0..s.key_rows)
+                .map(move |key| if seen.contains(&key) { 0.0 } else { f32::NEG_INFINITY })
         });
-        let hidden = Tensor::from_iter(hidden, scores.device())?.reshape((s.query_rows, s.key_rows))?;
+        let hidden =
+            Tensor::from_iter(hidden, scores.device())?.reshape((s.query_rows, s.key_rows))?;
         scores.broadcast_add(&hidden.to_dtype(scores.dtype())?)
     }
 }

@@ -1,7 +1,9 @@
-//! Attention that also looks at how far apart a query and a key are (He et al., *DeBERTa*, ICLR 2021, Equation 4).
+//! Attention that also looks at how far apart a query and a key are (He et al., *DeBERTa*, ICLR
+//! 2021, Equation 4).
 //!
-//! Beside `q · k` a score has up to two more terms: the query times a vector for the distance ("content to position"),
-//! and the key times another one ("position to content"). Distances share vectors in buckets.
+//! Beside `q · k` a score has up to two more terms: the query times a vector for the distance
+//! ("content to position"), and the key times another one ("position to content"). Distances share
+//! vectors in buckets.
 
 use candle_core::{Result, Tensor};
 
@@ -9,7 +11,8 @@ use super::Sequence;
 use super::projections::Projections;
 use crate::nn::cpu::{Matrix, MatrixMut, multiply};
 
-/// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (rows, hidden) each.
+/// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (rows,
+/// hidden) each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Relative {
     /// How distances share vectors.
@@ -29,12 +32,14 @@ pub struct Relative {
 pub struct Buckets {
     /// Half the number of rows.
     pub span: usize,
-    /// If distances beyond half the span share rows, the more the farther: the distance at which the rows end.
+    /// If distances beyond half the span share rows, the more the farther: the distance at which
+    /// the rows end.
     pub logarithmic: Option<usize>,
 }
 
 impl Buckets {
-    /// The row for a key that stands `distance` places before its query, as transformers' `make_log_bucket_position`.
+    /// The row for a key that stands `distance` places before its query, as transformers'
+    /// `make_log_bucket_position`.
     pub fn row(&self, distance: i64) -> usize {
         let (span, size) = (self.span as i64, distance.abs());
         let middle = span / 2;
@@ -74,26 +79,37 @@ impl Relative {
     }
 
     /// The further terms of one sequence, (heads, queries, keys), from candle's own operations.
-    pub(super) fn portable(&self, s: &Sequence, q: &Tensor, k: &Tensor, tables: &[Tensor]) -> Result<Tensor> {
+    pub(super) fn portable(
+        &self,
+        s: &Sequence,
+        q: &Tensor,
+        k: &Tensor,
+        tables: &[Tensor],
+    ) -> Result<Tensor> {
         let (heads, width) = (q.dim(0)?, q.dim(2)?);
         let row = |query: usize, key: usize| self.row(query, key) as u32;
         let index = |rows: Vec<u32>, shape: (usize, usize)| {
             Tensor::from_vec(rows, shape, q.device())?.broadcast_left(heads)?.contiguous()
         };
-        let of_heads = |table: &Tensor| table.reshape(((), heads, width))?.permute((1, 2, 0))?.contiguous();
+        let of_heads =
+            |table: &Tensor| table.reshape(((), heads, width))?.permute((1, 2, 0))?.contiguous();
         let mut tables = tables.iter();
         let mut terms = Vec::new();
         if let Some(table) = if self.content_to_position { tables.next() } else { None } {
-            let rows = (0..s.query_rows).flat_map(|i| (0..s.key_rows).map(move |j| row(i, j))).collect();
+            let rows =
+                (0..s.query_rows).flat_map(|i| (0..s.key_rows).map(move |j| row(i, j))).collect();
             let all = q.matmul(&of_heads(table)?)?; // (heads, queries, rows)
             terms.push(all.gather(&index(rows, (s.query_rows, s.key_rows))?, 2)?);
         }
         if let Some(table) = if self.position_to_content { tables.next() } else { None } {
-            let rows = (0..s.key_rows).flat_map(|j| (0..s.query_rows).map(move |i| row(i, j))).collect();
+            let rows =
+                (0..s.key_rows).flat_map(|j| (0..s.query_rows).map(move |i| row(i, j))).collect();
             let all = k.matmul(&of_heads(table)?)?; // (heads, keys, rows)
             terms.push(all.gather(&index(rows, (s.key_rows, s.query_rows))?, 2)?.transpose(1, 2)?);
         }
-        let Some(first) = terms.pop() else { candle_core::bail!("relative attention without a table") };
+        let Some(first) = terms.pop() else {
+            candle_core::bail!("relative attention without a table")
+        };
         terms.into_iter().try_fold(first, |sum, term| sum + term)
     }
 }
@@ -118,7 +134,8 @@ impl<'a> Tables<'a> {
     /// The part that sequence `s` needs of `tables`, which are as [`Relative`] says.
     pub(super) fn of_sequence(relative: &Relative, s: &Sequence, tables: &[Matrix<'a>]) -> Self {
         let keys = (1..s.key_rows).rev().map(|key| relative.row(0, key));
-        let rows: Vec<usize> = keys.chain((0..s.query_rows).map(|query| relative.row(query, 0))).collect();
+        let rows: Vec<usize> =
+            keys.chain((0..s.query_rows).map(|query| relative.row(query, 0))).collect();
         let first = rows.first().copied().unwrap_or(0);
         let count = rows.last().map_or(0, |last| last + 1 - first);
         let mut parts = tables.iter().map(|table| table.rows(first, count));
@@ -169,8 +186,9 @@ impl<'a> Tables<'a> {
         met
     }
 
-    /// From the gradient of one head's scores: adds those of its queries and keys to `dq` and `dk`, which are
-    /// (rows, head width), and writes those of its columns of the tables to `tables`, (count, hidden) each.
+    /// From the gradient of one head's scores: adds those of its queries and keys to `dq` and `dk`,
+    /// which are (rows, head width), and writes those of its columns of the tables to `tables`,
+    /// (count, hidden) each.
     pub(super) fn undo_terms(
         &self,
         head: usize,
@@ -193,7 +211,9 @@ impl<'a> Tables<'a> {
         };
         if let Some(table) = Self::of_head(self.content_to_position, head, width) {
             let mut met = vec![0.0; dq.len() / width * self.count];
-            for (i, (ds, met)) in ds.chunks_exact(self.keys).zip(met.chunks_mut(self.count)).enumerate() {
+            for (i, (ds, met)) in
+                ds.chunks_exact(self.keys).zip(met.chunks_mut(self.count)).enumerate()
+            {
                 ds.iter().zip(self.rows_of(i).iter().rev()).for_each(|(ds, &row)| met[row] += ds);
             }
             undo(table, part.q, &met, dq);

@@ -1,7 +1,8 @@
-//! Products of matrices whose numbers are rounded to bfloat16, on CPUs that have instructions for it.
+//! Products of matrices whose numbers are rounded to bfloat16, on CPUs that have instructions for
+//! it.
 //!
-//! Both sides are laid out in pairs along the depth, as those instructions take them: `AMX` multiplies tiles of 16 rows
-//! and 16 columns, `AVX512-BF16` vectors of 16 columns.
+//! Both sides are laid out in pairs along the depth, as those instructions take them: `AMX`
+//! multiplies tiles of 16 rows and 16 columns, `AVX512-BF16` vectors of 16 columns.
 
 use std::sync::LazyLock;
 
@@ -119,8 +120,9 @@ impl PairProduct {
         self.b.wrapping_add(column / PANEL * PANEL * self.depth)
     }
 
-    /// Calls `compute` with where to write `rows` by [`PANEL`] numbers and how far its rows are apart: the result
-    /// itself, or at its edges memory of which the right part is then copied there.
+    /// Calls `compute` with where to write `rows` by [`PANEL`] numbers and how far its rows are
+    /// apart: the result itself, or at its edges memory of which the right part is then copied
+    /// there.
     #[inline(always)]
     unsafe fn through_edge<const ROWS: usize>(
         &self,
@@ -137,7 +139,9 @@ impl PairProduct {
         compute(edge.as_mut_ptr().cast(), PANEL);
         for (i, from) in edge.iter().take(rows).enumerate() {
             // SAFETY: row `row + i` has at least `columns` numbers from `column` on.
-            unsafe { target.add(i * self.c_row_stride).copy_from_nonoverlapping(from.as_ptr(), columns) };
+            unsafe {
+                target.add(i * self.c_row_stride).copy_from_nonoverlapping(from.as_ptr(), columns)
+            };
         }
     }
 }
@@ -155,7 +159,8 @@ impl PairProduct {
             config.0[16 + 2 * tile] = 64; // bytes a row
             config.0[48 + tile] = 16; // rows
         }
-        // SAFETY: `unit` has found AMX; tiles are read and written within the sizes that `run` was promised.
+        // SAFETY: `unit` has found AMX; tiles are read and written within the sizes that `run` was
+        // promised.
         unsafe {
             asm!("ldtilecfg [{}]", in(reg) &config, options(nostack));
             for column in (0..self.columns).step_by(PANEL) {
@@ -210,8 +215,9 @@ impl PairProduct {
         const ROWS: usize = 8;
         for column in (0..self.columns).step_by(PANEL) {
             for row in (0..self.rows).step_by(ROWS) {
-                // SAFETY: the left side's rows are filled up to a multiple of `ROW_STEP`, so of `ROWS`, and its depth
-                // and the panel's to a multiple of `DEPTH_STEP`, so of two.
+                // SAFETY: the left side's rows are filled up to a multiple of `ROW_STEP`, so of
+                // `ROWS`, and its depth and the panel's to a multiple of
+                // `DEPTH_STEP`, so of two.
                 unsafe {
                     self.through_edge::<ROWS>(row, column, |c, stride| {
                         let a = self.a.add(row * self.depth).cast::<i32>();
@@ -279,12 +285,15 @@ mod tests {
         for unit in [Unit::Avx512, best] {
             let mut c = vec![0f32; rows * columns];
             let (a, b, c_row_stride) = (a.as_ptr(), b.as_ptr(), columns);
-            let product = PairProduct { depth, rows, columns, a, b, c: c.as_mut_ptr(), c_row_stride };
-            // SAFETY: the slices are as large as the sizes say; every machine with AMX has AVX512-BF16.
+            let product =
+                PairProduct { depth, rows, columns, a, b, c: c.as_mut_ptr(), c_row_stride };
+            // SAFETY: the slices are as large as the sizes say; every machine with AMX has
+            // AVX512-BF16.
             unsafe { product.run(unit) };
             for i in 0..rows {
                 for j in 0..columns {
-                    let exact: f32 = (0..depth).map(|k| number(i * depth + k) * number(k * 53 + j)).sum();
+                    let exact: f32 =
+                        (0..depth).map(|k| number(i * depth + k) * number(k * 53 + j)).sum();
                     assert_eq!(c[i * columns + j], exact, "{unit:?}: {i}, {j}");
                 }
             }

@@ -1,6 +1,8 @@
-//! Memory for results, written for the first time by the task that computes it, and memory that is used again.
+//! Memory for results, written for the first time by the task that computes it, and memory that is
+//! used again.
 //!
-//! A large `vec![0.0; n]` is written twice, once by one thread alone; here each task begins its own piece.
+//! A large `vec![0.0; n]` is written twice, once by one thread alone; here each task begins its own
+//! piece.
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
@@ -46,8 +48,13 @@ impl Fresh {
     /// # Panics
     /// If a piece was not written.
     pub fn finish(mut self) -> Vec<f32> {
-        assert_eq!(self.written.into_inner(), self.length, "a piece of the result was not computed");
-        // SAFETY: no two pieces overlap and each can be written only once, so all `length` numbers are written.
+        assert_eq!(
+            self.written.into_inner(),
+            self.length,
+            "a piece of the result was not computed"
+        );
+        // SAFETY: no two pieces overlap and each can be written only once, so all `length` numbers
+        // are written.
         unsafe { self.memory.set_len(self.length) };
         self.memory
     }
@@ -80,16 +87,22 @@ impl<'a> Piece<'a> {
     pub(super) unsafe fn written(self) -> &'a mut [f32] {
         self.written.fetch_add(self.memory.len(), Ordering::Relaxed);
         // SAFETY: the caller wrote all of it, and `MaybeUninit<f32>` lies in memory as f32 does.
-        unsafe { std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), self.memory.len()) }
+        unsafe {
+            std::slice::from_raw_parts_mut(self.memory.as_mut_ptr().cast(), self.memory.len())
+        }
     }
 }
 
-/// `length` numbers, computed in blocks on all threads: `fill` gets a block's first index and its zeros.
+/// `length` numbers, computed in blocks on all threads: `fill` gets a block's first index and its
+/// zeros.
 pub fn build(length: usize, block: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     let mut fresh = Fresh::new(length);
     let sizes = (0..length).step_by(block.max(1)).map(|start| block.min(length - start));
     let pieces = fresh.pieces(sizes);
-    pieces.into_par_iter().enumerate().for_each(|(number, piece)| fill(number * block, piece.zeroed()));
+    pieces
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(number, piece)| fill(number * block, piece.zeroed()));
     fresh.finish()
 }
 
@@ -97,14 +110,16 @@ thread_local! {
     static SPARE: RefCell<Vec<Vec<Line>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A line of the cache: vectors and tiles are read twice as fast where they do not cross from one into the next.
+/// A line of the cache: vectors and tiles are read twice as fast where they do not cross from one
+/// into the next.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([f32; LINE]);
 
 const LINE: usize = 16;
 
-/// Numbers for passing use, at the beginning of a line; their memory is kept for the next such use on the same thread.
+/// Numbers for passing use, at the beginning of a line; their memory is kept for the next such use
+/// on the same thread.
 #[derive(Debug)]
 pub(super) struct Scratch {
     lines: Vec<Line>,
@@ -116,7 +131,8 @@ impl Scratch {
     pub(super) fn new(length: usize) -> Self {
         let needed = length.div_ceil(LINE);
         let spare = SPARE.with_borrow_mut(|spare| {
-            // The smallest that is large enough; otherwise a new one, with some room to spare, instead of the largest.
+            // The smallest that is large enough; otherwise a new one, with some room to spare,
+            // instead of the largest.
             let rank = |lines: &Vec<Line>| (lines.len() < needed, lines.len().abs_diff(needed));
             let best = (0..spare.len()).min_by_key(|&place| rank(&spare[place]));
             best.map(|place| spare.swap_remove(place))
@@ -158,13 +174,15 @@ pub(super) fn as_pairs(numbers: &mut [f32]) -> &mut [u32] {
     unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
-/// Tells the C library's allocator to keep memory that is freed, for the next result of the same size.
+/// Tells the C library's allocator to keep memory that is freed, for the next result of the same
+/// size.
 ///
-/// By default glibc gives large pieces back to the system at once, and taking them anew costs a page fault for every
-/// 4 KiB: a tenth of a training step. Elsewhere this does nothing.
+/// By default glibc gives large pieces back to the system at once, and taking them anew costs a
+/// page fault for every 4 KiB: a tenth of a training step. Elsewhere this does nothing.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: `mallopt` only sets numbers of the allocator; it is called before other threads begin.
+    // SAFETY: `mallopt` only sets numbers of the allocator; it is called before other threads
+    // begin.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);

@@ -1,4 +1,5 @@
-//! The floor of the CPU kernels: matrices in slices, their products, fresh memory, and access to a tensor's numbers.
+//! The floor of the CPU kernels: matrices in slices, their products, fresh memory, and access to a
+//! tensor's numbers.
 //!
 //! All `unsafe` code of the crate stands in this room, behind functions that check their bounds.
 #![allow(unsafe_code)]
@@ -43,14 +44,15 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// Calls `work` with this machine's vector instructions switched on, which reach what is inlined into it:
-/// [`vectorised`] sees to that.
+/// Calls `work` with this machine's vector instructions switched on, which reach what is inlined
+/// into it: [`vectorised`] sees to that.
 #[inline(always)]
 pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     MACHINE.dispatch(work)
 }
 
-/// The sum of `term(0) + ... + term(count - 1)`, in sixteen partial sums that do not depend on the machine.
+/// The sum of `term(0) + ... + term(count - 1)`, in sixteen partial sums that do not depend on the
+/// machine.
 #[inline(always)]
 pub fn sum(count: usize, term: impl Fn(usize) -> f32) -> f32 {
     let mut partial = [0f32; 16];
@@ -90,7 +92,9 @@ pub fn values(tensor: &Tensor) -> Result<impl Deref<Target = [f32]> + '_> {
     }
     let (storage, layout) = tensor.storage_and_layout();
     match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::F32(_)), Some((start, end))) => Ok(Values { storage, start, end }),
+        (Storage::Cpu(CpuStorage::F32(_)), Some((start, end))) => {
+            Ok(Values { storage, start, end })
+        }
         _ => candle_core::bail!("a contiguous f32 tensor on the CPU was expected, not {tensor:?}"),
     }
 }

@@ -11,8 +11,9 @@ use super::{MACHINE, vectorised};
 
 /// `a b` in fresh memory, row by row, computed in blocks of rows on all threads.
 ///
-/// As soon as a block is computed it is handed to `finish` with the number of its first row, while it is in the cache,
-/// along with as many rows of `extra` zeros, which are returned beside the product.
+/// As soon as a block is computed it is handed to `finish` with the number of its first row, while
+/// it is in the cache, along with as many rows of `extra` zeros, which are returned beside the
+/// product.
 ///
 /// # Panics
 /// If the shapes do not fit, or a view reaches beyond its slice.
@@ -22,7 +23,14 @@ pub fn product(
     extra: usize,
     finish: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) -> (Vec<f32>, Vec<f32>) {
-    assert!(a.columns == b.depth && a.is_whole(), "{}x{} * {}x{}", a.rows, a.columns, b.depth, b.columns);
+    assert!(
+        a.columns == b.depth && a.is_whole(),
+        "{}x{} * {}x{}",
+        a.rows,
+        a.columns,
+        b.depth,
+        b.columns
+    );
     let step = if let Layout::Pairs(_) = b.layout { ROW_STEP } else { TILE_ROWS };
     let block = rows_of_a_block(a.rows, step);
     let rows = |start: usize| block.min(a.rows - start);
@@ -33,8 +41,8 @@ pub fn product(
     blocks.into_par_iter().zip(extras).enumerate().for_each(|(number, (mut c, extra))| {
         let start = number * block;
         let a = a.rows(start, rows(start));
-        // SAFETY: the block has room for as many rows as `a` has, and `b` was laid out for its sizes; the product
-        // writes all of it.
+        // SAFETY: the block has room for as many rows as `a` has, and `b` was laid out for its
+        // sizes; the product writes all of it.
         let c = unsafe {
             multiply_block(a, b, c.as_mut_ptr(), b.columns);
             c.written()
@@ -77,7 +85,8 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
             c,
             c_row_stride,
         };
-        // SAFETY: both sides are laid out for these sizes, `c` as this function asks, and the unit was found here.
+        // SAFETY: both sides are laid out for these sizes, `c` as this function asks, and the unit
+        // was found here.
         return unsafe { product.run(unit) };
     }
     // Rows that lie apart are brought together first: each of their numbers is used many times.
@@ -189,7 +198,9 @@ fn turn(a: Matrix) -> Scratch {
 /// If the shapes do not fit, or a view reaches beyond its slice.
 pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
     let (rows, columns, depth) = (to.rows, to.columns, a.columns);
-    assert!(a.rows == rows && b.columns == columns && b.rows == depth && a.is_whole() && b.is_whole());
+    assert!(
+        a.rows == rows && b.columns == columns && b.rows == depth && a.is_whole() && b.is_whole()
+    );
     if rows == 0 || columns == 0 {
         return;
     }
@@ -229,14 +240,16 @@ mod tests {
     use super::super::bf16::Unit;
     use super::*;
 
-    /// A number that is exact in bfloat16, and of which sums of some hundred products are exact in f32.
+    /// A number that is exact in bfloat16, and of which sums of some hundred products are exact in
+    /// f32.
     fn number(place: usize) -> f32 {
         ((place * 37 % 19) as f32 - 9.0) / 8.0
     }
 
     fn layouts() -> Vec<Layout> {
         let units: &[Unit] = match bf16::unit() {
-            Some(Unit::Amx) => &[Unit::Amx, Unit::Avx512], // every machine with AMX has AVX512-BF16
+            // Every machine with AMX has AVX512-BF16.
+            Some(Unit::Amx) => &[Unit::Amx, Unit::Avx512],
             Some(Unit::Avx512) => &[Unit::Avx512],
             None => &[],
         };
@@ -256,9 +269,11 @@ mod tests {
             let exact = |i: usize, j: usize| -> f32 {
                 (0..depth).map(|k| a[i * depth + k] * b[k * columns + j]).sum()
             };
-            let exact: Vec<f32> = (0..rows * columns).map(|at| exact(at / columns, at % columns)).collect();
+            let exact: Vec<f32> =
+                (0..rows * columns).map(|at| exact(at / columns, at % columns)).collect();
             for layout in layouts() {
-                let rhs = Rhs::lay_out(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
+                let rhs =
+                    Rhs::lay_out(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
                 for a in [Matrix::new(&a, depth), Matrix::new(&turned, rows).t()] {
                     let found = product(a, &rhs, 0, |_, _, _| {}).0;
                     assert!(found == exact, "{rows}x{depth}x{columns}, {layout:?}");
@@ -271,8 +286,8 @@ mod tests {
     fn rounded_rows_round_both_sides() {
         let (a, b) = ([1.004f32, -0.3], [0.7f32, 1.003]);
         let rhs = Rhs::lay_out(2, 1, &[((0, 0), Matrix::new(&b, 1))], Layout::RoundedRows);
-        let expected =
-            bf16::rounded(a[1]).mul_add(bf16::rounded(b[1]), bf16::rounded(a[0]) * bf16::rounded(b[0]));
+        let expected = bf16::rounded(a[1])
+            .mul_add(bf16::rounded(b[1]), bf16::rounded(a[0]) * bf16::rounded(b[0]));
         assert_eq!(product(Matrix::new(&a, 2), &rhs, 0, |_, _, _| {}).0, [expected]);
     }
 

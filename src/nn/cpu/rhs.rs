@@ -9,7 +9,8 @@ use super::tile::PANEL;
 use super::vectorised;
 use crate::nn::precision::Precision;
 
-/// The right-hand side of products, laid out so that it is read in one direction: panels of 32 columns.
+/// The right-hand side of products, laid out so that it is read in one direction: panels of 32
+/// columns.
 #[derive(Debug)]
 pub struct Rhs {
     pub(super) data: Scratch,
@@ -143,7 +144,8 @@ fn copy_columns(panel: &mut [f32], place: usize, part: Matrix) {
     const BLOCK: usize = 16;
     if part.column_stride == 1 {
         for (row, to) in panel.chunks_exact_mut(PANEL).enumerate() {
-            to[place..][..part.columns].copy_from_slice(&part.data[row * part.row_stride..][..part.columns]);
+            to[place..][..part.columns]
+                .copy_from_slice(&part.data[row * part.row_stride..][..part.columns]);
         }
         return;
     }
@@ -160,7 +162,12 @@ fn copy_columns(panel: &mut [f32], place: usize, part: Matrix) {
 
 /// Fills a panel of bfloat16 pairs.
 #[inline(always)]
-fn fill_paired_panel(panel: &mut [u32], first: usize, columns: usize, parts: &[((usize, usize), Matrix)]) {
+fn fill_paired_panel(
+    panel: &mut [u32],
+    first: usize,
+    columns: usize,
+    parts: &[((usize, usize), Matrix)],
+) {
     let depth = parts.iter().map(|((row, _), part)| row + part.rows).max().unwrap_or(0);
     if columns - first < PANEL || parts.iter().any(|((row, _), _)| row % 2 == 1) {
         panel.fill(0);
@@ -193,7 +200,8 @@ fn copy_paired_columns(panel: &mut [u32], start: usize, place: usize, part: Matr
         for (pair, to) in pairs.take(part.rows.div_ceil(2)).enumerate() {
             let to = &mut to[place..][..part.columns];
             if 2 * pair + 1 < part.rows {
-                for ((to, upper), lower) in to.iter_mut().zip(row(2 * pair)).zip(row(2 * pair + 1)) {
+                for ((to, upper), lower) in to.iter_mut().zip(row(2 * pair)).zip(row(2 * pair + 1))
+                {
                     *to = bf16::pair(*upper, *lower);
                 }
             } else {

@@ -5,7 +5,8 @@ use pulp::{Simd, WithSimd};
 /// Columns of a panel: those of the right-hand side that lie beside each other in memory.
 pub(super) const PANEL: usize = 32;
 
-/// Steps along the depth after which a tile goes back to memory, so that the panel's part stays in the first cache.
+/// Steps along the depth after which a tile goes back to memory, so that the panel's part stays in
+/// the first cache.
 const DEPTH: usize = 192;
 
 /// Numbers in a line of the cache.
@@ -16,8 +17,9 @@ pub(super) const TILE_ROWS: usize = 14;
 
 /// A product of f32 matrices, `c = a b`, on one thread.
 ///
-/// Each number of `c` is one chain of fused multiply-adds along the depth, so neither the number of threads, nor the
-/// rows computed with it, nor the width of the machine's vectors changes a bit of it.
+/// Each number of `c` is one chain of fused multiply-adds along the depth, so neither the number of
+/// threads, nor the rows computed with it, nor the width of the machine's vectors changes a bit of
+/// it.
 pub(super) struct TileProduct {
     pub(super) depth: usize,
     pub(super) rows: usize,
@@ -25,7 +27,8 @@ pub(super) struct TileProduct {
     pub(super) a: *const f32,
     pub(super) a_row_stride: usize,
     pub(super) a_column_stride: usize,
-    /// The panels of b: column `j` stands in panel `j / PANEL`, and all columns of a panel can be read.
+    /// The panels of b: column `j` stands in panel `j / PANEL`, and all columns of a panel can be
+    /// read.
     pub(super) b: *const f32,
     pub(super) b_row_stride: usize,
     pub(super) b_panel_stride: usize,
@@ -38,7 +41,8 @@ impl WithSimd for TileProduct {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        // SAFETY: whoever built `self` has checked that all of its pointers reach as far as its sizes say.
+        // SAFETY: whoever built `self` has checked that all of its pointers reach as far as its
+        // sizes say.
         unsafe {
             match S::F32_LANES {
                 16 => self.run::<S, TILE_ROWS, 2>(simd),
@@ -67,9 +71,13 @@ impl TileProduct {
                             (left, true) if left >= ROWS => {
                                 self.tile::<S, ROWS, 1>(simd, start, depth, row, column)
                             }
-                            (4.., false) => self.tile::<S, 4, VECTORS>(simd, start, depth, row, column),
+                            (4.., false) => {
+                                self.tile::<S, 4, VECTORS>(simd, start, depth, row, column)
+                            }
                             (4.., true) => self.tile::<S, 4, 1>(simd, start, depth, row, column),
-                            (_, false) => self.tile::<S, 1, VECTORS>(simd, start, depth, row, column),
+                            (_, false) => {
+                                self.tile::<S, 1, VECTORS>(simd, start, depth, row, column)
+                            }
                             (_, true) => self.tile::<S, 1, 1>(simd, start, depth, row, column),
                         }
                     };
@@ -91,12 +99,13 @@ impl TileProduct {
         let width = VECTORS * S::F32_LANES;
         let columns = width.min(self.columns - column);
         let mut edge = [[0f32; PANEL]; ROWS];
-        // SAFETY: the tile lies within the matrices; at their right edge it goes through `edge`, which is as wide as
-        // any tile.
+        // SAFETY: the tile lies within the matrices; at their right edge it goes through `edge`,
+        // which is as wide as any tile.
         unsafe {
             let a = self.a.add(row * self.a_row_stride + start * self.a_column_stride);
-            let b =
-                self.b.add(column / PANEL * self.b_panel_stride + start * self.b_row_stride + column % PANEL);
+            let b = self.b.add(
+                column / PANEL * self.b_panel_stride + start * self.b_row_stride + column % PANEL,
+            );
             let target = self.c.add(row * self.c_row_stride + column);
             let (c, stride) = match columns == width {
                 true => (target, self.c_row_stride),
@@ -105,7 +114,9 @@ impl TileProduct {
             let add = start > 0;
             if columns < width && add {
                 for i in 0..ROWS {
-                    target.add(i * self.c_row_stride).copy_to_nonoverlapping(c.add(i * stride), columns);
+                    target
+                        .add(i * self.c_row_stride)
+                        .copy_to_nonoverlapping(c.add(i * stride), columns);
                 }
             }
             if !add {
@@ -118,11 +129,13 @@ impl TileProduct {
             if add {
                 for (i, sums) in sums.iter_mut().enumerate() {
                     for (j, sum) in sums.iter_mut().enumerate() {
-                        *sum = c.add(i * stride + j * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                        *sum =
+                            c.add(i * stride + j * S::F32_LANES).cast::<S::f32s>().read_unaligned();
                     }
                 }
             }
-            // While the tiles of a panel's part are computed, the part behind it comes closer, a line at each step.
+            // While the tiles of a panel's part are computed, the part behind it comes closer, a
+            // line at each step.
             let mut ahead = b.wrapping_add(depth * self.b_row_stride + row / ROWS * depth * LINE);
             let (mut a, mut b) = (a, b);
             for _ in 0..depth {
@@ -148,7 +161,8 @@ impl TileProduct {
             }
             if columns < width {
                 for i in 0..ROWS {
-                    c.add(i * stride).copy_to_nonoverlapping(target.add(i * self.c_row_stride), columns);
+                    c.add(i * stride)
+                        .copy_to_nonoverlapping(target.add(i * self.c_row_stride), columns);
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! The optimiser step on a GPU: gradient norm, clipping and AdamW over all parameters, without waiting for the GPU.
+//! The optimiser step on a GPU: gradient norm, clipping and AdamW over all parameters, without
+//! waiting for the GPU.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -42,7 +43,8 @@ pub struct Move {
     pub square_correction: f32,
 }
 
-/// Moves all parameters, unless the norm of their gradients is no finite number, and returns that norm, one f32 on the GPU.
+/// Moves all parameters, unless the norm of their gradients is no finite number, and returns that
+/// norm, one f32 on the GPU.
 ///
 /// # Errors
 /// If a gradient does not have its parameter's shape, or the GPU fails.
@@ -54,7 +56,11 @@ pub fn step(all: &[Moved], by: Move) -> Result<Tensor> {
         let count = one.parameter.elem_count();
         for tensor in [one.parameter, one.mean, one.square, &one.gradient] {
             if tensor.elem_count() != count || tensor.dtype() != DType::F32 {
-                candle_core::bail!("a gradient {:?} for a parameter {:?}", one.gradient, one.parameter);
+                candle_core::bail!(
+                    "a gradient {:?} for a parameter {:?}",
+                    one.gradient,
+                    one.parameter
+                );
             }
             table.push(address(tensor)? as i64);
         }
@@ -69,6 +75,11 @@ pub fn step(all: &[Moved], by: Move) -> Result<Tensor> {
     launch("root_of_sum", "f32", 32, &[(&norm).into(), (&sums).into(), chunks.into()])?;
     let Move { max_norm, beta1, beta2, epsilon, keep, rate, square_correction } = by;
     let factors = [max_norm, beta1, beta2, epsilon, keep, rate, square_correction].map(Arg::from);
-    launch("adamw", "f32", 32 * chunks, &[tensors.as_slice(), &[(&norm).into()], &factors].concat())?;
+    launch(
+        "adamw",
+        "f32",
+        32 * chunks,
+        &[tensors.as_slice(), &[(&norm).into()], &factors].concat(),
+    )?;
     Ok(norm)
 }

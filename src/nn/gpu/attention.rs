@@ -34,7 +34,9 @@ impl Uploads {
         let Attention { heads, queries, keys, .. } = attention;
         let mut known = self.0.borrow_mut();
         let is_same = |one: &&Upload| {
-            Arc::ptr_eq(&one.queries, queries) && Arc::ptr_eq(&one.keys, keys) && one.heads == *heads
+            Arc::ptr_eq(&one.queries, queries)
+                && Arc::ptr_eq(&one.keys, keys)
+                && one.heads == *heads
         };
         if let Some(found) = known.iter().find(is_same) {
             return Ok(found.sequences.clone());
@@ -96,7 +98,11 @@ impl<'a> Shapes<'a> {
         let mut args = [first, &self.places(self.q, self.kv)].concat();
         args.extend([rows.into(), sequences.into(), Arg::from(attention.queries.len() - 1)]);
         args.extend([visible.into(), reach.into(), attention.heads.into(), Arg::from(width)]);
-        args.extend([self.q.dim(1)?.into(), self.kv.dim(1)?.into(), Arg::from(attention.scale(width))]);
+        args.extend([
+            self.q.dim(1)?.into(),
+            self.kv.dim(1)?.into(),
+            Arg::from(attention.scale(width)),
+        ]);
         args.extend(mask_args(attention.mask.as_ref()));
         Ok(args)
     }
@@ -121,7 +127,9 @@ impl Fused for Attention {
         gradient: &Tensor,
         _wanted: &[bool],
     ) -> Result<Vec<Option<Sum>>> {
-        let [y, log_sums, sequences] = kept else { candle_core::bail!("attention kept too little") };
+        let [y, log_sums, sequences] = kept else {
+            candle_core::bail!("attention kept too little")
+        };
         let shapes = Shapes::of(self, inputs)?;
         let Shapes { q, kv, .. } = shapes;
         let (rows, types) = (q.dim(0)?, suffix(q.dtype())?);

@@ -6,7 +6,8 @@ use super::machine::{fresh, launch};
 use super::work::{Arg, by_fours, dtype, suffix};
 use crate::nn::precision::Precision;
 
-/// The weights of layers below each other, (out₁ + out₂ + …, in), as products read them, and their biases.
+/// The weights of layers below each other, (out₁ + out₂ + …, in), as products read them, and their
+/// biases.
 #[derive(Debug, Clone)]
 pub struct Stacked {
     pub(super) weight: Tensor,

@@ -1,6 +1,7 @@
 //! CUDA through cudarc: memory, launches, and cuBLAS.
 //!
-//! All work goes to one stream, in order: what a launch reads may be freed, in that stream, as soon as the launch stands.
+//! All work goes to one stream, in order: what a launch reads may be freed, in that stream, as soon
+//! as the launch stands.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
@@ -28,17 +29,20 @@ mod kernels {
 pub fn open(number: usize) -> Result<Device> {
     let device = Device::new_cuda_with_stream(number)?;
     let cuda = device.as_cuda_device()?;
-    // SAFETY: all work goes to the device's one stream, so no event has to keep uses of a tensor in order.
+    // SAFETY: all work goes to the device's one stream, so no event has to keep uses of a tensor in
+    // order.
     unsafe { cuda.disable_event_tracking() };
     keep_memory(number)?;
     Ok(device)
 }
 
-/// Lets the driver keep freed memory for the next step, in place of giving it back whenever the stream is waited for.
+/// Lets the driver keep freed memory for the next step, in place of giving it back whenever the
+/// stream is waited for.
 fn keep_memory(number: usize) -> Result<()> {
     let mut all = u64::MAX;
     let device = result::device::get(number as i32).w()?;
-    // SAFETY: the device is there, its pool lives as long as the driver, and the attribute is one u64.
+    // SAFETY: the device is there, its pool lives as long as the driver, and the attribute is one
+    // u64.
     unsafe {
         let pool = result::device::get_default_mem_pool(device).w()?;
         let threshold = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
@@ -54,7 +58,8 @@ pub(super) fn fresh(shape: Shape, dtype: DType, device: &Device) -> Result<Tenso
 /// The address of a contiguous tensor's first number in the GPU's memory.
 pub(super) fn address(device: &CudaDevice, tensor: &Tensor) -> Result<u64> {
     let (storage, layout) = tensor.storage_and_layout();
-    let (Storage::Cuda(storage), Some((start, _))) = (&*storage, layout.contiguous_offsets()) else {
+    let (Storage::Cuda(storage), Some((start, _))) = (&*storage, layout.contiguous_offsets())
+    else {
         candle_core::bail!("a contiguous tensor on the GPU was expected, not {tensor:?}");
     };
     let stream = device.cuda_stream();
@@ -72,13 +77,16 @@ pub(super) fn address(device: &CudaDevice, tensor: &Tensor) -> Result<u64> {
 type Name = (&'static str, &'static str);
 
 fn function(device: &CudaDevice, name: Name) -> Result<CudaFunction> {
-    static LOADED: LazyLock<RwLock<HashMap<(DeviceId, Name), CudaFunction>>> = LazyLock::new(RwLock::default);
-    let poisoned = |_| candle_core::Error::Msg("another thread failed while it loaded a kernel".into());
+    static LOADED: LazyLock<RwLock<HashMap<(DeviceId, Name), CudaFunction>>> =
+        LazyLock::new(RwLock::default);
+    let poisoned =
+        |_| candle_core::Error::Msg("another thread failed while it loaded a kernel".into());
     if let Some(known) = LOADED.read().map_err(|_| poisoned(()))?.get(&(device.id(), name)) {
         return Ok(known.clone());
     }
     let full = format!("{}_{}", name.0, name.1);
-    let loaded = device.get_or_load_custom_func(&full, "valuenet", kernels::ALL)?.into_cuda_function();
+    let loaded =
+        device.get_or_load_custom_func(&full, "valuenet", kernels::ALL)?.into_cuda_function();
     LOADED.write().map_err(|_| poisoned(()))?.insert((device.id(), name), loaded.clone());
     Ok(loaded)
 }
@@ -91,8 +99,8 @@ pub(super) fn launch(device: &CudaDevice, name: Name, blocks: usize, values: &[u
     }
     let grid_dim = (u32::try_from(blocks).map_err(candle_core::Error::wrap)?, 1, 1);
     let config = LaunchConfig { grid_dim, block_dim: (BLOCK as u32, 1, 1), shared_mem_bytes: 0 };
-    // SAFETY: callers give the arguments that the kernel's head asks for, and memory of the sizes that it speaks of. A
-    // parameter of 32 bits reads the lower half of its value.
+    // SAFETY: callers give the arguments that the kernel's head asks for, and memory of the sizes
+    // that it speaks of. A parameter of 32 bits reads the lower half of its value.
     unsafe { builder.launch(config) }.w()?;
     Ok(())
 }
@@ -111,8 +119,8 @@ pub(super) fn multiply(device: &CudaDevice, product: &Product) -> Result<()> {
     let stride = |factor: &Factor| factor.matrix.dim(1).map(|columns| columns as i32);
     let pointer = |tensor: &Tensor| address(device, tensor).map(|address| address as *mut c_void);
     let (one, zero) = (1f32, 0f32);
-    // SAFETY: the sizes fit each other and the matrices' memory, which Product promises; alpha and beta are f32 as the
-    // type of the sums asks.
+    // SAFETY: the sizes fit each other and the matrices' memory, which Product promises; alpha and
+    // beta are f32 as the type of the sums asks.
     unsafe {
         gemm_ex(
             *device.cublas_handle().handle(),

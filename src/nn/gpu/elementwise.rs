@@ -72,7 +72,8 @@ impl Fused for Gated {
         }
         let (width, count) = (width / 2, rows * width / 2);
         let y = fresh((rows, width), x.dtype(), x.device())?;
-        let args = [(&y).into(), x.into(), self.activation.number().into(), width.into(), count.into()];
+        let args =
+            [(&y).into(), x.into(), self.activation.number().into(), width.into(), count.into()];
         launch("gated", suffix(x.dtype())?, by_fours(count), &args)?;
         Ok(Fusion { result: y, kept: Vec::new() })
     }

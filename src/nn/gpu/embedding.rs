@@ -55,7 +55,8 @@ impl Fused for Lookup {
                 let rows = fresh((unique.len(), width), table.dtype(), device)?;
                 let (scale, used) = (self.scale_of(number).into(), unique.len().into());
                 let (order, starts) = (Arg::At(&lists, 0), Arg::At(&lists, order.len()));
-                let args = [(&rows).into(), gradient.into(), order, starts, scale, used, width.into()];
+                let args =
+                    [(&rows).into(), gradient.into(), order, starts, scale, used, width.into()];
                 let types = suffix(table.dtype(), gradient.dtype())?;
                 launch("lookup_backward", types, unique.len() * width, &args)?;
                 Ok(Some(Sum::Rows(unique, rows)))
@@ -68,8 +69,9 @@ impl Fused for Lookup {
 fn grouped(group_of: &[u32], groups: usize) -> (Vec<u32>, Vec<u32>) {
     let mut order: Vec<u32> = (0..group_of.len() as u32).collect();
     order.sort_by_key(|&item| group_of[item as usize]);
-    let start =
-        |group: usize| order.partition_point(|&item| (group_of[item as usize] as usize) < group) as u32;
+    let start = |group: usize| {
+        order.partition_point(|&item| (group_of[item as usize] as usize) < group) as u32
+    };
     let starts = (0..=groups).map(start).collect();
     (order, starts)
 }

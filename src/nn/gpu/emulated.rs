@@ -41,28 +41,38 @@ pub(super) fn address(tensor: &Tensor) -> Result<u64> {
 
 pub(super) fn launch(name: &str, blocks: usize, mut values: Vec<u64>) -> Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let mut arguments: Vec<*mut c_void> = values.iter_mut().map(|value| (value as *mut u64).cast()).collect();
+    let mut arguments: Vec<*mut c_void> =
+        values.iter_mut().map(|value| (value as *mut u64).cast()).collect();
     let name = CString::new(name).map_err(candle_core::Error::wrap)?;
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    // SAFETY: as for CUDA, callers give the arguments that the kernel's head asks for, and memory of the sizes that it
-    // speaks of, which the tensors among the arguments keep alive. Results are written through addresses behind candle's
-    // back: nothing else reads or writes a tensor that was just made, or a parameter during the optimiser's step.
-    match unsafe { valuenet_emulate(name.as_ptr(), blocks as u32, BLOCK as u32, arguments.as_mut_ptr()) } {
+    // SAFETY: as for CUDA, callers give the arguments that the kernel's head asks for, and memory
+    // of the sizes that it speaks of, which the tensors among the arguments keep alive. Results
+    // are written through addresses behind candle's back: nothing else reads or writes a tensor
+    // that was just made, or a parameter during the optimiser's step.
+    match unsafe {
+        valuenet_emulate(name.as_ptr(), blocks as u32, BLOCK as u32, arguments.as_mut_ptr())
+    } {
         true => Ok(()),
         false => candle_core::bail!("there is no kernel {}", name.to_string_lossy()),
     }
 }
 
 pub(super) fn multiply(product: &Product) -> Result<()> {
-    let values = |factor: &Factor| factor.matrix.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+    let values =
+        |factor: &Factor| factor.matrix.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
     let (a, b) = (values(&product.a)?, values(&product.b)?);
     fn matrix<'a>(values: &'a [f32], factor: &Factor) -> Result<Matrix<'a>> {
         let matrix = Matrix::new(values, factor.matrix.dim(1)?);
         Ok(if factor.is_transposed { matrix.t() } else { matrix })
     }
     let mut sums = vec![0.0; product.m * product.n];
-    multiply_matrices(MatrixMut::new(&mut sums, product.n), matrix(&a, &product.a)?, matrix(&b, &product.b)?);
-    let sums = Tensor::from_vec(sums, product.to.shape(), &Device::Cpu)?.to_dtype(product.to.dtype())?;
+    multiply_matrices(
+        MatrixMut::new(&mut sums, product.n),
+        matrix(&a, &product.a)?,
+        matrix(&b, &product.b)?,
+    );
+    let sums =
+        Tensor::from_vec(sums, product.to.shape(), &Device::Cpu)?.to_dtype(product.to.dtype())?;
     let bytes = product.to.elem_count() * product.to.dtype().size_in_bytes();
     let (from, to) = (address(&sums)? as *const u8, address(product.to)? as *mut u8);
     // SAFETY: both tensors have that many bytes, and `to` was just made for this.

@@ -10,7 +10,9 @@ use crate::nn::layer_norm::Normalise;
 
 impl Fused for Normalise {
     fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
-        let [x, weight, bias] = inputs else { candle_core::bail!("layer norm takes x, weight and bias") };
+        let [x, weight, bias] = inputs else {
+            candle_core::bail!("layer norm takes x, weight and bias")
+        };
         let (rows, width) = x.dims2()?;
         if weight.dims() != [width] || bias.dims() != [width] {
             candle_core::bail!("{:?} rows do not fit a norm of {:?}", x.dims(), weight.dims());
@@ -44,7 +46,8 @@ impl Fused for Normalise {
             let chunks = rows.div_ceil(ROWS_A_THREAD);
             let partial = fresh((chunks, 2 * width), DType::F32, x.device())?;
             let args = [&partial, gradient, x, stats].map(Into::into);
-            let args = [args.as_slice(), &[rows.into(), width.into(), ROWS_A_THREAD.into()]].concat();
+            let args =
+                [args.as_slice(), &[rows.into(), width.into(), ROWS_A_THREAD.into()]].concat();
             launch("norm_columns", types, chunks * width, &args)?;
             let both = sum_partials(&partial)?;
             for place in 0..2 {

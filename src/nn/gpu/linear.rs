@@ -1,4 +1,5 @@
-//! Linear layers on a GPU: one product for all layers that share their rows, and one kernel for what follows.
+//! Linear layers on a GPU: one product for all layers that share their rows, and one kernel for
+//! what follows.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -36,9 +37,13 @@ impl Fused for Joined {
             (Then::AddTo(mask), Some(residual)) => {
                 let residual = residual.to_dtype(of_result)?;
                 if residual.dims() != [rows, width] {
-                    candle_core::bail!("{:?} is no residual for ({rows}, {width})", residual.dims());
+                    candle_core::bail!(
+                        "{:?} is no residual for ({rows}, {width})",
+                        residual.dims()
+                    );
                 }
-                let args = [(&z).into(), (&bias).into(), (&residual).into(), width.into(), count.into()];
+                let args =
+                    [(&z).into(), (&bias).into(), (&residual).into(), width.into(), count.into()];
                 let args = [args.as_slice(), &mask_args(mask.as_ref())].concat();
                 launch("bias_residual", types, by_fours(count), &args)?;
                 z
@@ -51,8 +56,14 @@ impl Fused for Joined {
                     Then::Activate(activation) => (activation.number(), z.clone()),
                     _ => (0, z.clone()),
                 };
-                let args =
-                    [(&z).into(), (&y).into(), (&bias).into(), kind.into(), width.into(), count.into()];
+                let args = [
+                    (&z).into(),
+                    (&y).into(),
+                    (&bias).into(),
+                    kind.into(),
+                    width.into(),
+                    count.into(),
+                ];
                 launch("bias_activate", types, by_fours(count), &args)?;
                 kept.push(z);
                 y
@@ -74,10 +85,16 @@ impl Fused for Joined {
             (Then::AddTo(Some(mask)), _) => drop(&mask, gradient)?,
             _ => gradient.clone(),
         };
-        let [factor, weight, ..] = kept else { candle_core::bail!("a linear layer kept too little") };
+        let [factor, weight, ..] = kept else {
+            candle_core::bail!("a linear layer kept too little")
+        };
         let rounded = dz.to_dtype(factor.dtype())?;
         let mut gradients = vec![match wanted[0] {
-            true => Some(Sum::Dense(product(Factor::plain(&rounded), Factor::plain(weight), x.dtype())?)),
+            true => Some(Sum::Dense(product(
+                Factor::plain(&rounded),
+                Factor::plain(weight),
+                x.dtype(),
+            )?)),
             false => None,
         }];
         let layers_wanted = &wanted[1..=layers.len()];
@@ -94,7 +111,9 @@ impl Fused for Joined {
             let outputs = layer[1].dim(0)?;
             for (all, wanted) in [&of_weight, &of_bias].into_iter().zip(wanted) {
                 let all = all.as_ref().filter(|_| *wanted);
-                gradients.push(all.map(|all| all.narrow(0, start, outputs)).transpose()?.map(Sum::Dense));
+                gradients.push(
+                    all.map(|all| all.narrow(0, start, outputs)).transpose()?.map(Sum::Dense),
+                );
             }
             start += outputs;
         }

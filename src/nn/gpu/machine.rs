@@ -29,8 +29,14 @@ pub(super) fn fresh(shape: impl Into<Shape>, dtype: DType, device: &Device) -> R
     }
 }
 
-/// Runs the kernel `name` for tensors of these `types` with so many threads, rounded up to whole blocks.
-pub(super) fn launch(name: &'static str, types: &'static str, threads: usize, args: &[Arg]) -> Result<()> {
+/// Runs the kernel `name` for tensors of these `types` with so many threads, rounded up to whole
+/// blocks.
+pub(super) fn launch(
+    name: &'static str,
+    types: &'static str,
+    threads: usize,
+    args: &[Arg],
+) -> Result<()> {
     let device = args.iter().find_map(|arg| match arg {
         Arg::At(tensor, _) => Some(tensor.device()),
         Arg::Bits(_) => None,
@@ -43,19 +49,24 @@ pub(super) fn launch(name: &'static str, types: &'static str, threads: usize, ar
         Some(Device::Cuda(device)) => cuda::launch(device, (name, types), blocks, &values),
         #[cfg(feature = "cuda-emulation")]
         Some(Device::Cpu) => emulated::launch(&format!("{name}_{types}"), blocks, values),
-        _ => candle_core::bail!("nothing here runs {blocks} blocks of {name}_{types} on {values:?}"),
+        _ => {
+            candle_core::bail!("nothing here runs {blocks} blocks of {name}_{types} on {values:?}")
+        }
     }
 }
 
 /// An argument as the lowest bits of a number.
 fn value(arg: &Arg) -> Result<u64> {
     match arg {
-        Arg::At(tensor, place) => Ok(address(tensor)? + (place * tensor.dtype().size_in_bytes()) as u64),
+        Arg::At(tensor, place) => {
+            Ok(address(tensor)? + (place * tensor.dtype().size_in_bytes()) as u64)
+        }
         Arg::Bits(bits) => Ok(*bits),
     }
 }
 
-/// `a b` as f32 or bfloat16, with sums in f32: (m, k) and (k, n) to (m, n). Both factors are of one type.
+/// `a b` as f32 or bfloat16, with sums in f32: (m, k) and (k, n) to (m, n). Both factors are of one
+/// type.
 pub(super) fn product(a: Factor, b: Factor, dtype: DType) -> Result<Tensor> {
     let ((m, k), (b_rows, n)) = (a.dims()?, b.dims()?);
     if k != b_rows || a.matrix.dtype() != b.matrix.dtype() {
@@ -74,7 +85,9 @@ fn multiply(product: &Product) -> Result<()> {
         Device::Cpu => emulated::multiply(product),
         _ => {
             let Product { a, b, to, m, n, k } = product;
-            candle_core::bail!("nothing here computes {to:?}, ({m}, {k}) by ({k}, {n}): {a:?} {b:?}")
+            candle_core::bail!(
+                "nothing here computes {to:?}, ({m}, {k}) by ({k}, {n}): {a:?} {b:?}"
+            )
         }
     }
 }

@@ -1,8 +1,10 @@
-//! The operations on a GPU: kernels in CUDA C++ (`kernels/`), matrix products by cuBLAS, and what leads to them.
+//! The operations on a GPU: kernels in CUDA C++ (`kernels/`), matrix products by cuBLAS, and what
+//! leads to them.
 //!
-//! Only the lowest floor, `machine`, knows what runs a kernel: CUDA, or, with the feature `cuda-emulation`, the CPU in its
-//! place, so that all the rest is tested where there is no GPU. Tensors are f32, or with [`Precision::Bf16`] bfloat16
-//! between operations; parameters, their gradients, norms, softmax and losses are f32 always.
+//! Only the lowest floor, `machine`, knows what runs a kernel: CUDA, or, with the feature
+//! `cuda-emulation`, the CPU in its place, so that all the rest is tested where there is no GPU.
+//! Tensors are f32, or with [`Precision::Bf16`] bfloat16 between operations; parameters, their
+//! gradients, norms, softmax and losses are f32 always.
 
 pub mod adamw;
 mod attention;
@@ -32,7 +34,8 @@ use super::precision::Precision;
 use machine::{fresh, launch};
 use work::suffix;
 
-/// The GPU form of an [`super::tape::Op`]. All tensors are contiguous, f32 or bfloat16, and on one GPU.
+/// The GPU form of an [`super::tape::Op`]. All tensors are contiguous, f32 or bfloat16, and on one
+/// GPU.
 pub trait Fused {
     /// Computes the result, and if asked to `keep`, what the backward pass needs beside the inputs.
     ///
@@ -40,8 +43,8 @@ pub trait Fused {
     /// If the inputs do not fit, or the GPU fails.
     fn forward(&self, pass: &Pass, inputs: &[Tensor]) -> Result<Fusion>;
 
-    /// The gradients of the inputs, each in its input's type, from that of the result; an entry may be `None` where
-    /// `wanted` is false.
+    /// The gradients of the inputs, each in its input's type, from that of the result; an entry may
+    /// be `None` where `wanted` is false.
     ///
     /// # Errors
     /// If the GPU fails.
@@ -93,6 +96,11 @@ fn column_sums(x: &Tensor) -> Result<Tensor> {
 fn sum_partials(partial: &Tensor) -> Result<Tensor> {
     let (chunks, width) = partial.dims2()?;
     let sums = fresh(width, DType::F32, partial.device())?;
-    launch("sum_partials", "f32", width, &[(&sums).into(), partial.into(), chunks.into(), width.into()])?;
+    launch(
+        "sum_partials",
+        "f32",
+        width,
+        &[(&sums).into(), partial.into(), chunks.into(), width.into()],
+    )?;
     Ok(sums)
 }

@@ -18,8 +18,13 @@ impl Rotary {
         let (cosines, sines) = (Tensor::new(cosines, x.device())?, Tensor::new(sines, x.device())?);
         let (y, count) = (fresh(x.shape(), x.dtype(), x.device())?, rows * width);
         let tensors = [&y, x, &positions, &cosines, &sines].map(Arg::from);
-        let sizes =
-            [self.columns.into(), self.head_width.into(), width.into(), direction.into(), count.into()];
+        let sizes = [
+            self.columns.into(),
+            self.head_width.into(),
+            width.into(),
+            direction.into(),
+            count.into(),
+        ];
         launch("rotary", suffix(x.dtype())?, count, &[tensors.as_slice(), &sizes].concat())?;
         Ok(y)
     }

@@ -1,5 +1,5 @@
-//! A survey as what annotators see: one page that runs offline, a Mechanical Turk batch, and Label Studio tasks; and the keys to
-//! their answers.
+//! A survey as what annotators see: one page that runs offline, a Mechanical Turk batch, and Label
+//! Studio tasks; and the keys to their answers.
 
 mod label_studio;
 mod page;
@@ -47,7 +47,8 @@ pub fn files(survey: &Survey) -> Result<Vec<(&'static str, String)>> {
         vec![question.item.clone(), question.scenario.clone(), value.name().to_string()]
     });
     let gold = survey.keys.iter().map(|key| {
-        let cells = [&key.question.item, &key.question.scenario, key.value.name(), answer(key.right)];
+        let cells =
+            [&key.question.item, &key.question.scenario, key.value.name(), answer(key.right)];
         cells.map(String::from).to_vec()
     });
     Ok(vec![

@@ -49,7 +49,8 @@ fn data(survey: &Survey) -> Result<Json> {
         })
     });
     let assignments = Json::Array(assignments.collect());
-    let options = OPTIONS.map(|[answer, shown, says]| json!({"answer": answer, "name": shown, "says": says}));
+    let options =
+        OPTIONS.map(|[answer, shown, says]| json!({"answer": answer, "name": shown, "says": says}));
     Ok(
         json!({"id": survey.id(), "question": QUESTION, "options": options, "values": values, "assignments": assignments}),
     )
@@ -61,7 +62,9 @@ fn harmless(json: &Json) -> Result<String> {
     let mut harmless = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => harmless += &format!("\\u{:04x}", u32::from(letter)),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                harmless += &format!("\\u{:04x}", u32::from(letter))
+            }
             letter => harmless.push(letter),
         }
     }

@@ -1,7 +1,8 @@
 //! A survey as a Mechanical Turk batch: a form whose variables a row of the batch fills in.
 //!
-//! The service puts variables into the form as they are, and takes neither line breaks nor characters beyond the basic plane in a
-//! batch, so such characters stand in it as entities; [`crate::data::annotations`] reads them back.
+//! The service puts variables into the form as they are, and takes neither line breaks nor
+//! characters beyond the basic plane in a batch, so such characters stand in it as entities;
+//! [`crate::data::annotations`] reads them back.
 
 use super::{OPTIONS, QUESTION, answer, title};
 use crate::data::survey::{QUESTIONS, Survey};
@@ -14,7 +15,8 @@ const FORM: &str = include_str!("turk.html");
 pub(super) fn form() -> String {
     let questions: String = (1..=QUESTIONS)
         .map(|number| {
-            let legend = format!("{QUESTION} <strong class=\"scenario\">${{scenario_{number}}}</strong>");
+            let legend =
+                format!("{QUESTION} <strong class=\"scenario\">${{scenario_{number}}}</strong>");
             fieldset(&format!("q{number}"), &format!("{number}. {legend}"))
         })
         .collect();
@@ -22,8 +24,10 @@ pub(super) fn form() -> String {
         "prerequisite",
         &format!("{QUESTION} <strong class=\"scenario\">${{prerequisite}}</strong>"),
     );
-    let says: String =
-        OPTIONS.iter().map(|[_, name, says]| format!("<li>{name} <span>({says})</span></li>\n")).collect();
+    let says: String = OPTIONS
+        .iter()
+        .map(|[_, name, says]| format!("<li>{name} <span>({says})</span></li>\n"))
+        .collect();
     FORM.replace("<!-- options -->\n", &says)
         .replace("<!-- prerequisite -->\n", &prerequisite)
         .replace("<!-- questions -->\n", &questions)
@@ -97,7 +101,9 @@ fn escaped(text: &str) -> String {
             '<' => escaped += "&lt;",
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
-            '$' | '\n' | '\r' | '\t' | '\u{10000}'.. => escaped += &format!("&#{};", u32::from(letter)),
+            '$' | '\n' | '\r' | '\t' | '\u{10000}'.. => {
+                escaped += &format!("&#{};", u32::from(letter))
+            }
             letter => escaped.push(letter),
         }
     }
