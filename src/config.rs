@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::head::{HeadSettings, Objective, Pooling, Range};
+use crate::model::head::Pooling;
 use crate::model::linear::LinearSettings;
 use crate::model::scratch::ScratchSettings;
+use crate::model::value_head::{HeadSettings, Objective, Range};
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
 use crate::text::tokenizer::SHORTEST;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use valuenet::error::Result;
-use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
+use valuenet::model::head::Pooling;
 use valuenet::model::linear::{LinearModel, LinearSettings};
+use valuenet::model::value_head::{HeadSettings, Objective, Range};
 use valuenet::model::value_model::NewModel;
 use valuenet::model::{Model, Predictor, ValueModel};
 use valuenet::nn::gradients::Gradients;

@@ -11,7 +11,7 @@ use crate::data::Split;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::eval::Evaluation;
-use crate::model::head::Objective;
+use crate::model::value_head::Objective;
 use crate::nn::device;
 use crate::report::paper::Paper;
 use crate::report::reproduction::{Entry, ReproductionReport};
