@@ -22,12 +22,40 @@ use crate::train::value::SCORES;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What is to be learned.
+    pub task: TaskSettings,
     /// What it learns from.
     pub data: DataSettings,
     /// What learns.
     pub model: ModelSettings,
     /// How it learns.
     pub train: TrainSettings,
+}
+
+/// `[task]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskSettings {
+    /// What kind of task it is.
+    pub kind: TaskKind,
+}
+
+/// The kinds of tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// How far a scenario serves a value.
+    #[default]
+    Value,
+}
+
+impl TaskKind {
+    /// The scores by which its checkpoints can be compared, as `train.select` calls them.
+    pub fn scores(self) -> &'static [&'static str] {
+        match self {
+            Self::Value => &SCORES,
+        }
+    }
 }
 
 /// `[data]`
@@ -204,14 +232,13 @@ impl Config {
         if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
             return Err(Error::key(key, format!("{wanted} was expected")));
         }
-        match SCORES.contains(&train.select.as_str()) {
-            true => Ok(()),
-            false => {
-                let what =
-                    format!("unknown score `{}`, expected `{}`", train.select, SCORES.join("`, `"));
-                Err(described(&what, |what| Error::key("train.select", what)))
-            }
+        let scores = self.task.kind.scores();
+        if scores.contains(&train.select.as_str()) {
+            return Ok(());
         }
+        let known = scores.join("`, `");
+        let what = format!("unknown score `{}`, expected `{known}`", train.select);
+        Err(described(&what, |what| Error::key("train.select", what)))
     }
 }
 

@@ -128,7 +128,14 @@ impl Family {
                     .join(", ");
                 format!("model_type \"{name}\" is not a family that valuenet knows ({known})")
             })?;
-        let config = read(config).map_err(|error| error.to_string())?;
+        Self::of(read(config).map_err(|error| error.to_string())?)
+    }
+
+    /// The family of this configuration, which need not be one of those that are known here.
+    ///
+    /// # Errors
+    /// If it asks for what the family cannot do.
+    pub fn of(config: Arc<dyn BackboneConfig>) -> Result<Self, String> {
         let architecture = config.architecture().map_err(|error| error.to_string())?;
         let classifier = config.classifier().map_err(|error| error.to_string())?;
         Ok(Self { config, architecture, classifier })

@@ -53,7 +53,7 @@ impl HeadLayout {
     }
 
     /// A head without any name or dropout, to be filled in.
-    pub(super) fn plain() -> Self {
+    pub fn plain() -> Self {
         Self {
             class: "",
             dense: "",

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judge::{judge_test, read_report};
-use super::splits::Splits;
 use super::train::{Begin, Outcome, TrainRequest, train};
+use super::value::{Splits, judge_test, read_report};
 use super::{News, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::Split;
@@ -277,7 +276,9 @@ impl OfRow<'_> {
         };
         match train(&request, self.site)? {
             Outcome::Interrupted => Ok(None),
-            Outcome::Ended(_, Some(report)) => Ok(Some(report.evaluation)),
+            Outcome::Ended(_, Some(_)) => {
+                read_report(&Saved::open(&request.folder)?, Split::Test.name()).map(Some)
+            }
             Outcome::Ended(_, None) | Outcome::Planned => Err(no_test_split()),
         }
     }

@@ -65,7 +65,7 @@ pub struct Done {
 /// A [`Task`] that AdamW brings down its gradients.
 #[derive(Debug)]
 pub struct Descent<'a, T> {
-    task: &'a T,
+    task: T,
     settings: &'a TrainSettings,
     optimiser: AdamW,
 }
@@ -77,8 +77,9 @@ impl<'a, T: Task> Descent<'a, T> {
     ///
     /// # Errors
     /// If there is no memory for the optimiser's state.
-    pub fn new(task: &'a T, settings: &'a TrainSettings) -> Result<Self> {
-        Ok(Self { task, settings, optimiser: AdamW::new(task.params(), settings.adamw())? })
+    pub fn new(task: T, settings: &'a TrainSettings) -> Result<Self> {
+        let optimiser = AdamW::new(task.params(), settings.adamw())?;
+        Ok(Self { task, settings, optimiser })
     }
 }
 
