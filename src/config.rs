@@ -219,14 +219,22 @@ impl Config {
             (model.linear.buckets >= 1, "model.linear.buckets", "a number of 1 or more"),
             (train.epochs >= 1, "train.epochs", "a number of 1 or more"),
             (train.batch_size >= 1, "train.batch_size", "a number of 1 or more"),
-            (train.accumulate >= 1, "train.accumulate", "a number of 1 or more"),
+            (
+                train.gradient_accumulation >= 1,
+                "train.gradient_accumulation",
+                "a number of 1 or more",
+            ),
             (positive(train.learning_rate), "train.learning_rate", "a number above 0"),
             ((0.0..=1.0).contains(&train.warmup), "train.warmup", "a share from 0 to 1"),
             (not_negative(train.weight_decay), "train.weight_decay", "a number of 0 or more"),
             (below_one(train.beta1), "train.beta1", "a number from 0 to below 1"),
             (below_one(train.beta2), "train.beta2", "a number from 0 to below 1"),
             (positive(train.epsilon), "train.epsilon", "a number above 0"),
-            (not_negative(train.clip), "train.clip", "a number of 0 (off) or more"),
+            (
+                not_negative(train.max_grad_norm),
+                "train.max_grad_norm",
+                "a number of 0 (off) or more",
+            ),
             (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
         ];
         if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
