@@ -25,6 +25,7 @@ mod math;
 pub mod noise;
 pub mod params;
 pub mod precision;
+mod reference;
 pub mod rotary;
 pub mod schedule;
 pub mod tape;

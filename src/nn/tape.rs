@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use candle_core::{DType, Result, Shape, Tensor, Var};
+use candle_core::{DType, Result, Shape, Tensor};
 
 use super::cpu;
 use super::gpu::{self, Fused, Fusion, Pass, Uploads};
@@ -17,6 +17,7 @@ use super::laid_out::LaidOut;
 use super::noise::{Mask, Noise};
 use super::params::ParamId;
 use super::precision::Precision;
+use super::reference;
 
 /// A tensor in a computation, with the knowledge of where it came from.
 #[derive(Debug, Clone)]
@@ -261,7 +262,7 @@ impl Tape {
                     with_views(&inputs, |views| kernel.forward(views, recorded))?;
                 (Tensor::from_vec(data, shape, &device)?, Kept::Kernel(kept))
             }
-            _ => (portable(&op, &tensors(&inputs))?, Kept::Portable),
+            _ => (reference::forward(&op, &tensors(&inputs))?, Kept::Portable),
         };
         let source = match &self.steps {
             Some(steps) if recorded => {
@@ -335,7 +336,7 @@ impl Step {
                     })
                     .collect()
             }
-            _ => undo_portable(self.op.as_ref(), &self.inputs, &wanted, &gradient),
+            _ => reference::backward(self.op.as_ref(), &tensors(&self.inputs), &wanted, &gradient),
         }
     }
 }
@@ -353,41 +354,8 @@ fn as_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Result<Sum> {
     })
 }
 
-/// An operation's portable form, in f32 where it is given bfloat16.
-fn portable(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
-    if inputs.iter().all(|input| input.dtype() != DType::BF16) {
-        return op.portable(inputs);
-    }
-    let widened =
-        inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
-    op.portable(&widened)?.to_dtype(DType::BF16)
-}
-
 fn tensors(inputs: &[Node]) -> Vec<Tensor> {
     inputs.iter().map(|node| node.tensor.clone()).collect()
-}
-
-/// The gradients of an operation's portable form, by candle's own differentiation.
-fn undo_portable(
-    op: &dyn Op,
-    inputs: &[Node],
-    wanted: &[bool],
-    gradient: &Tensor,
-) -> Result<Vec<Option<Sum>>> {
-    let variables = inputs
-        .iter()
-        .zip(wanted)
-        .map(|(node, &wanted)| match wanted {
-            true => Ok(Var::from_tensor(&node.tensor)?.into_inner()),
-            false => Ok(node.tensor.clone()),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut found = (portable(op, &variables)? * gradient)?.sum_all()?.backward()?;
-    Ok(variables
-        .iter()
-        .zip(wanted)
-        .map(|(variable, &wanted)| wanted.then(|| found.remove(variable)).flatten().map(Sum::Dense))
-        .collect())
 }
 
 /// Calls `work` with the memory of the inputs.

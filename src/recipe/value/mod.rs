@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use super::models::open_model;
-use super::train::{Origin, Prepared, Recipe};
-use super::{News, Observer, Site};
+use super::{News, Observer, Origin, Prepared, Recipe, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::{Split, Table};
 use crate::error::Result;
