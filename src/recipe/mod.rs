@@ -17,7 +17,7 @@ mod train;
 
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, Judgement, judge};
-pub use models::open_model;
+pub use models::{LAYOUT, open_model};
 pub use seeds::{seed_reports, train_seeds};
 pub use train::{Begin, Outcome, TrainRequest, train};
 

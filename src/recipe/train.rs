@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use super::judge::judge_test;
-use super::models::open_model;
+use super::models::{LAYOUT, open_model};
 use super::provenance::{describe, now};
 use super::session::{Place, Session};
 use super::splits::Splits;
@@ -199,7 +199,8 @@ fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Res
         return Ok(Model::Encoder(model.with_precision(config.train.dtype)));
     }
     let mut tell = |transfer: hub::Transfer<'_>| site.observer.tell(News::Transfer(transfer));
-    let folder = hub::locate(&config.model.base, &config.model.revision, site.hub, &mut tell)?;
+    let (base, revision) = (&config.model.base, &config.model.revision);
+    let folder = hub::locate(base, revision, &LAYOUT, site.hub, &mut tell)?;
     let model = ValueModel::from_pretrained(&folder, &new, device)?;
     Ok(Model::Encoder(model.with_precision(config.train.dtype)))
 }
