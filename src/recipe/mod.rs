@@ -17,7 +17,7 @@ mod train;
 mod value;
 
 pub use gather::{Gathered, compare, gather};
-pub use models::open_model;
+pub use models::{LAYOUT, open_model};
 pub use reward::{RewardRequest, Rewarded, reward};
 pub use score::{distinct_profiles, profiles};
 pub use seeds::train_seeds;

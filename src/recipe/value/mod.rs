@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
-use super::models::open_model;
+use super::models::{LAYOUT, open_model};
 use super::{News, Observer, Origin, Prepared, Recipe, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::{Split, Table};
@@ -94,7 +94,8 @@ fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Res
         return Ok(Model::Encoder(model.with_precision(config.train.dtype)));
     }
     let mut tell = |transfer: hub::Transfer<'_>| site.observer.tell(News::Transfer(transfer));
-    let folder = hub::locate(&config.model.base, &config.model.revision, site.hub, &mut tell)?;
+    let (base, revision) = (&config.model.base, &config.model.revision);
+    let folder = hub::locate(base, revision, &LAYOUT, site.hub, &mut tell)?;
     let model = ValueModel::from_pretrained(&folder, &new, device)?;
     Ok(Model::Encoder(model.with_precision(config.train.dtype)))
 }
