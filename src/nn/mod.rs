@@ -5,6 +5,16 @@
 //! exists three times: from candle's own operations ([`tape::Op::portable`]), for any device and as
 //! the reference in tests, as a kernel for f32 in CPU memory ([`tape::Op::kernel`]), and as kernels
 //! for a GPU ([`tape::Op::fused`]). This room knows nothing of BERT, texts or values.
+//!
+//! The crate denies `unsafe` code except in these files, each of which says why at every block;
+//! `tests/arrows.rs` checks that.
+//!
+//! * `cpu/fresh.rs`: memory that tasks write before anything reads it, and memory used again.
+//! * `cpu/tile.rs`, `cpu/pair_product.rs`, `cpu/amx.rs`: the innermost loops of products, through
+//!   pointers, with vector instructions and assembly.
+//! * `cpu/product.rs`: calls those loops, and is what checks their bounds.
+//! * `cpu/emulated_amx.rs`: AMX on machines without it, for tests.
+//! * `gpu/cuda.rs`, `gpu/emulated.rs`: kernels of another language, and memory that they write.
 
 pub mod activation;
 pub mod adamw;

@@ -9,6 +9,7 @@ use candle_core::{CpuStorage, DType, Device, Result, Shape, Storage, Tensor};
 use super::work::{BLOCK, Factor, Product};
 use crate::nn::cpu::{Matrix, MatrixMut, multiply as multiply_matrices};
 
+// SAFETY: `emulator/emulator.cpp` defines it so.
 unsafe extern "C" {
     fn valuenet_emulate(
         name: *const c_char,
