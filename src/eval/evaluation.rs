@@ -13,6 +13,23 @@ use super::scored::Scored;
 use crate::error::{Error, Result};
 use crate::value::{Label, LabelCounts, Value};
 
+/// The scores of one label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LabelScores {
+    /// The label as a number: -1, 0 or 1.
+    pub label: i8,
+    /// Its scores.
+    #[serde(flatten)]
+    pub scores: ClassScores,
+}
+
+impl LabelScores {
+    fn of(confusion: &Confusion<{ Label::COUNT }>) -> [Self; Label::COUNT] {
+        let classes = confusion.classes();
+        Label::ALL.map(|label| Self { label: label.number(), scores: classes[label.index()] })
+    }
+}
+
 /// The report on some rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slice {
@@ -45,9 +62,9 @@ pub struct Slice {
     /// not occur.
     pub sign_auc: Option<f64>,
     /// Precision, recall and F1 of the classes -1, 0 and +1.
-    pub classes: [ClassScores; Label::COUNT],
+    pub classes: [LabelScores; Label::COUNT],
     /// Rows are labels, columns predicted classes, in the order -1, 0, +1.
-    pub confusion: Confusion,
+    pub confusion: Confusion<{ Label::COUNT }>,
     /// What the trivial baselines score on the same rows, if the train split's labels are known.
     pub baseline: Option<Baseline>,
     /// The 95% interval of each figure, by name, if they were computed; those without meaning are
@@ -80,7 +97,7 @@ impl Slice {
             quadratic_kappa: optional(Figure::QuadraticKappa),
             opposed: number(Figure::Opposed),
             sign_auc: optional(Figure::SignAuc),
-            classes: confusion.classes(),
+            classes: LabelScores::of(&confusion),
             confusion,
             baseline: train.map(|train| Baseline::of(rows, train)),
             intervals: BTreeMap::new(),

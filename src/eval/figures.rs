@@ -100,12 +100,12 @@ impl Measured {
     }
 
     /// The confusion of labels with classes.
-    pub fn confusion(&self, weights: &[u32]) -> Confusion {
+    pub fn confusion(&self, weights: &[u32]) -> Confusion<{ Label::COUNT }> {
         Confusion::of(
             self.classes
                 .iter()
                 .zip(weights)
-                .map(|(&(label, class), &weight)| (label, class, weight)),
+                .map(|(&(label, class), &weight)| (label.index(), class.index(), weight)),
         )
     }
 
