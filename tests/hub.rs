@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use valuenet::error::Kind;
-use valuenet::hub::{HubSettings, Patience, Transfer};
+use valuenet::hub::{HubSettings, Timeouts, Transfer};
 
 use self::server::{Answer, COMMIT, FILES, Manner, Server, etag};
 use self::world::{World, download, listing, locate};
@@ -63,7 +63,7 @@ fn how_long_to_wait_and_through_whom_is_heard() {
     for text in ["0", "-1", "soon", ""] {
         assert_eq!(
             settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", text)]).patience,
-            Patience::default(),
+            Timeouts::default(),
             "{text}"
         );
     }

@@ -7,7 +7,7 @@ use super::claim::{is_commit, quoted, stays_below};
 use super::client::{Client, Offer, RemoteFile};
 use super::layout::Layout;
 use super::store::Store;
-use super::transport::Trouble;
+use super::transport::TransportError;
 use super::{HubSettings, Transfer, checked, is_hub_id};
 use crate::error::{Error, Result};
 
@@ -37,7 +37,7 @@ pub fn download(
     }
     let store = Store::new(settings, model, checked(revision)?);
     let client = Client::new(settings)?;
-    let refused = |trouble: Trouble| refusal(model, settings, trouble);
+    let refused = |trouble: TransportError| refusal(model, settings, trouble);
     let offer = client.offer(model, revision).and_then(believed).map_err(refused)?;
     let snapshot = store.snapshot(&offer.sha);
     let mut wanted = layout.choose(|name| offer.has(name)).map_err(|lacking| {
@@ -69,7 +69,7 @@ impl Download<'_> {
         wanted: &[&'static str],
         layout: &Layout,
         progress: &mut dyn FnMut(Transfer<'_>),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TransportError> {
         let index = layout.index_among(wanted);
         let others = wanted.iter().copied().filter(|name| Some(*name) != index);
         let mut missing = self.describe_missing(others)?;
@@ -81,11 +81,11 @@ impl Download<'_> {
                     let file = self.describe(index)?;
                     if file.size > LARGEST_INDEX {
                         let what = format!("its {index} has more than {LARGEST_INDEX} bytes");
-                        return Err(Trouble::Untrue(what));
+                        return Err(TransportError::Untrue(what));
                     }
                     let parts = self.store.peek(&self.client, &file, progress, |text| {
                         let parts = (layout.parts)(index, text);
-                        let untrue = |what| Trouble::Untrue(format!("its {index}: {what}"));
+                        let untrue = |what| TransportError::Untrue(format!("its {index}: {what}"));
                         self.describe_parts(index, &parts.map_err(untrue)?)
                     })?;
                     missing.push(file);
@@ -102,10 +102,10 @@ impl Download<'_> {
         &self,
         index: &str,
         parts: &BTreeSet<String>,
-    ) -> Result<Vec<RemoteFile>, Trouble> {
+    ) -> Result<Vec<RemoteFile>, TransportError> {
         if let Some(part) = parts.iter().find(|part| !self.offer.has(part)) {
             let part = quoted(part);
-            return Err(Trouble::Untrue(format!(
+            return Err(TransportError::Untrue(format!(
                 "its {index} names {part}, which it does not have"
             )));
         }
@@ -116,57 +116,59 @@ impl Download<'_> {
     fn describe_missing<'b>(
         &self,
         names: impl Iterator<Item = &'b str>,
-    ) -> Result<Vec<RemoteFile>, Trouble> {
+    ) -> Result<Vec<RemoteFile>, TransportError> {
         let missing = names.filter(|name| !self.snapshot.join(name).exists());
         missing.map(|name| self.describe(name)).collect()
     }
 
-    fn describe(&self, name: &str) -> Result<RemoteFile, Trouble> {
+    fn describe(&self, name: &str) -> Result<RemoteFile, TransportError> {
         self.client.describe(self.model, &self.offer.sha, name)
     }
 }
 
 /// An offer whose commit and file names can become paths.
-fn believed(offer: Offer) -> Result<Offer, Trouble> {
+fn believed(offer: Offer) -> Result<Offer, TransportError> {
     if !is_commit(&offer.sha) {
-        return Err(Trouble::Untrue(format!("its sha {} is no commit", quoted(&offer.sha))));
+        return Err(TransportError::Untrue(format!("its sha {} is no commit", quoted(&offer.sha))));
     }
     match offer.siblings.iter().find(|file| !stays_below(&file.rfilename)) {
         Some(file) => {
             let name = quoted(&file.rfilename);
-            Err(Trouble::Untrue(format!("its file {name} would not stay below the model's folder")))
+            Err(TransportError::Untrue(format!(
+                "its file {name} would not stay below the model's folder"
+            )))
         }
         None => Ok(offer),
     }
 }
 
-fn refusal(model: &str, settings: &HubSettings, trouble: Trouble) -> Error {
+fn refusal(model: &str, settings: &HubSettings, trouble: TransportError) -> Error {
     let endpoint = &settings.endpoint;
     let (what, help) = match trouble {
-        Trouble::Status(401 | 403) => (
+        TransportError::Status(401 | 403) => (
             format!("{endpoint} does not give out {model}"),
             "check the name; a private or gated model needs an access token in HF_TOKEN",
         ),
-        Trouble::Status(404) => {
+        TransportError::Status(404) => {
             (format!("{endpoint} has no model {model}"), "check the name and the revision")
         }
-        Trouble::Status(status) => (
+        TransportError::Status(status) => (
             format!("cannot get {model} from {endpoint}: it answers {status}"),
             "try it again later",
         ),
-        Trouble::Cut(why) => (
+        TransportError::Cut(why) => (
             format!("cannot get {model} from {endpoint}: {why}"),
             "check the network and run it again: what has come is kept; a folder on this machine can stand in model.base too",
         ),
-        Trouble::Slow(why) => (
+        TransportError::Slow(why) => (
             format!("cannot get {model} from {endpoint}: {why}"),
             "run it again: what has come is kept; HF_HUB_DOWNLOAD_TIMEOUT and HF_HUB_ETAG_TIMEOUT wait longer",
         ),
-        Trouble::Untrue(why) => (
+        TransportError::Untrue(why) => (
             format!("cannot trust {endpoint} with {model}: {why}"),
             "nothing of it is kept; check HF_ENDPOINT and the network between",
         ),
-        Trouble::Disk(error) => return error,
+        TransportError::Disk(error) => return error,
     };
     Error::failure(what).help(help)
 }

@@ -3,7 +3,7 @@
 //! Speaks to the Hugging Face hub and keeps its cache, shared with Python's `huggingface_hub`. All
 //! `HF_*` variables are read in one place, [`HubSettings::from_lookup`]. Offline it never opens a
 //! socket. No server is trusted: nothing that it says becomes a path before it is checked, no file
-//! is kept that is not what its etag says, and nobody is waited for longer than [`Patience`]
+//! is kept that is not what its etag says, and nobody is waited for longer than [`Timeouts`]
 //! allows.
 
 mod claim;
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 
 pub use download::download;
 pub use layout::Layout;
-pub use settings::{HubSettings, Patience};
+pub use settings::{HubSettings, Timeouts};
 
 /// A file on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]

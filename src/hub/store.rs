@@ -17,7 +17,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::claim::{Digest, is_commit};
 use super::client::{Client, RemoteFile};
-use super::transport::Trouble;
+use super::transport::TransportError;
 use super::{HubSettings, Transfer};
 use crate::error::{Error, Result};
 
@@ -74,8 +74,8 @@ impl Store {
         client: &Client<'_>,
         file: &RemoteFile,
         progress: &mut dyn FnMut(Transfer<'_>),
-        read: impl FnOnce(&[u8]) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        read: impl FnOnce(&[u8]) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
         make_folder(&self.root.join("blobs"))?;
         let _lock = self.lock(&file.digest)?;
         let partial = self.partial(&file.digest);
@@ -88,7 +88,7 @@ impl Store {
             let text = std::fs::read(&place).map_err(|error| Error::io(&place, "read", error))?;
             read(&text)
         });
-        if let Err(Trouble::Untrue(_)) = told {
+        if let Err(TransportError::Untrue(_)) = told {
             remove(&partial)?;
         }
         told
@@ -103,7 +103,7 @@ impl Store {
         files: &[RemoteFile],
         commit: &str,
         progress: &mut dyn FnMut(Transfer<'_>),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TransportError> {
         let digests: BTreeSet<&Digest> = files.iter().map(|file| &file.digest).collect();
         let blobs = self.root.join("blobs");
         make_folder(&blobs)?;
@@ -121,7 +121,7 @@ impl Store {
             }
             fetch(client, file, partial, progress)
         });
-        if let Err(Trouble::Untrue(_)) = fetched {
+        if let Err(TransportError::Untrue(_)) = fetched {
             digests.iter().try_for_each(|digest| remove(&self.partial(digest)))?;
         }
         fetched?;
@@ -209,7 +209,7 @@ fn fetch(
     remote: &RemoteFile,
     path: PathBuf,
     progress: &mut dyn FnMut(Transfer<'_>),
-) -> Result<(), Trouble> {
+) -> Result<(), TransportError> {
     let mut partial = Partial::open(path)?;
     if partial.length()? > remote.size {
         partial.clear()?;
@@ -221,7 +221,9 @@ fn fetch(
             break;
         }
         match client.fetch(remote, &mut partial, progress) {
-            Err(Trouble::Cut(_)) if retries < RETRIES && partial.length()? > before => retries += 1,
+            Err(TransportError::Cut(_)) if retries < RETRIES && partial.length()? > before => {
+                retries += 1
+            }
             other => break other?,
         }
     }
@@ -229,7 +231,10 @@ fn fetch(
         return Ok(());
     }
     let RemoteFile { name, digest, .. } = remote;
-    Err(Trouble::Untrue(format!("the bytes of {name} do not come to its etag {}", digest.as_str())))
+    Err(TransportError::Untrue(format!(
+        "the bytes of {name} do not come to its etag {}",
+        digest.as_str()
+    )))
 }
 
 /// Gives verified bytes their name in a snapshot.

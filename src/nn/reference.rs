@@ -2,30 +2,30 @@
 
 use candle_core::{DType, Result, Tensor, Var};
 
-use super::gradients::Sum;
+use super::gradients::GradientSum;
 use super::tape::Op;
 
 /// An operation's reference form, in f32 where it is given bfloat16.
 pub(super) fn forward(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
     if inputs.iter().all(|input| input.dtype() != DType::BF16) {
-        return op.portable(inputs);
+        return op.reference(inputs);
     }
     let widened =
         inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
-    op.portable(&widened)?.to_dtype(DType::BF16)
+    op.reference(&widened)?.to_dtype(DType::BF16)
 }
 
 /// The gradients of an operation's reference form, by candle's own differentiation.
 pub(super) fn backward(
     op: &dyn Op,
     inputs: &[Tensor],
-    wanted: &[bool],
+    needed: &[bool],
     gradient: &Tensor,
-) -> Result<Vec<Option<Sum>>> {
+) -> Result<Vec<Option<GradientSum>>> {
     let variables = inputs
         .iter()
-        .zip(wanted)
-        .map(|(tensor, &wanted)| match wanted {
+        .zip(needed)
+        .map(|(tensor, &needed)| match needed {
             true => Ok(Var::from_tensor(tensor)?.into_inner()),
             false => Ok(tensor.clone()),
         })
@@ -33,7 +33,9 @@ pub(super) fn backward(
     let mut found = (forward(op, &variables)? * gradient)?.sum_all()?.backward()?;
     Ok(variables
         .iter()
-        .zip(wanted)
-        .map(|(variable, &wanted)| wanted.then(|| found.remove(variable)).flatten().map(Sum::Dense))
+        .zip(needed)
+        .map(|(variable, &needed)| {
+            needed.then(|| found.remove(variable)).flatten().map(GradientSum::Dense)
+        })
         .collect())
 }

@@ -31,7 +31,7 @@ use candle_core::Device;
 use crate::error::{Error, Result};
 use crate::hub::{HubSettings, Transfer};
 use crate::report::Report;
-use crate::run::{Git, ModelInfo, Source};
+use crate::run::{DataFile, Git, ModelInfo};
 use crate::train::{Learner, StepDone};
 
 /// What is to be known of the world outside.
@@ -47,14 +47,14 @@ pub struct Site<'a> {
 
 impl Site<'_> {
     fn note(&self, text: &str) {
-        self.observer.tell(News::Note(text));
+        self.observer.tell(ProgressEvent::Note(text));
     }
 }
 
 /// Is told what happens, and may ask for an end.
 pub trait Observer: Sync {
     /// Something happened.
-    fn tell(&self, news: News<'_>);
+    fn tell(&self, event: ProgressEvent<'_>);
 
     /// Whether a training is to save its state after the current step, and stop.
     fn asks_to_stop(&self) -> bool {
@@ -64,7 +64,7 @@ pub trait Observer: Sync {
 
 /// Something that happened.
 #[derive(Debug)]
-pub enum News<'a> {
+pub enum ProgressEvent<'a> {
     /// A remark.
     Note(&'a str),
     /// A remark that few want to know.
@@ -93,7 +93,7 @@ pub enum News<'a> {
 /// What a kind of task brings to its training.
 trait Recipe<'a> {
     /// The files that it reads.
-    fn sources(&self) -> &[Source];
+    fn sources(&self) -> &[DataFile];
 
     /// What is trained, as it is before the next step.
     ///
@@ -119,7 +119,7 @@ enum Origin<'a> {
     /// From what the configuration names.
     New,
     /// From the last checkpoint of this run.
-    Saved(&'a Path),
+    SavedRun(&'a Path),
 }
 
 /// What is ready to be trained.
@@ -132,7 +132,7 @@ struct Prepared<'a> {
 struct Silent<'a>(&'a dyn Observer);
 
 impl Observer for Silent<'_> {
-    fn tell(&self, _news: News<'_>) {}
+    fn tell(&self, _news: ProgressEvent<'_>) {}
 
     fn asks_to_stop(&self) -> bool {
         self.0.asks_to_stop()

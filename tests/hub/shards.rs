@@ -1,6 +1,6 @@
 //! Models whose weights or tokenizers are in several files.
 
-use valuenet::hub::{HubSettings, Patience, Transfer};
+use valuenet::hub::{HubSettings, Timeouts, Transfer};
 
 use super::server::{Answer, COMMIT, Files, Manner, Server, etag, honest};
 use super::world::{World, download, locate};
@@ -200,7 +200,7 @@ fn an_interrupted_part_goes_on_where_it_stopped() {
         }
         answer
     });
-    world.refuses_in_time(&cut, SECOND, &Patience::default());
+    world.refuses_in_time(&cut, SECOND, &Timeouts::default());
     let hub = Server::honest(SHARDED);
     let folder = download("ann/tiny", "main", &world.settings(&hub.address), &mut |_| {}).unwrap();
     assert_eq!(std::fs::read_to_string(folder.join(SECOND)).unwrap(), "the second part");

@@ -1,7 +1,7 @@
-//! The left-hand side of products, laid out anew where its rows do not lie as the kernels read them.
+//! The left-hand side of products, packed anew where its rows do not lie as the kernels read them.
 
 use super::bf16;
-use super::fresh::{Scratch, as_pairs};
+use super::buffer::{Scratch, as_pairs};
 use super::matrix::Matrix;
 use super::pair_product::{DEPTH_STEP, ROW_STEP};
 use super::vectorised;

@@ -7,9 +7,9 @@
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod bf16;
+mod buffer;
 #[cfg(all(test, target_arch = "x86_64", target_os = "linux", not(miri)))]
 mod emulated_amx;
-mod fresh;
 mod lhs;
 mod matrix;
 mod pair_product;
@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, Tensor};
 
-pub use fresh::{Fresh, Piece, build, keep_memory};
+pub use buffer::{UninitBuffer, UninitSlice, build, keep_memory};
 pub use matrix::{Matrix, MatrixMut};
 pub use product::{multiply, product};
 pub use rhs::Rhs;

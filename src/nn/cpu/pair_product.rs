@@ -1,12 +1,12 @@
 //! Products of matrices of bfloat16 numbers, by the instructions that some CPUs have for them.
 //!
-//! Both sides are laid out in pairs along the depth, as those instructions take them: AMX
+//! Both sides are packed in pairs along the depth, as those instructions take them: AMX
 //! multiplies tiles of 16 rows and 16 columns, AVX512-BF16 vectors of 16 columns.
 #![allow(unsafe_code)]
 
 use super::bf16::Unit;
 #[cfg(target_arch = "x86_64")]
-use super::fresh::Scratch;
+use super::buffer::Scratch;
 use super::tile::PANEL;
 
 /// Steps along the depth of one AMX tile; every depth is filled up with zeros to a multiple of it.
