@@ -17,9 +17,7 @@ pub(super) fn is_available() -> bool {
     const AMX_BF16_AND_TILE: u32 = 1 << 22 | 1 << 24;
     const REQUEST_PERMISSION: libc::c_int = 0x1023; // ARCH_REQ_XCOMP_PERM
     const TILE_DATA: libc::c_ulong = 18; // XFEATURE_XTILEDATA
-    #[allow(unused_unsafe)] // newer compilers take it for a safe function
-    // SAFETY: every x86-64 CPU has this instruction, and it only writes registers.
-    let features = unsafe { std::arch::x86_64::__cpuid_count(7, 0) }.edx;
+    let features = std::arch::x86_64::__cpuid_count(7, 0).edx;
     if features & AMX_BF16_AND_TILE != AMX_BF16_AND_TILE {
         return false;
     }
