@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::scored::Scored;
+use super::figures::Scored;
 use crate::seed::{Purpose, Stream};
 
 /// The interval that holds the middle 95% of a figure's replicates.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::confusion::Confusion;
 use super::evaluation::Evaluation;
-use super::scored::Scored;
+use super::figures::Scored;
 use crate::error::Result;
 use crate::value::{Label, LabelCounts};
 
