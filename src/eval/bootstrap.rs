@@ -33,8 +33,8 @@ impl From<Interval> for [f64; 2] {
 }
 
 impl Interval {
-    /// The percentile interval of replicates, in any order. None if a tenth of them or more is not
-    /// a number.
+    /// The percentile interval of replicates, in any order. `None` if a tenth of them or more are
+    /// not finite.
     pub fn of(mut replicates: Vec<f64>) -> Option<Self> {
         let all = replicates.len();
         replicates.retain(|figure| figure.is_finite());

@@ -117,7 +117,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// The report on rows that may not be none.
+    /// The report on rows, of which there is at least one.
     fn of(name: &str, rows: &[&Scored], train: Option<&LabelCounts>) -> Self {
         let (measured, weights) = (Measured::new(rows), vec![1; rows.len()]);
         let confusion = measured.confusion(&weights);

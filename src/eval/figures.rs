@@ -126,7 +126,7 @@ impl Measured {
         )
     }
 
-    /// All figures in the order of [`Figure::ALL`]; not a number where one has no meaning.
+    /// All figures in the order of [`Figure::ALL`]; NaN where one is undefined.
     pub fn figures(&self, weights: &[u32]) -> [f64; Figure::COUNT] {
         if weights.iter().all(|&weight| weight == 0) {
             return [f64::NAN; Figure::COUNT];

@@ -1,10 +1,10 @@
-//! What candle lacks for training: operations with a right and fast backward pass, parameters in
+//! What candle lacks for training: operations with a correct and fast backward pass, parameters in
 //! order, an optimiser.
 //!
 //! Every operation works on packed rows, (all tokens of a batch, hidden), without padding, and
-//! exists three times: from candle's own operations ([`tape::Op::reference`]), for any device and as
-//! the reference in tests, as a kernel for f32 in CPU memory ([`tape::Op::cpu`]), and as kernels
-//! for a GPU ([`tape::Op::gpu`]). This room knows nothing of BERT, texts or values.
+//! has three forms: a reference of candle's own operations ([`tape::Op::reference`]), for any
+//! device and for tests, one for f32 in CPU memory ([`tape::Op::cpu`]), and one for a GPU
+//! ([`tape::Op::gpu`]). This room knows nothing of BERT, texts or values.
 //!
 //! The crate denies `unsafe` code except in these files, each of which says why at every block;
 //! `tests/arrows.rs` checks that.

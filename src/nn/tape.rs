@@ -2,7 +2,7 @@
 //!
 //! candle's own `backward` adds every gradient to a fresh tensor of zeros and keeps all activations
 //! until the loss is dropped, which costs a third of a training step on a CPU. A [`Tape`] moves
-//! gradients instead, frees what a step saved as soon as it is undone, and lets an operation have
+//! gradients instead, frees what a step saved as soon as its gradients are computed, and lets an operation have
 //! any number of inputs. The tensors stay candle's.
 
 use std::cell::{Cell, RefCell};
@@ -71,20 +71,19 @@ impl Node {
     }
 }
 
-/// An operation that can be undone: its meaning in candle's own operations, and perhaps a faster
-/// kernel.
+/// A differentiable operation: its reference form in candle's own operations, and perhaps faster
+/// forms for a CPU and a GPU.
 pub trait Op: std::fmt::Debug + 'static {
-    /// The result, from operations that candle differentiates rightly. It runs on every device and
-    /// in every dtype, and serves as the reference that [`Op::cpu`] is tested against. The
-    /// inputs are contiguous.
+    /// The result, from operations that candle differentiates correctly. It runs on every device
+    /// and in every dtype, and the other forms are tested against it. The inputs are contiguous.
     fn reference(&self, inputs: &[Tensor]) -> Result<Tensor>;
 
-    /// The same for f32 in CPU memory.
+    /// The form for f32 in CPU memory, if there is one.
     fn cpu(&self) -> Option<&dyn CpuOp> {
         None
     }
 
-    /// The same on a GPU.
+    /// The form for a GPU, if there is one.
     fn gpu(&self) -> Option<&dyn GpuOp> {
         None
     }
@@ -95,8 +94,8 @@ pub trait CpuOp {
     /// Computes the result, and if asked to `save`, what the backward pass needs beside the inputs.
     fn forward(&self, inputs: &[TensorView<'_>], save: bool) -> Result<CpuOutput>;
 
-    /// Computes the gradients of the inputs. `saved` is what the forward pass saved, `gradient` that
-    /// of its result; an entry may be `None` where `needed` is false.
+    /// Computes the gradients of the inputs. `saved` is what the forward pass saved, `gradient`
+    /// that of its result; an entry may be `None` where `needed` is false.
     fn backward(
         &self,
         inputs: &[TensorView<'_>],
@@ -106,7 +105,7 @@ pub trait CpuOp {
     ) -> Result<Vec<Option<Gradient>>>;
 }
 
-/// A contiguous f32 tensor as a kernel sees it.
+/// The numbers and the shape of a contiguous f32 tensor in CPU memory.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView<'a> {
     /// The numbers, row by row.
@@ -127,7 +126,7 @@ impl TensorView<'_> {
     }
 }
 
-/// What a kernel's forward pass gives.
+/// The result of a forward pass on a CPU, and what its backward pass needs.
 #[derive(Debug)]
 pub struct CpuOutput {
     /// The numbers of the result, row by row.
@@ -145,7 +144,7 @@ impl CpuOutput {
     }
 }
 
-/// A step that can be undone.
+/// A recorded operation.
 #[derive(Debug)]
 struct Step {
     op: Box<dyn Op>,

@@ -19,7 +19,7 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// Numbers that are none, so that a test sees what no kernel wrote.
+/// NaNs, so that a test sees what no kernel wrote.
 pub(super) fn uninit(shape: Shape, dtype: DType) -> Result<Tensor> {
     Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_dtype(dtype)
 }
