@@ -34,7 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const UNSAFE: [&str; 8] = [
     "cpu/amx.rs",
     "cpu/emulated_amx.rs",
-    "cpu/fresh.rs",
+    "cpu/buffer.rs",
     "cpu/pair_product.rs",
     "cpu/product.rs",
     "cpu/tile.rs",

@@ -9,7 +9,7 @@
 //! The crate denies `unsafe` code except in these files, each of which says why at every block;
 //! `tests/arrows.rs` checks that.
 //!
-//! * `cpu/fresh.rs`: memory that tasks write before anything reads it, and memory used again.
+//! * `cpu/buffer.rs`: memory that tasks write before anything reads it, and memory used again.
 //! * `cpu/tile.rs`, `cpu/pair_product.rs`, `cpu/amx.rs`: the innermost loops of products, through
 //!   pointers, with vector instructions and assembly.
 //! * `cpu/product.rs`: calls those loops, and is what checks their bounds.
