@@ -36,7 +36,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,
-    place: Place,
+    place: Location,
     what: String,
     help: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -44,7 +44,7 @@ pub struct Error {
 
 /// Where the fault lies.
 #[derive(Debug)]
-enum Place {
+enum Location {
     Nowhere,
     File(PathBuf),
     Line(PathBuf, u64),
@@ -52,13 +52,13 @@ enum Place {
 }
 
 impl Error {
-    fn new(kind: Kind, place: Place, what: impl Into<String>) -> Self {
+    fn new(kind: Kind, place: Location, what: impl Into<String>) -> Self {
         Self { kind, place, what: what.into(), help: None, source: None }
     }
 
     /// A failure without a place.
     pub fn failure(what: impl Into<String>) -> Self {
-        Self::new(Kind::Failure, Place::Nowhere, what)
+        Self::new(Kind::Failure, Location::Nowhere, what)
     }
 
     /// For `map_err`: a failure with the cause that it is given.
@@ -71,7 +71,7 @@ impl Error {
 
     /// A file that could not be read, written or understood.
     pub fn file(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
-        Self::new(Kind::Failure, Place::File(path.as_ref().into()), what)
+        Self::new(Kind::Failure, Location::File(path.as_ref().into()), what)
     }
 
     /// A file operation that the operating system refused; `action` is an infinitive such as
@@ -92,27 +92,27 @@ impl Error {
 
     /// A fault in a data file as a whole.
     pub fn data(path: impl AsRef<Path>, what: impl Into<String>) -> Self {
-        Self::new(Kind::Data, Place::File(path.as_ref().into()), what)
+        Self::new(Kind::Data, Location::File(path.as_ref().into()), what)
     }
 
     /// A fault in one line of a data file (lines are counted from 1).
     pub fn row(path: impl AsRef<Path>, line: u64, what: impl Into<String>) -> Self {
-        Self::new(Kind::Data, Place::Line(path.as_ref().into(), line), what)
+        Self::new(Kind::Data, Location::Line(path.as_ref().into(), line), what)
     }
 
     /// A value on the command line or a request that cannot be meant.
     pub fn usage(what: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, Place::Nowhere, what)
+        Self::new(Kind::Usage, Location::Nowhere, what)
     }
 
     /// A fault at a key of the configuration, such as `train.epochs`.
     pub fn key(key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, Place::Key(key.into()), what)
+        Self::new(Kind::Usage, Location::Key(key.into()), what)
     }
 
     /// A fault at a line of a configuration file (lines are counted from 1).
     pub fn config_line(path: impl AsRef<Path>, line: u64, what: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, Place::Line(path.as_ref().into(), line), what)
+        Self::new(Kind::Usage, Location::Line(path.as_ref().into(), line), what)
     }
 
     /// Adds what the user can do about it.
@@ -129,7 +129,7 @@ impl Error {
 
     /// The same fault as the cause of a wider one, such as a run that has stopped.
     pub fn within(self, what: impl Into<String>) -> Self {
-        Self::new(self.kind, Place::Nowhere, what).because(self)
+        Self::new(self.kind, Location::Nowhere, what).because(self)
     }
 
     /// The kind of fault, and with it the exit code.
@@ -156,10 +156,10 @@ fn plain(error: &std::io::Error) -> String {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Nowhere => {}
-            Place::File(path) => write!(f, "{}: ", path.display())?,
-            Place::Line(path, line) => write!(f, "{}:{line}: ", path.display())?,
-            Place::Key(key) => write!(f, "{key}: ")?,
+            Location::Nowhere => {}
+            Location::File(path) => write!(f, "{}: ", path.display())?,
+            Location::Line(path, line) => write!(f, "{}:{line}: ", path.display())?,
+            Location::Key(key) => write!(f, "{key}: ")?,
         }
         f.write_str(&self.what)
     }

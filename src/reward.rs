@@ -174,24 +174,24 @@ impl Center {
 
 /// For each dialogue another one whose persona it is given: the next with another persona in a
 /// random order. None if all personas are the same.
-pub fn strangers(personas: &[Vec<String>], seed: u64) -> Option<Vec<usize>> {
+pub fn shuffled_personas(personas: &[Vec<String>], seed: u64) -> Option<Vec<usize>> {
     let mut kinds: Vec<Vec<&str>> =
         personas.iter().map(|persona| persona.iter().map(String::as_str).collect()).collect();
     // The order of the sentences makes no other persona.
     kinds.iter_mut().for_each(|kind| kind.sort_unstable());
     let mut order: Vec<usize> = (0..personas.len()).collect();
     Stream::new(seed, Purpose::Persona, 0).shuffle(&mut order);
-    let mut strangers = vec![0; personas.len()];
+    let mut shuffled_personas = vec![0; personas.len()];
     for (place, &own) in order.iter().enumerate() {
         let mut others = (1..order.len()).map(|step| order[(place + step) % order.len()]);
-        strangers[own] = others.find(|&other| kinds[other] != kinds[own])?;
+        shuffled_personas[own] = others.find(|&other| kinds[other] != kinds[own])?;
     }
-    Some(strangers)
+    Some(shuffled_personas)
 }
 
 /// A mean over dialogues with its 95% interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Level {
+pub struct DialogueMean {
     /// The mean.
     pub mean: f64,
     /// Its percentile interval over dialogues; none for one dialogue.
@@ -200,18 +200,18 @@ pub struct Level {
 
 /// How a figure of the same dialogues differs between their own personas and others'.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Difference {
+pub struct PersonaDifference {
     /// With their own personas.
-    pub own: Level,
+    pub own: DialogueMean,
     /// With the personas of others.
-    pub shuffled: Level,
+    pub shuffled: DialogueMean,
     /// Own minus shuffled, dialogue by dialogue.
-    pub difference: Level,
+    pub difference: DialogueMean,
     /// The share of dialogues that are worth more with their own persona; equal ones count a half.
     pub won: f64,
 }
 
-impl Difference {
+impl PersonaDifference {
     /// Compares two figures of each dialogue, of which there is at least one.
     pub fn of(own: &[f64], shuffled: &[f64], bootstrap: Bootstrap) -> Self {
         let differences: Vec<f64> =
@@ -227,7 +227,7 @@ impl Difference {
 }
 
 /// The mean of a figure over dialogues, of which there is at least one.
-pub fn level(figures: &[f64], bootstrap: Bootstrap) -> Level {
+pub fn level(figures: &[f64], bootstrap: Bootstrap) -> DialogueMean {
     let mean = figures.iter().sum::<f64>() / figures.len() as f64;
     let weighted = |weights: &[u32]| {
         let sum: f64 =
@@ -235,5 +235,5 @@ pub fn level(figures: &[f64], bootstrap: Bootstrap) -> Level {
         sum / figures.len() as f64
     };
     let drawn = || Interval::of(bootstrap.draw(figures.len(), weighted));
-    Level { mean, interval: (figures.len() > 1).then(drawn).flatten() }
+    DialogueMean { mean, interval: (figures.len() > 1).then(drawn).flatten() }
 }

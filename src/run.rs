@@ -9,7 +9,7 @@
 
 mod info;
 
-pub use info::{Git, Info, ModelInfo, Source};
+pub use info::{DataFile, Git, ModelInfo, RunInfo};
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl Run {
     /// # Errors
     /// If there is none, or another process is using it.
     pub fn resume(path: &Path) -> Result<Self> {
-        let run = Saved::open(path)?;
+        let run = SavedRun::open(path)?;
         if run.checkpoint(Checkpoint::Last).is_none() {
             return Err(Error::file(path, "this run has no checkpoint to resume from")
                 .help("--overwrite begins anew (the old directory is kept under another name)"));
@@ -127,7 +127,7 @@ impl Run {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_info(&self, info: &Info) -> Result<()> {
+    pub fn write_info(&self, info: &RunInfo) -> Result<()> {
         disk::write_json(&self.path.join(INFO), info)
     }
 
@@ -165,13 +165,13 @@ fn move_aside(path: &Path) -> Result<PathBuf> {
 
 /// A run directory that is only read.
 #[derive(Debug)]
-pub struct Saved {
+pub struct SavedRun {
     path: PathBuf,
     /// What is known of the run.
-    pub info: Info,
+    pub info: RunInfo,
 }
 
-impl Saved {
+impl SavedRun {
     /// Whether a directory looks like a run.
     pub fn is_run(path: &Path) -> bool {
         path.join(INFO).is_file()
@@ -220,7 +220,7 @@ pub fn seeds(folder: &Path) -> Vec<(u64, PathBuf)> {
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let seed_of = |path: &PathBuf| path.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok();
     let mut found: Vec<(u64, PathBuf)> = entries
-        .filter(|path| Saved::is_run(path))
+        .filter(|path| SavedRun::is_run(path))
         .filter_map(|path| Some((seed_of(&path)?, path)))
         .collect();
     found.sort();
@@ -234,9 +234,9 @@ pub fn seed_folder(folder: &Path, seed: u64) -> PathBuf {
 
 /// What differs between a run and what it would be resumed with, in words; empty if nothing does.
 pub fn differences(
-    run: &Saved,
+    run: &SavedRun,
     config: &Config,
-    data: &[Source],
+    data: &[DataFile],
     limit: Option<usize>,
 ) -> Result<Vec<String>> {
     let mut found = Vec::new();

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use proptest::prelude::*;
-use valuenet::data::aggregate::{self, Aggregation, aggregate, sift};
+use valuenet::data::aggregate::{self, Aggregation, aggregate, screen};
 use valuenet::data::annotations::{self, Annotation, Answers, Qualification};
 use valuenet::data::partition::{Partition, Shares, partition};
-use valuenet::data::{Part, Sample, Split, Table};
+use valuenet::data::{Part, Sample, SampleTable, Split};
 use valuenet::error::Kind;
 use valuenet::eval::Bootstrap;
 use valuenet::eval::annotators::{Agreement, Rated};
@@ -55,7 +55,7 @@ fn gold() -> Qualification {
 
 fn made(text: &str, qualification: &Qualification, agree: usize, neutral: bool) -> Aggregation {
     let answers = answers(text);
-    aggregate(&answers, sift(&answers.annotations, qualification, 0.7).unwrap(), agree, neutral)
+    aggregate(&answers, screen(&answers.annotations, qualification, 0.7).unwrap(), agree, neutral)
 }
 
 fn sample(value: Value, scenario: &str, label: Label) -> Sample {
@@ -178,7 +178,7 @@ fn wrong_annotations_are_named_by_file_and_line() {
     let nobody =
         Qualification::read(&write(folder.path(), "q.csv", "item,value,answer\n9,POWER,yes\n"))
             .unwrap();
-    let error = sift(&read(head), &nobody, 0.7).unwrap_err();
+    let error = screen(&read(head), &nobody, 0.7).unwrap_err();
     assert!(error.to_string().contains("no worker was asked any"), "{error}");
 }
 
@@ -358,7 +358,7 @@ fn annotations_become_a_dataset_splits_and_a_trained_model() {
     // Of 240 items and 60 of them again, those of a number that leaves 1 by 8 are tied.
     assert_eq!((parts[0].name.as_str(), rows), ("all", 270));
     of("aggregate", &["-o", &path("made.csv"), "--augment"]);
-    assert_eq!(Table::read_strict(&folder.path().join("made.csv")).unwrap().rows.len(), 300);
+    assert_eq!(SampleTable::read_strict(&folder.path().join("made.csv")).unwrap().rows.len(), 300);
 
     let agreement: serde_json::Value =
         serde_json::from_str(&of("agreement", &["--format", "json", "--bootstrap", "50"])).unwrap();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use valuenet::data::convert::{LineEnd, Shape, convert};
-use valuenet::data::{Part, Sample, Split, Table};
+use valuenet::data::{Part, Sample, SampleTable, Split};
 use valuenet::value::{Label, Value};
 
 use crate::support::{
@@ -47,7 +47,7 @@ fn every_shape_of_file_leads_back_to_the_same_bytes() {
         let there = to(&original, at(name), shape);
         convert(&there, &at("back.csv"), None, LineEnd::CrLf).unwrap();
         assert_eq!(bytes(&at("back.csv")), STRANGE.as_bytes(), "{name}");
-        assert_eq!(Table::read_strict(&there).unwrap().rows.len(), 8, "{name}");
+        assert_eq!(SampleTable::read_strict(&there).unwrap().rows.len(), 8, "{name}");
     }
     let jsonl = std::fs::read_to_string(at("c.jsonl")).unwrap();
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_parquet_file_of_pandas_is_read() {
     // "c"]}).to_parquet(...)
     let path = Path::new("tests/fixtures/pandas.parquet");
     let rows: Vec<Sample> =
-        Table::read_strict(path).unwrap().rows.into_iter().map(|row| row.sample).collect();
+        SampleTable::read_strict(path).unwrap().rows.into_iter().map(|row| row.sample).collect();
     let sample = |value, scenario: &str, label| Sample { value, scenario: scenario.into(), label };
     assert_eq!(
         rows,
@@ -156,11 +156,11 @@ fn a_wrong_line_of_json_is_named() {
         ),
     ] {
         let path = write(folder.path(), "a.jsonl", format!("{good}{line}\n"));
-        let error = Table::read_strict(&path).unwrap_err().to_string();
+        let error = SampleTable::read_strict(&path).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
     let path = write(folder.path(), "a.parquet", "no parquet");
-    let error = Table::read_strict(&path).unwrap_err();
+    let error = SampleTable::read_strict(&path).unwrap_err();
     assert!(
         error.to_string().contains("cannot read it as Parquet") && error.advice().is_some(),
         "{error}"
@@ -232,7 +232,7 @@ proptest! {
         writer.flush().unwrap();
         let start = |name: &str| convert(&at("start.csv"), &at(name), None, line_end).unwrap();
         start("tagged.csv");
-        let read = Table::read_strict(&at("tagged.csv")).unwrap();
+        let read = SampleTable::read_strict(&at("tagged.csv")).unwrap();
         for (row, (value, label, text, ..)) in read.rows.iter().zip(&rows) {
             let expected = Sample { value: Value::ALL[*value], scenario: text.trim().into(), label: Label::ALL[*label] };
             prop_assert_eq!(&row.sample, &expected);

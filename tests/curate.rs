@@ -6,22 +6,22 @@ use std::path::Path;
 use proptest::prelude::*;
 use valuenet::data::curate::keywords::Keywords;
 use valuenet::data::curate::lists::Choice;
-use valuenet::data::curate::{BLOCK, Curation, Found, Settings, Shape, Summary};
+use valuenet::data::curate::{BLOCK, Curation, CurationSettings, Found, RecordFormat, Summary};
 use valuenet::error::{Error, Kind, Result};
 use valuenet::report::curated::{CuratedWriter, Detail, RowFormat, summary};
 use valuenet::value::Value;
 
 use crate::support::{assert_fails, folder, stderr, stdout, valuenet, write};
 
-fn settings() -> Settings {
-    Settings { shape: None, column: None, similarity: Some(0.8), block: BLOCK }
+fn settings() -> CurationSettings {
+    CurationSettings { shape: None, column: None, similarity: Some(0.8), block: BLOCK }
 }
 
 /// What is kept of a file of this name and contents with our own lists, and the summary.
 fn curate(
     name: &str,
     contents: impl AsRef<[u8]>,
-    settings: Settings,
+    settings: CurationSettings,
 ) -> Result<(Vec<Found>, Summary)> {
     let keywords = Keywords::of(&Choice::Extended)?;
     let mut curation = Curation::new(&keywords, settings);
@@ -34,7 +34,7 @@ fn curate(
 }
 
 fn texts(contents: &str, similarity: Option<f64>) -> Vec<String> {
-    let kept = curate("t.txt", contents, Settings { similarity, ..settings() }).unwrap().0;
+    let kept = curate("t.txt", contents, CurationSettings { similarity, ..settings() }).unwrap().0;
     kept.into_iter().map(|found| found.scenario).collect()
 }
 
@@ -83,7 +83,11 @@ fn every_shape_of_file_gives_the_same_scenarios() {
         "{\"text\": \"I helped, twice\"}\n\n{\"text\": null}\n{\"text\":\"my family\", \"n\": 3}\n";
     let kept = curate("a.jsonl", json, settings()).unwrap().0;
     assert_eq!(kept.iter().map(|found| found.line).collect::<Vec<_>>(), [1, 4]);
-    let chosen = Settings { column: Some("body".into()), shape: Some(Shape::Jsonl), ..settings() };
+    let chosen = CurationSettings {
+        column: Some("body".into()),
+        shape: Some(RecordFormat::Jsonl),
+        ..settings()
+    };
     assert_eq!(curate("-", "{\"body\": \"a family\", \"text\": \"\"}", chosen).unwrap().0.len(), 1);
 }
 
@@ -116,7 +120,8 @@ fn a_bad_record_is_named_by_file_and_line() {
     ];
     for (name, contents, says) in table {
         for block in [1, BLOCK] {
-            let error = curate(name, &contents, Settings { block, ..settings() }).unwrap_err();
+            let error =
+                curate(name, &contents, CurationSettings { block, ..settings() }).unwrap_err();
             assert!(error.to_string().starts_with(says), "{error}");
             assert!(error.kind() == Kind::Data && error.advice().is_some(), "{error}");
         }
@@ -276,18 +281,18 @@ proptest! {
         }
         let bytes = writer.into_inner().unwrap();
         let whole = curate("a.csv", &bytes, settings()).unwrap();
-        prop_assert_eq!(curate("a.csv", &bytes, Settings { block, ..settings() }).unwrap(), whole);
+        prop_assert_eq!(curate("a.csv", &bytes, CurationSettings { block, ..settings() }).unwrap(), whole);
         let lines = cells.join("\n");
         if !lines.is_empty() {
             let whole = curate("a.txt", &lines, settings()).unwrap();
-            prop_assert_eq!(curate("a.txt", &lines, Settings { block, ..settings() }).unwrap(), whole);
+            prop_assert_eq!(curate("a.txt", &lines, CurationSettings { block, ..settings() }).unwrap(), whole);
         }
     }
 
     #[test]
     fn no_bytes_make_the_curation_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), text in "\\PC{0,80}") {
         for name in ["a.txt", "a.csv", "a.tsv", "a.jsonl"] {
-            let _ = curate(name, &bytes, Settings { block: 7, ..settings() });
+            let _ = curate(name, &bytes, CurationSettings { block: 7, ..settings() });
             let _ = curate(name, [b"text\n", text.as_bytes()].concat(), settings());
         }
     }

@@ -315,7 +315,7 @@ fn a_missing_pooler_starts_anew_and_other_tensors_may_not_be_missing() {
         |part: &'static str| base(|tensors| tensors.retain(|name, _| !name.contains(part)));
     let model = from_base(without("pooler").path(), Pooling::Pooler);
     assert_eq!(
-        model.network().fresh(),
+        model.network().newly_initialised(),
         [
             "bert.pooler.dense.weight",
             "bert.pooler.dense.bias",

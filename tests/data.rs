@@ -7,7 +7,7 @@ use valuenet::data::balance::{Keep, balance};
 use valuenet::data::check::check;
 use valuenet::data::stats::{stats, tokens};
 use valuenet::data::write::with_train_split;
-use valuenet::data::{Part, Row, Sample, Split, Table, annotations, augment};
+use valuenet::data::{Part, Row, Sample, SampleTable, Split, annotations, augment};
 use valuenet::error::Kind;
 use valuenet::value::{Label, Value};
 
@@ -18,7 +18,7 @@ fn read(name: &str, contents: impl AsRef<[u8]>) -> Result<Vec<(u64, Sample)>, St
     let folder = folder();
     let path = write(folder.path(), name, contents);
     let shown = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
-    match Table::read_strict(&path) {
+    match SampleTable::read_strict(&path) {
         Ok(table) => Ok(table.rows.into_iter().map(|row| (row.line, row.sample)).collect()),
         Err(error) => {
             assert_eq!(error.kind(), Kind::Data, "{error}");
@@ -137,7 +137,7 @@ fn a_file_that_is_wrong_as_a_whole_is_named() {
 fn a_value_that_is_said_twice_must_be_the_same() {
     let rows = "value,scenario,label\npower,[POWER] x,1\npower,[SECURITY] y,1\npower,[sic] z,1\n";
     let folder = folder();
-    let table = Table::read(&write(folder.path(), "train.csv", rows)).unwrap();
+    let table = SampleTable::read(&write(folder.path(), "train.csv", rows)).unwrap();
     assert_eq!(table.rows[0].sample, sample(Value::Power, "x", Label::Yes));
     assert_eq!(table.rows[1].sample, sample(Value::Power, "[sic] z", Label::Yes));
     assert_eq!(table.bad[0].what, "the row says POWER, but its text is tagged [SECURITY]");
@@ -147,7 +147,7 @@ fn a_value_that_is_said_twice_must_be_the_same() {
 fn quoting_faults_do_not_spread_beyond_their_rows() {
     let rows = "scenario,label\n\"[POWER] a\nb\",1\n\"[POWER] c\"d,1\n[POWER] e,0\n";
     let folder = folder();
-    let table = Table::read(&write(folder.path(), "train.csv", rows)).unwrap();
+    let table = SampleTable::read(&write(folder.path(), "train.csv", rows)).unwrap();
     let lines: Vec<u64> = table.rows.iter().map(|row| row.line).collect();
     assert_eq!(lines, [2, 5]);
     assert_eq!(table.bad.len(), 1);
@@ -213,7 +213,7 @@ fn a_check_finds_bad_rows_duplicates_conflicts_and_overlaps() {
         (findings.bad[0].0.line, findings.bad[0].1.as_str()),
         (5, "label \"7\" is not -1, 0 or 1")
     );
-    let echo = |echoes: &[valuenet::data::check::Echo]| {
+    let echo = |echoes: &[valuenet::data::check::RepeatedRow]| {
         (echoes[0].row.line, echoes[0].earlier.line, echoes.len())
     };
     assert_eq!(echo(&findings.duplicates), (3, 2, 1));
@@ -278,9 +278,9 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let folder = folder();
-        let _ = Table::read(&write(folder.path(), "x.csv", &bytes));
+        let _ = SampleTable::read(&write(folder.path(), "x.csv", &bytes));
         let with_header = [b"scenario,label\n".as_slice(), &bytes].concat();
-        let _ = Table::read(&write(folder.path(), "y.csv", with_header));
+        let _ = SampleTable::read(&write(folder.path(), "y.csv", with_header));
     }
 }
 

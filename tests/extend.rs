@@ -8,8 +8,8 @@ use candle_core::Device;
 use valuenet::error::Result;
 use valuenet::model::backbone::{Architecture, Backbone, BackboneConfig, Family};
 use valuenet::model::head::{HeadLayout, HeadShape, Pooling};
+use valuenet::model::hidden_states::HiddenStates;
 use valuenet::model::network::{Network, Start};
-use valuenet::model::wanted::Wanted;
 use valuenet::nn::activation::Activation;
 use valuenet::nn::embedding::{Embedding, lookup, select_rows};
 use valuenet::nn::linear::Linear;
@@ -17,8 +17,10 @@ use valuenet::nn::losses::cross_entropy;
 use valuenet::nn::params::{Params, Scope};
 use valuenet::nn::schedule::Schedule;
 use valuenet::nn::tape::{Node, Tape};
-use valuenet::text::Packed;
-use valuenet::train::{Answer, Descent, Event, Pass, Score, State, Stop, Task, TrainSettings, fit};
+use valuenet::text::PackedBatch;
+use valuenet::train::{
+    Answer, Event, GradientLearner, Pass, Score, State, Stop, Task, TrainSettings, fit,
+};
 
 const VOCABULARY: u32 = 20;
 const HIDDEN: usize = 16;
@@ -59,12 +61,17 @@ struct OneLayer {
 }
 
 impl Backbone for OneLayer {
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> candle_core::Result<Node> {
+    fn forward(
+        &self,
+        tape: &Tape,
+        batch: &PackedBatch,
+        wanted: HiddenStates,
+    ) -> candle_core::Result<Node> {
         let words = lookup(tape, &[(&self.words, &batch.ids)])?;
         let states = self.layer.activated(tape, &words, Activation::Tanh)?; // (tokens, hidden)
         match wanted {
-            Wanted::AllTokens => Ok(states),
-            Wanted::Summary => select_rows(tape, &states, &batch.first_rows()),
+            HiddenStates::AllTokens => Ok(states),
+            HiddenStates::Summary => select_rows(tape, &states, &batch.first_rows()),
         }
     }
 }
@@ -87,8 +94,8 @@ impl Grouping {
         self.sequences.iter().map(|sequence| sequence[0] % 4).collect()
     }
 
-    fn batch(&self, samples: &[usize]) -> Packed {
-        Packed::new(samples.iter().map(|&sample| self.sequences[sample].as_slice()))
+    fn batch(&self, samples: &[usize]) -> PackedBatch {
+        PackedBatch::new(samples.iter().map(|&sample| self.sequences[sample].as_slice()))
     }
 }
 
@@ -125,11 +132,11 @@ impl Task for Grouping {
 fn a_family_of_somebody_else_has_states_summaries_and_names() {
     let network = network(3);
     let sequences: [&[u32]; 2] = [&[1, 2, 3], &[4]];
-    let batch = Packed::new(sequences);
+    let batch = PackedBatch::new(sequences);
     let tape = Tape::inference();
     let states = |wanted| network.hidden_states(&tape, &batch, wanted).unwrap();
-    assert_eq!(states(Wanted::AllTokens).tensor().dims(), [4, HIDDEN]);
-    assert_eq!(states(Wanted::Summary).tensor().dims(), [2, HIDDEN]);
+    assert_eq!(states(HiddenStates::AllTokens).tensor().dims(), [4, HIDDEN]);
+    assert_eq!(states(HiddenStates::Summary).tensor().dims(), [2, HIDDEN]);
     assert_eq!(network.logits(&tape, &batch).unwrap().tensor().dims(), [2, 3]);
     let names: Vec<&str> = network.params().iter().map(|(name, _)| name).collect();
     let expected = [
@@ -158,7 +165,7 @@ fn a_task_of_somebody_else_is_learned_by_the_same_loop() {
     };
     let mut accuracies = Vec::new();
     let stop = fit(
-        &mut Descent::new(task, &settings).unwrap(),
+        &mut GradientLearner::new(task, &settings).unwrap(),
         &settings,
         &mut State::default(),
         &mut |event| {

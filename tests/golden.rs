@@ -13,16 +13,16 @@ use valuenet::disk::read_json;
 use valuenet::model::backbone::Family;
 use valuenet::model::files::ModelFiles;
 use valuenet::model::head::Pooling;
+use valuenet::model::hidden_states::HiddenStates;
 use valuenet::model::network::{Network, Start};
 use valuenet::model::value_head::{HeadSettings, Objective, Range};
-use valuenet::model::wanted::Wanted;
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
 use valuenet::nn::clip;
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::losses::squared_error;
 use valuenet::nn::schedule::Schedule;
 use valuenet::nn::tape::{Node, Tape};
-use valuenet::text::{Packed, TextEncoder};
+use valuenet::text::{PackedBatch, TextEncoder};
 use valuenet::value::{Label, Value};
 
 use crate::support::{device, head, utilities};
@@ -89,7 +89,7 @@ impl Golden {
     }
 
     /// The rows of a padded (batch, length, hidden) tensor that are no padding.
-    fn packed(&self, name: &str, batch: &Packed) -> Vec<f32> {
+    fn packed(&self, name: &str, batch: &PackedBatch) -> Vec<f32> {
         let padded = self.tensor(name).to_vec3::<f32>().unwrap();
         let rows = |(sequence, bounds): (&Vec<Vec<f32>>, &[usize])| {
             sequence[..bounds[1] - bounds[0]].concat()
@@ -152,8 +152,8 @@ impl Golden {
     }
 }
 
-fn pack(sequences: &[Vec<u32>]) -> Packed {
-    Packed::new(sequences.iter().map(Vec::as_slice))
+fn pack(sequences: &[Vec<u32>]) -> PackedBatch {
+    PackedBatch::new(sequences.iter().map(Vec::as_slice))
 }
 
 fn numbers(node: &Node) -> Vec<f32> {
@@ -192,7 +192,8 @@ fn hidden_states_are_those_of_transformers() {
     for golden in Golden::all() {
         let batch = pack(&golden.sequences("plain"));
         let network = golden.plain(head(Range::ScaledSigmoid, Pooling::Cls));
-        let states = network.hidden_states(&Tape::inference(), &batch, Wanted::AllTokens).unwrap();
+        let states =
+            network.hidden_states(&Tape::inference(), &batch, HiddenStates::AllTokens).unwrap();
         let far = distance(&numbers(&states), &golden.packed("plain.last_hidden_state", &batch));
         assert!(far < 1e-5, "{}: last_hidden_state is {far:e} off", golden.name);
     }
@@ -206,7 +207,7 @@ fn summaries_alone_have_the_states_they_have_among_all() {
             golden.plain(head(Range::ScaledSigmoid, Pooling::Cls)),
         );
         let states = |wanted| network.hidden_states(&Tape::inference(), &batch, wanted).unwrap();
-        let (all, first) = (states(Wanted::AllTokens), states(Wanted::Summary));
+        let (all, first) = (states(HiddenStates::AllTokens), states(HiddenStates::Summary));
         let rows =
             if golden.name.ends_with("bart") { batch.last_rows() } else { batch.first_rows() };
         let rows = Tensor::new(rows, &CPU).unwrap();
@@ -456,7 +457,7 @@ struct WeightedSum {
 }
 
 impl valuenet::nn::tape::Op for WeightedSum {
-    fn portable(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
         (&inputs[0] * &self.weights)?.sum_all()
     }
 }
@@ -465,7 +466,7 @@ fn single_parameter(start: &Tensor) -> (valuenet::nn::params::Params, Node) {
     let checkpoint = HashMap::from([("p".to_string(), start.clone())]);
     let loader = valuenet::nn::params::Loader::new(checkpoint, 0, 0.02, device());
     let node =
-        loader.stored("").param("p", start.shape(), valuenet::nn::params::Init::Zeros).unwrap();
+        loader.required("").param("p", start.shape(), valuenet::nn::params::Init::Zeros).unwrap();
     (loader.finish().0, node)
 }
 

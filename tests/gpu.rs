@@ -8,7 +8,7 @@
 use candle_core::{DType, Tensor, Var};
 use valuenet::model::value_head::Range;
 use valuenet::nn::activation::Activation;
-use valuenet::nn::attention::{Attention, Visible};
+use valuenet::nn::attention::{Attention, Mask};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::gated::Gated;
 use valuenet::nn::gpu;
@@ -18,17 +18,17 @@ use valuenet::nn::losses::squared_error;
 use valuenet::nn::precision::Precision;
 use valuenet::nn::rotary::Rotary;
 use valuenet::nn::tape::{Node, Op, Tape};
-use valuenet::text::Packed;
+use valuenet::text::PackedBatch;
 
 use crate::golden::Golden;
 use crate::ops::{Weighted, attention, mask, on_tape, parameters, random, values};
 use crate::support::{device, utilities};
 
-/// The result and the gradients of the portable form in double precision.
+/// The result and the gradients of the reference form in double precision.
 fn exact(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, Vec<Vec<f64>>) {
     let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
     let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-    let result = op.portable(&tensors).unwrap();
+    let result = op.reference(&tensors).unwrap();
     let found = (&result * weights).unwrap().sum_all().unwrap().backward().unwrap();
     (values(&result), vars.iter().map(|var| values(found.get(var).unwrap())).collect())
 }
@@ -70,9 +70,10 @@ fn attention_over_more_keys_than_a_warp_has_lanes_is_right() {
     for (heads, width, lengths) in
         [(1, 64, [70, 33]), (2, 33, [40, 3]), (1, 256, [35, 1]), (3, 4, [64, 32])]
     {
-        for visible in [Visible::All, Visible::Near(20), Visible::Before] {
+        for visible in [Mask::All, Mask::Window(20), Mask::Causal] {
             for mask in [None, Some(mask(4, 0.3))] {
-                let make = || Attention { visible, ..attention(heads, &lengths, &lengths, mask) };
+                let make =
+                    || Attention { mask: visible, ..attention(heads, &lengths, &lengths, mask) };
                 let inputs = [random(&[lengths[0] + lengths[1], 3 * heads * width], 0)];
                 let weights = random(&[lengths[0] + lengths[1], heads * width], 99);
                 let found = on_tape(make(), &inputs, &weights);
@@ -87,7 +88,7 @@ fn attention_over_more_keys_than_a_warp_has_lanes_is_right() {
 struct Round;
 
 impl Op for Round {
-    fn portable(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
         inputs[0].to_dtype(DType::BF16)
     }
 }
@@ -127,7 +128,7 @@ fn check_bfloat16<O: Op>(make: impl Fn() -> O, inputs: &[Tensor], rounded: usize
             false => input.clone(),
         })
         .collect();
-    let shape = make().portable(&inputs).unwrap().dims().to_vec();
+    let shape = make().reference(&inputs).unwrap().dims().to_vec();
     let weights = random(&shape, 99).to_dtype(DType::BF16).unwrap().to_dtype(DType::F64).unwrap();
     let found = in_bfloat16(make(), &inputs, rounded, &weights);
     assert_close(&make(), &found, &exact(&make(), &inputs, &weights), 2e-2);
@@ -169,7 +170,7 @@ fn every_family_in_bfloat16_stays_close_to_f32() {
     for golden in Golden::regressions() {
         let network = golden.valued(Range::ScaledSigmoid);
         let sequences = golden.sequences("value");
-        let batch = Packed::new(sequences.iter().map(Vec::as_slice));
+        let batch = PackedBatch::new(sequences.iter().map(Vec::as_slice));
         let labels = golden.numbers("value.labels");
         let gradients = |precision: Precision| {
             let tape = Tape::training(None).with_precision(precision);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use valuenet::error::Kind;
-use valuenet::hub::{HubSettings, Patience, Transfer, download, locate};
+use valuenet::hub::{HubSettings, Timeouts, Transfer, download, locate};
 
 use self::server::{Answer, COMMIT, FILES, Manner, Server, etag};
 use self::world::{World, listing};
@@ -62,7 +62,7 @@ fn how_long_to_wait_and_through_whom_is_heard() {
     for text in ["0", "-1", "soon", ""] {
         assert_eq!(
             settings(&[("HF_HUB_DOWNLOAD_TIMEOUT", text)]).patience,
-            Patience::default(),
+            Timeouts::default(),
             "{text}"
         );
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use valuenet::data::curate::keywords::Keywords;
-use valuenet::data::curate::lists::{Choice, List, Source, listed};
+use valuenet::data::curate::lists::{Choice, KeywordSource, List, listed};
 use valuenet::data::curate::words::{Stems, lower, words};
 use valuenet::error::Kind;
 use valuenet::value::Value;
@@ -46,7 +46,7 @@ fn the_papers_lists_are_figure_2_by_count() {
     for (value, counts) in printed {
         let of =
             |source| all.iter().filter(|one| one.value == value && one.source == source).count();
-        assert_eq!(Source::ALL.map(of), counts, "{value}");
+        assert_eq!(KeywordSource::ALL.map(of), counts, "{value}");
     }
     let different: HashSet<&str> = all.iter().map(|one| one.text.as_str()).collect();
     assert_eq!((all.len(), different.len()), (176, 172));
@@ -59,11 +59,11 @@ fn the_papers_lists_are_figure_2_by_count() {
     assert_eq!(values("adventure"), [Value::Stimulation; 2]);
     // The first and the last word of some lines.
     for (value, source, first, last) in [
-        (Value::Security, Source::Original, "healthy", "belonging"),
-        (Value::Achievement, Source::Associated, "talented", "rich"),
-        (Value::SelfDirection, Source::Embedding, "identity", "identity"),
-        (Value::Benevolence, Source::Embedding, "culture", "concerning"),
-        (Value::Tradition, Source::Associated, "conservative", "islamic"),
+        (Value::Security, KeywordSource::Original, "healthy", "belonging"),
+        (Value::Achievement, KeywordSource::Associated, "talented", "rich"),
+        (Value::SelfDirection, KeywordSource::Embedding, "identity", "identity"),
+        (Value::Benevolence, KeywordSource::Embedding, "culture", "concerning"),
+        (Value::Tradition, KeywordSource::Associated, "conservative", "islamic"),
     ] {
         let line = || all.iter().filter(move |one| one.value == value && one.source == source);
         assert_eq!(
@@ -88,16 +88,16 @@ fn a_keyword_that_is_printed_twice_is_one_and_a_word_of_both_lists_is_the_papers
     };
     // "sex" is associated in both lists; "adventure" is associated in the paper's and original in
     // ours.
-    assert_eq!(one(Value::Stimulation, "adventure"), (List::Paper, Source::Associated));
-    assert_eq!(one(Value::Security, "family"), (List::Paper, Source::Original));
-    assert_eq!(one(Value::Stimulation, "novelty"), (List::Extended, Source::Original));
+    assert_eq!(one(Value::Stimulation, "adventure"), (List::Paper, KeywordSource::Associated));
+    assert_eq!(one(Value::Security, "family"), (List::Paper, KeywordSource::Original));
+    assert_eq!(one(Value::Stimulation, "novelty"), (List::Extended, KeywordSource::Original));
 }
 
 #[test]
 fn the_extended_lists_have_keywords_of_each_value_and_source() {
     let keywords = Keywords::of(&Choice::Extended).unwrap();
     for value in Value::ALL {
-        for source in Source::ALL {
+        for source in KeywordSource::ALL {
             let of = keywords
                 .all()
                 .iter()
@@ -257,10 +257,10 @@ fn a_scenario_is_found_under_several_values_with_where_each_keyword_is_from() {
     assert_eq!(
         shown,
         [
-            (Value::Security, "family", Source::Original),
-            (Value::Benevolence, "help", Source::Original),
-            (Value::Conformity, "obey", Source::Original),
-            (Value::Tradition, "church", Source::Associated),
+            (Value::Security, "family", KeywordSource::Original),
+            (Value::Benevolence, "help", KeywordSource::Original),
+            (Value::Conformity, "obey", KeywordSource::Original),
+            (Value::Tradition, "church", KeywordSource::Associated),
         ]
     );
 }

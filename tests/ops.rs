@@ -1,20 +1,20 @@
 //! Every operation against finite differences, and its kernels on the device that is tested against
-//! its portable form in double precision.
+//! its reference form in double precision.
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
 use valuenet::nn::adamw::AdamW;
-use valuenet::nn::attention::{Attention, Buckets, Offsets, Relative, Visible};
+use valuenet::nn::attention::{Attention, Buckets, Mask, Offsets, Relative};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
 use valuenet::nn::gated::Gated;
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::layer_norm::Normalise;
-use valuenet::nn::linear::{Joined, Linear, Then};
+use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
 use valuenet::nn::losses::{CrossEntropy, SquaredError};
-use valuenet::nn::noise::{Mask, Noise};
+use valuenet::nn::noise::{DropoutMask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
 use valuenet::nn::precision::Precision;
 use valuenet::nn::rotary::Rotary;
@@ -40,10 +40,10 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
 
 /// `Σ weights * op(inputs)`, a number that depends on every number of the result.
 fn weighted(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Tensor {
-    (op.portable(inputs).unwrap() * weights).unwrap().sum_all().unwrap()
+    (op.reference(inputs).unwrap() * weights).unwrap().sum_all().unwrap()
 }
 
-/// The exact gradients: candle's of the portable form in double precision, once finite differences
+/// The exact gradients: candle's of the reference form in double precision, once finite differences
 /// agree with them.
 fn exact_gradients(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> Vec<Vec<f64>> {
     let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
@@ -78,7 +78,7 @@ pub fn parameters(inputs: &[Tensor]) -> (Params, Vec<Node>) {
         inputs.iter().enumerate().map(|(number, input)| (number.to_string(), input.clone()));
     let loader = Loader::new(named.collect(), 0, 0.0, device());
     let take = |(number, input): (usize, &Tensor)| {
-        loader.stored("").param(&number.to_string(), input.shape(), Init::Zeros).unwrap()
+        loader.required("").param(&number.to_string(), input.shape(), Init::Zeros).unwrap()
     };
     let nodes = inputs.iter().enumerate().map(take).collect();
     (loader.finish().0, nodes)
@@ -90,7 +90,7 @@ pub struct Weighted {
 }
 
 impl Op for Weighted {
-    fn portable(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
         (&inputs[0] * &self.weights)?.sum_all()
     }
 }
@@ -113,7 +113,7 @@ pub fn on_tape(op: impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, V
 /// The checks that every operation must pass; `make` builds the same operation each time.
 fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
     let op = make();
-    let expected = op.portable(inputs).unwrap();
+    let expected = op.reference(inputs).unwrap();
     let weights = random(expected.dims(), 99);
     let gradients = exact_gradients(&op, inputs, &weights);
     let (result, found) = on_tape(make(), inputs, &weights);
@@ -161,21 +161,21 @@ fn a_linear_layer_is_right() {
     for (rows, inputs, outputs) in [(5, 7, 4), (1, 1, 1), (33, 3, 35)] {
         let all =
             [random(&[rows, inputs], 0), random(&[outputs, inputs], 1), random(&[outputs], 2)];
-        check(|| layer(Then::Nothing), &all);
+        check(|| layer(Epilogue::Nothing), &all);
     }
 }
 
 #[test]
 fn joined_linear_layers_are_right() {
     let layers = [random(&[3, 7], 1), random(&[3], 2), random(&[70, 7], 3), random(&[70], 4)];
-    check(|| layer(Then::Nothing), &[&[random(&[2, 7], 0)], layers.as_slice()].concat());
+    check(|| layer(Epilogue::Nothing), &[&[random(&[2, 7], 0)], layers.as_slice()].concat());
 }
 
 #[test]
 fn a_linear_layer_with_an_activation_is_right() {
     let inputs = [random(&[17, 5], 0), random(&[4, 5], 1), random(&[4], 2)];
     for activation in [Activation::Gelu, Activation::Relu] {
-        check(|| layer(Then::Activate(activation)), &inputs);
+        check(|| layer(Epilogue::Activate(activation)), &inputs);
     }
 }
 
@@ -183,7 +183,7 @@ fn a_linear_layer_with_an_activation_is_right() {
 fn a_linear_layer_with_a_residual_is_right() {
     let inputs = [random(&[40, 3], 0), random(&[5, 3], 1), random(&[5], 2), random(&[40, 5], 3)];
     for mask in [None, Some(mask(5, 0.25))] {
-        check(|| layer(Then::AddTo(mask)), &inputs);
+        check(|| layer(Epilogue::AddResidual(mask)), &inputs);
     }
 }
 
@@ -197,8 +197,12 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
     for inputs in
         [single(5, 7, 4), single(1, 1, 1), single(70, 33, 35), single(100, 64, 32), joined]
     {
-        let make = || Joined { then: Then::Nothing, precision: Precision::Bf16, laid_out: None };
-        let expected = make().portable(&inputs).unwrap();
+        let make = || LinearOp {
+            epilogue: Epilogue::Nothing,
+            precision: Precision::Bf16,
+            packed_weights: None,
+        };
+        let expected = make().reference(&inputs).unwrap();
         let weights = random(expected.dims(), 99);
         let (result, found) = on_tape(make(), &inputs, &weights);
         let far = |a: &[f64], b: &[f64]| {
@@ -209,7 +213,7 @@ fn a_linear_layer_in_bfloat16_rounds_its_factors_and_nothing_else() {
         let tolerance =
             if valuenet::nn::gpu::holds(parameters(&inputs).1[0].tensor()) { 6e-3 } else { 3e-6 };
         assert!(far(&result, &values(&expected)) < tolerance, "{:?}", expected.dims());
-        let gradients = exact_gradients(&layer(Then::Nothing), &inputs, &weights);
+        let gradients = exact_gradients(&layer(Epilogue::Nothing), &inputs, &weights);
         for (found, exact) in found.iter().zip(&gradients) {
             assert!(
                 far(found, exact) < 2e-2,
@@ -266,8 +270,8 @@ fn activations_keep_a_finite_gradient_far_from_zero() {
     }
 }
 
-fn layer(then: Then) -> Joined {
-    Joined { then, precision: Precision::F32, laid_out: None }
+fn layer(epilogue: Epilogue) -> LinearOp {
+    LinearOp { epilogue, precision: Precision::F32, packed_weights: None }
 }
 
 fn offsets(lengths: &[usize]) -> Offsets {
@@ -279,13 +283,18 @@ fn offsets(lengths: &[usize]) -> Offsets {
 }
 
 /// A mask as a tape hands it out.
-pub fn mask(pass: u64, probability: f32) -> Mask {
-    Tape::training(Some(Noise::new(3, pass))).mask(probability).unwrap()
+pub fn mask(pass: u64, probability: f32) -> DropoutMask {
+    Tape::training(Some(Noise::new(3, pass))).dropout_mask(probability).unwrap()
 }
 
-pub fn attention(heads: usize, queries: &[usize], keys: &[usize], mask: Option<Mask>) -> Attention {
+pub fn attention(
+    heads: usize,
+    queries: &[usize],
+    keys: &[usize],
+    mask: Option<DropoutMask>,
+) -> Attention {
     let (queries, keys) = (offsets(queries), offsets(keys));
-    Attention { heads, queries, keys, visible: Visible::All, relative: None, mask }
+    Attention { heads, queries, keys, mask: Mask::All, relative: None, dropout: mask }
 }
 
 #[test]
@@ -309,22 +318,21 @@ fn attention_is_right_with_other_numbers_of_queries_than_of_keys() {
 #[test]
 fn attention_is_right_when_queries_see_some_keys_only() {
     for mask in [None, Some(mask(3, 0.3))] {
-        for visible in [Visible::Near(1), Visible::Before] {
-            let make = || Attention { visible, ..attention(2, &[4, 1, 3], &[4, 1, 3], mask) };
+        for visible in [Mask::Window(1), Mask::Causal] {
+            let make = || Attention { mask: visible, ..attention(2, &[4, 1, 3], &[4, 1, 3], mask) };
             check(make, &[random(&[8, 12], 0)]);
         }
         // The first query of each sequence alone, and the last one.
         check(
-            || Attention { visible: Visible::Near(2), ..attention(2, &[1, 1], &[5, 2], mask) },
+            || Attention { mask: Mask::Window(2), ..attention(2, &[1, 1], &[5, 2], mask) },
             &[random(&[2, 4], 0), random(&[7, 8], 1)],
         );
-        let last =
-            || Attention { visible: Visible::Before, ..attention(2, &[1, 2], &[4, 3], mask) };
+        let last = || Attention { mask: Mask::Causal, ..attention(2, &[1, 2], &[4, 3], mask) };
         check(last, &[random(&[3, 4], 0), random(&[7, 8], 1)]);
     }
-    let blind = Attention { visible: Visible::Before, ..attention(1, &[2], &[1], None) };
+    let blind = Attention { mask: Mask::Causal, ..attention(1, &[2], &[1], None) };
     let (q, kv) = (random(&[2, 2], 0), random(&[1, 4], 1));
-    assert!(blind.portable(&[q, kv]).is_err(), "a query that sees nothing has no attention");
+    assert!(blind.reference(&[q, kv]).is_err(), "a query that sees nothing has no attention");
 }
 
 #[test]
@@ -378,10 +386,10 @@ fn the_cross_entropy_is_right() {
     check(|| CrossEntropy { classes: classes(), weight: 0.25 }, &[random(&[4, 3], 0)]);
     let uniform = CrossEntropy { classes: vec![1], weight: 1.0 };
     let loss =
-        values(&uniform.portable(&[Tensor::zeros((1, 3), DType::F64, &CPU).unwrap()]).unwrap());
+        values(&uniform.reference(&[Tensor::zeros((1, 3), DType::F64, &CPU).unwrap()]).unwrap());
     assert!((loss[0] - 3f64.ln()).abs() < 1e-12);
     let wrong = CrossEntropy { classes: vec![3], weight: 1.0 };
-    assert!(wrong.portable(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
+    assert!(wrong.reference(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
 }
 
 #[test]
@@ -419,7 +427,7 @@ fn large_operations_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let layer = layer(Then::AddTo(Some(mask(7, 0.1))));
+            let layer = layer(Epilogue::AddResidual(Some(mask(7, 0.1))));
             let linear = on_tape(
                 layer,
                 &[&x, &w, &b, &residual].map(Tensor::clone),
@@ -460,7 +468,7 @@ fn a_mask_is_the_same_from_any_position_on() {
 fn dropout_masks_differ_between_passes_and_places_and_repeat_for_the_same() {
     let draw = |pass: u64, place: usize| {
         let tape = Tape::training(Some(Noise::new(3, pass)));
-        let mask = (0..=place).map(|_| tape.mask(0.5).unwrap()).last().unwrap();
+        let mask = (0..=place).map(|_| tape.dropout_mask(0.5).unwrap()).last().unwrap();
         let mut numbers = vec![1f32; 4096];
         mask.apply(0, &mut numbers);
         numbers
@@ -476,9 +484,9 @@ fn dropout_masks_differ_between_passes_and_places_and_repeat_for_the_same() {
 
 #[test]
 fn an_inference_tape_neither_drops_nor_records() {
-    assert!(Tape::inference().mask(0.5).is_none());
-    assert!(Tape::training(None).mask(0.5).is_none());
-    assert!(Tape::training(Some(Noise::new(0, 0))).mask(0.0).is_none());
+    assert!(Tape::inference().dropout_mask(0.5).is_none());
+    assert!(Tape::training(None).dropout_mask(0.5).is_none());
+    assert!(Tape::training(Some(Noise::new(0, 0))).dropout_mask(0.0).is_none());
 }
 
 #[test]
@@ -505,7 +513,7 @@ fn gradients_of_several_passes_add_up() {
 struct Product;
 
 impl Op for Product {
-    fn portable(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> candle_core::Result<Tensor> {
         &inputs[0] * &inputs[1]
     }
 }
@@ -535,7 +543,7 @@ fn parameters_kept_in_bfloat16_compute_in_f32_what_they_are_rounded_to() {
     let tensors = sizes.map(|(name, size)| (name.to_string(), random(size, 8)));
     let layer = |tensors: HashMap<String, Tensor>, dtype: DType| {
         let loader = Loader::new(tensors, 0, 0.0, device());
-        let layer = Linear::load(&loader.stored("").frozen(dtype), 4, 6).unwrap();
+        let layer = Linear::load(&loader.required("").frozen(dtype), 4, 6).unwrap();
         (layer, loader.finish().0)
     };
     let rounded = |(name, tensor): &(String, Tensor)| {
@@ -557,7 +565,7 @@ fn parameters_kept_in_bfloat16_compute_in_f32_what_they_are_rounded_to() {
 fn what_is_frozen_gets_no_gradient_and_does_not_move() {
     let tensors = HashMap::from(["w", "f"].map(|name| (name.to_string(), random(&[2, 2], 3))));
     let loader = Loader::new(tensors, 0, 0.0, device());
-    let scope = loader.stored("");
+    let scope = loader.required("");
     let trained = scope.param("w", (2, 2), Init::Zeros).unwrap();
     let frozen = scope.frozen(DType::F32).param("f", (2, 2), Init::Zeros).unwrap();
     let (params, _) = loader.finish();

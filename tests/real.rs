@@ -8,22 +8,22 @@ use valuenet::data::balance::{PUBLISHED, balance};
 use valuenet::data::check::check;
 use valuenet::data::curate::keywords::Keywords;
 use valuenet::data::curate::lists::Choice;
-use valuenet::data::curate::{BLOCK, Curation, Settings};
+use valuenet::data::curate::{BLOCK, Curation, CurationSettings};
 use valuenet::data::stats::stats;
 use valuenet::data::{Part, Split};
 use valuenet::disk::read_json;
 use valuenet::model::head::Pooling;
+use valuenet::model::hidden_states::HiddenStates;
 use valuenet::model::value_head::Range;
 use valuenet::model::value_model::NewModel;
-use valuenet::model::wanted::Wanted;
 use valuenet::model::{Predictor, ValueModel};
 use valuenet::nn::tape::Tape;
 use valuenet::report::dataset::StatsReport;
 use valuenet::report::paper::Paper;
 use valuenet::report::{Format, render};
-use valuenet::text::Packed;
+use valuenet::text::PackedBatch;
 use valuenet::train::value::ValueTask;
-use valuenet::train::{Answer, Descent, Event, State, Task, TrainSettings, fit};
+use valuenet::train::{Answer, Event, GradientLearner, State, Task, TrainSettings, fit};
 use valuenet::value::{LabelCounts, Value};
 
 use crate::support::{head, new_model};
@@ -91,7 +91,8 @@ fn keywords_find_as_many_rows_under_their_own_value_as_the_docs_say() {
         (Choice::PaperAndExtended, [2_472, 293, 504, 1_113, 529, 112, 471, 4_585, 605, 300]),
     ] {
         let keywords = Keywords::of(&choice).unwrap();
-        let settings = Settings { shape: None, column: None, similarity: Some(0.8), block: BLOCK };
+        let settings =
+            CurationSettings { shape: None, column: None, similarity: Some(0.8), block: BLOCK };
         let mut curation = Curation::new(&keywords, settings);
         for value in Value::ALL {
             let path = place("VALUENET_DATA").join("per-value").join(format!("{value}.csv"));
@@ -140,9 +141,9 @@ fn minilm_computes_what_transformers_computes() {
         prompt.remove(1);
         assert_eq!(&prompt, sequence, "the tokens of {text}");
     }
-    let batch = Packed::new(sequences.iter().map(Vec::as_slice));
+    let batch = PackedBatch::new(sequences.iter().map(Vec::as_slice));
     let states =
-        model.network().hidden_states(&Tape::inference(), &batch, Wanted::AllTokens).unwrap();
+        model.network().hidden_states(&Tape::inference(), &batch, HiddenStates::AllTokens).unwrap();
     let states = states.tensor().to_vec2::<f32>().unwrap();
     let (cls, sentences) = (
         golden["cls"].to_vec2::<f32>().unwrap(),
@@ -175,7 +176,7 @@ fn minilm_learns_from_a_tenth_of_the_real_data() {
         ValueTask::new(minilm(&new), &read(Split::Train, 1600), read(Split::Eval, 400)).unwrap();
     let settings = TrainSettings { epochs: 1, learning_rate: 1e-4, ..TrainSettings::default() };
     let before = task.evaluate().unwrap();
-    let mut learner = Descent::new(&task, &settings).unwrap();
+    let mut learner = GradientLearner::new(&task, &settings).unwrap();
     let mut seen = 0;
     fit(&mut learner, &settings, &mut State::default(), &mut |event| {
         seen += usize::from(matches!(event, Event::Step(_)));

@@ -12,8 +12,8 @@ use valuenet::report::dataset::StatsReport;
 use valuenet::report::evaluation::EvaluationReport;
 use valuenet::report::html::{self, RunPage, largest_misses};
 use valuenet::report::paper::Paper;
-use valuenet::report::predictions::{self, Read};
-use valuenet::report::radar::{self, Line};
+use valuenet::report::predictions::{self, SavedPrediction};
+use valuenet::report::radar::{self, Series};
 use valuenet::report::reproduction::{Entry, ReproductionReport};
 use valuenet::report::seeds::Seeds;
 use valuenet::report::speaker::SpeakerReport;
@@ -317,17 +317,17 @@ fn numbers_are_short() {
 fn reading_a_table_keeps_its_path() {
     let folder = folder();
     let path = write(folder.path(), "x.csv", "scenario,label\n[POWER] a,1\n");
-    assert_eq!(data::Table::read(&path).unwrap().path, path);
+    assert_eq!(data::SampleTable::read(&path).unwrap().path, path);
 }
 
 #[test]
 fn a_radar_has_an_axis_for_each_value_a_zero_ring_and_a_line_for_each_text() {
     let line =
-        |name: &str, utility: f32| Line { name: name.into(), profile: [utility; 10], band: None };
+        |name: &str, utility: f32| Series { name: name.into(), profile: [utility; 10], band: None };
     let band = Some([[-0.2; 10], [0.4; 10]]);
     let svg = radar::svg(&[
         line("a < b & \"c\"", -1.0),
-        Line { band, ..line(&"long ".repeat(40), 0.25) },
+        Series { band, ..line(&"long ".repeat(40), 0.25) },
     ]);
     for value in Value::ALL {
         assert!(svg.contains(&format!(">{value}</text>")), "{value}");
@@ -344,7 +344,7 @@ fn a_page_needs_nothing_else_and_shows_text_as_text() {
     let rows: Vec<Scored> =
         rows().into_iter().zip(0..).map(|(row, text)| Scored { text, ..row }).collect();
     let evaluation = Evaluation::of(&rows, None).unwrap();
-    let read = |scenario: &str, scored| Read { scenario: scenario.into(), scored };
+    let read = |scenario: &str, scored| SavedPrediction { scenario: scenario.into(), scored };
     let misses = vec![read("small", rows[0]), read("<script>alert(1)</script>", rows[2])];
     let misses = largest_misses(misses, 1);
     assert_eq!(misses[0].scored.utility, 0.5, "the largest miss comes first");

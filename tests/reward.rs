@@ -8,8 +8,8 @@ use valuenet::data::dialogue::{self, Dialogue};
 use valuenet::error::{Kind, Result};
 use valuenet::eval::Bootstrap;
 use valuenet::model::Predictor;
-use valuenet::report::rewards::{self, Comparison, Format, Settings};
-use valuenet::reward::{Center, Difference, Form, Reward, strangers};
+use valuenet::report::rewards::{self, PersonaComparison, RewardSettings, RewardsFormat};
+use valuenet::reward::{Center, Form, PersonaDifference, Reward, shuffled_personas};
 
 use crate::support::{assert_fails, folder, saved_model, stdout, tiny_model, valuenet, write};
 
@@ -220,7 +220,7 @@ proptest! {
         let sentence = |kind: &u8| vec![format!("I have {kind} cats."), "I like tea.".into()];
         let personas: Vec<Vec<String>> = kinds.iter().map(sentence).collect();
         let several = kinds.iter().any(|kind| kind != &kinds[0]);
-        match strangers(&personas, seed) {
+        match shuffled_personas(&personas, seed) {
             None => prop_assert!(!several),
             Some(others) => {
                 prop_assert!(several || kinds.is_empty());
@@ -236,7 +236,7 @@ proptest! {
         pairs in prop::collection::vec((-3f64..3.0, -3f64..3.0), 2..40)
     ) {
         let (own, shuffled): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-        let found = Difference::of(&own, &shuffled, Bootstrap { replicates: 500, seed: 3 });
+        let found = PersonaDifference::of(&own, &shuffled, Bootstrap { replicates: 500, seed: 3 });
         prop_assert!((found.difference.mean - (found.own.mean - found.shuffled.mean)).abs() < 1e-9);
         let interval = found.difference.interval.unwrap();
         prop_assert!(interval.low <= interval.high);
@@ -302,7 +302,7 @@ fn the_center_itself_has_no_direction() {
 #[test]
 fn rewards_without_a_bound_are_compared_by_which_is_less() {
     let infinite = f64::NEG_INFINITY;
-    let found = Difference::of(
+    let found = PersonaDifference::of(
         &[infinite, 0.0, 1.0],
         &[infinite, infinite, 2.0],
         Bootstrap { replicates: 200, seed: 1 },
@@ -394,9 +394,12 @@ fn example() -> (Vec<Dialogue>, Vec<Reward>) {
 #[test]
 fn rewards_are_written_in_three_formats() {
     let (dialogues, rewards) = example();
-    let settings = Settings { form: Form::Literal, center: true };
-    for (name, format) in [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)]
-    {
+    let settings = RewardSettings { form: Form::Literal, center: true };
+    for (name, format) in [
+        ("table", RewardsFormat::Table),
+        ("jsonl", RewardsFormat::Jsonl),
+        ("csv", RewardsFormat::Csv),
+    ] {
         let text = rewards::rewards(&dialogues, &rewards, settings, format).unwrap();
         insta::assert_snapshot!(format!("rewards_{name}"), text);
     }
@@ -406,8 +409,8 @@ fn rewards_are_written_in_three_formats() {
 fn tables_stay_narrow_where_the_literal_form_has_no_bound() {
     let dialogues = [dialogue(1, &["I knit."], &["What a day!", "Again!"])];
     let reward = Reward::of(&[[1.0, 0.0]], &[[-1e-7, 1.0], [-1e-200, 1.0]], Form::Literal);
-    let settings = Settings { form: Form::Literal, center: false };
-    let text = rewards::rewards(&dialogues, &[reward], settings, Format::Table).unwrap();
+    let settings = RewardSettings { form: Form::Literal, center: false };
+    let text = rewards::rewards(&dialogues, &[reward], settings, RewardsFormat::Table).unwrap();
     assert!(text.contains("R/N -inf") && text.contains("-1.00e21"), "{text}");
 }
 
@@ -420,10 +423,13 @@ fn comparisons_are_written_in_three_formats() {
         })
     };
     let (own, shuffled) = (rewards([0.75, 0.5, 0.5, 0.875]), rewards([0.5, 0.5, 0.25, 1.0]));
-    let comparison = Comparison::of(&own, &shuffled, 7, bootstrap);
-    let settings = Settings::default();
-    for (name, format) in [("table", Format::Table), ("jsonl", Format::Jsonl), ("csv", Format::Csv)]
-    {
+    let comparison = PersonaComparison::of(&own, &shuffled, 7, bootstrap);
+    let settings = RewardSettings::default();
+    for (name, format) in [
+        ("table", RewardsFormat::Table),
+        ("jsonl", RewardsFormat::Jsonl),
+        ("csv", RewardsFormat::Csv),
+    ] {
         let text = rewards::comparison(&comparison, settings, format).unwrap();
         insta::assert_snapshot!(format!("reward_comparison_{name}"), text);
     }

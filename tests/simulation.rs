@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use valuenet::data::Part;
-use valuenet::data::aggregate::{Aggregation, aggregate, sift};
+use valuenet::data::aggregate::{Aggregation, aggregate, screen};
 use valuenet::data::annotations::{Annotation, Answers, Qualification};
 use valuenet::data::survey::{
-    Assignment, Gold, Qualifying, Scenario, Scenarios, Survey, Texts, survey,
+    Assignment, Gold, Qualifying, Scenario, Scenarios, Survey, SurveyTexts, survey,
 };
 use valuenet::report;
 use valuenet::seed::{Purpose, Stream};
@@ -121,7 +121,7 @@ fn hidden_items_and_more_workers_give_better_labels() {
     let careless = |number: usize| number % 20 >= 17;
     let mut accuracies = Vec::new();
     for (workers, agree) in ASKED {
-        let made = survey(&scenarios, &gold, Texts::built_in().unwrap(), workers, 1).unwrap();
+        let made = survey(&scenarios, &gold, SurveyTexts::built_in().unwrap(), workers, 1).unwrap();
         // Each worker answers ten assignments on average, and so twenty hidden items.
         let pool = pool(usize::from(workers) * made.assignments.len() / 10);
         let key = key(&made, folder.path());
@@ -133,12 +133,12 @@ fn hidden_items_and_more_workers_give_better_labels() {
             ..Answers::default()
         };
         let of = |answers: &Answers, pass: f64| {
-            aggregate(answers, sift(&answers.annotations, &key, pass).unwrap(), agree, false)
+            aggregate(answers, screen(&answers.annotations, &key, pass).unwrap(), agree, false)
         };
         let first = asked(&pool);
-        let (all, sifted) = (of(&first, 0.0), of(&first, 0.7));
+        let (all, screened) = (of(&first, 0.0), of(&first, 0.7));
         let failed: Vec<usize> =
-            sifted.failed.iter().map(|worker| worker.worker[1..].parse().unwrap()).collect();
+            screened.failed.iter().map(|worker| worker.worker[1..].parse().unwrap()).collect();
         let passed: Vec<_> =
             pool.iter().copied().filter(|(name, _)| !failed.contains(name)).collect();
         let replaced = of(&asked(&passed), 0.0);
@@ -151,7 +151,7 @@ fn hidden_items_and_more_workers_give_better_labels() {
         let row = format!(
             "| {workers} | {agree} | {} | {} | {} | {caught} of {of_careless} | {} of {} |",
             told(&all),
-            told(&sifted),
+            told(&screened),
             told(&replaced),
             failed.len() - caught,
             pool.len() - of_careless,
@@ -159,7 +159,7 @@ fn hidden_items_and_more_workers_give_better_labels() {
         println!("{row}");
         assert!(docs.contains(&row), "docs/annotation.md has another row than\n{row}");
         let [before, after] = [&all, &replaced].map(|made| accuracy(made, &truth));
-        assert!(after > before && replaced.samples.len() > sifted.samples.len(), "{row}");
+        assert!(after > before && replaced.samples.len() > screened.samples.len(), "{row}");
         accuracies.push(after);
     }
     let nine = accuracies[ASKED.len() - 1];
@@ -203,7 +203,7 @@ fn a_survey_leads_to_a_dataset_and_a_trained_model() {
     assert!(told.contains("4 workers"), "{told}");
 
     // What the page would save: a file for each worker and assignment.
-    let made = survey(&scenarios, &gold, Texts::built_in().unwrap(), 4, 1).unwrap();
+    let made = survey(&scenarios, &gold, SurveyTexts::built_in().unwrap(), 4, 1).unwrap();
     let mut files = Vec::new();
     for (number, (assignment, rows)) in answers(&made, &truth, &pool(20), 1).into_iter().enumerate()
     {

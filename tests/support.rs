@@ -15,7 +15,7 @@ use valuenet::model::value_model::NewModel;
 use valuenet::model::value_tokens::ValueTokenInit;
 use valuenet::model::{Prediction, Predictor, ValueModel};
 use valuenet::nn::tape::{Node, Tape};
-use valuenet::text::Packed;
+use valuenet::text::PackedBatch;
 use valuenet::value::{Label, LabelCounts, Value};
 
 /// The device that networks and operations are tested on: `VALUENET_DEVICE`, or the CPU.
@@ -142,7 +142,7 @@ pub fn head(activation: Range, pooling: Pooling) -> HeadSettings {
 }
 
 /// The utilities of a regression, (sequences, 1).
-pub fn utilities(network: &Network, activation: Range, tape: &Tape, batch: &Packed) -> Node {
+pub fn utilities(network: &Network, activation: Range, tape: &Tape, batch: &PackedBatch) -> Node {
     let logits = network.logits(tape, batch).unwrap();
     head(activation, Pooling::Cls).utilities(tape, &logits).unwrap()
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use valuenet::data::annotations::{self, Annotation, LeftOut, Qualification};
 use valuenet::data::survey::{
-    Gold, HIDDEN, QUESTIONS, Qualifying, Scenario, Scenarios, Survey, Texts, survey,
+    Gold, HIDDEN, QUESTIONS, Qualifying, Scenario, Scenarios, Survey, SurveyTexts, survey,
 };
 use valuenet::error::Kind;
 use valuenet::report;
@@ -16,8 +16,8 @@ use valuenet::value::{Label, Value};
 use crate::simulation::{answers, pool, sources};
 use crate::support::{assert_fails, folder, stderr, stdout, valuenet, write};
 
-fn built_in() -> Texts {
-    Texts::built_in().unwrap()
+fn built_in() -> SurveyTexts {
+    SurveyTexts::built_in().unwrap()
 }
 
 fn scenarios(rows: &[(Value, &str)]) -> Scenarios {

@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use valuenet::model::scratch::ScratchSettings;
 use valuenet::text::batch::{budget_batches, epoch_batches};
-use valuenet::text::{Packed, TextEncoder};
+use valuenet::text::{PackedBatch, TextEncoder};
 use valuenet::value::Value;
 
 use crate::support::{folder, samples, write};
@@ -124,7 +124,7 @@ fn a_learned_vocabulary_writes_known_words_in_whole_pieces() {
 
 #[test]
 fn packing_puts_sequences_behind_each_other() {
-    let packed = Packed::new([[7, 8, 9].as_slice(), &[], &[5]]);
+    let packed = PackedBatch::new([[7, 8, 9].as_slice(), &[], &[5]]);
     assert_eq!((packed.ids, packed.positions), (vec![7, 8, 9, 5], vec![0, 1, 2, 0]));
     assert_eq!(packed.offsets.as_ref(), [0, 3, 3, 4]);
 }

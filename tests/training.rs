@@ -13,10 +13,10 @@ use valuenet::nn::gradients::Gradients;
 use valuenet::nn::precision::Precision;
 use valuenet::nn::schedule::Schedule;
 use valuenet::nn::tape::Tape;
-use valuenet::train::linear::LinearTask;
+use valuenet::train::linear::LinearLearner;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{
-    Answer, Checkpoint, Descent, Event, Learner, Pass, Plan, Score, State, Stop, Task,
+    Answer, Checkpoint, Event, GradientLearner, Learner, Pass, Plan, Score, State, Stop, Task,
     TrainSettings, fit,
 };
 use valuenet::value::Value;
@@ -58,7 +58,7 @@ fn train(
     resume: Option<&Path>,
     stop_after: Option<u64>,
 ) -> (Stop, Kept, Vec<String>) {
-    train_learner(&mut Descent::new(task, settings).unwrap(), settings, resume, stop_after)
+    train_learner(&mut GradientLearner::new(task, settings).unwrap(), settings, resume, stop_after)
 }
 
 fn train_learner(
@@ -202,7 +202,7 @@ fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
     let linear =
         LinearSettings { dimension: 8, word_ngrams: 2, buckets: 50, ..LinearSettings::default() };
     let prompts = || all[..30].iter().map(|sample| (sample.value, sample.scenario.as_str()));
-    let task = |model| LinearTask::new(model, &all[..30], all[30..].to_vec());
+    let task = |model| LinearLearner::new(model, &all[..30], all[30..].to_vec());
     let new = || task(LinearModel::new(&linear, prompts(), settings.seed));
     let (_, whole, rows) = train_learner(&mut new(), &settings, None, None);
     let (_, half, before) = train_learner(&mut new(), &settings, None, Some(7));
@@ -350,7 +350,7 @@ fn a_training_that_diverges_says_so() {
         epochs: 20,
         ..settings()
     };
-    let mut learner = Descent::new(&task, &settings).unwrap();
+    let mut learner = GradientLearner::new(&task, &settings).unwrap();
     let outcome =
         fit(&mut learner, &settings, &mut State::default(), &mut |_| Ok(Answer::Continue));
     let error = outcome.unwrap_err();
@@ -362,7 +362,7 @@ fn a_training_that_diverges_says_so() {
 fn an_error_of_the_receiver_ends_the_training() {
     let task = task(tiny_model());
     let settings = settings();
-    let mut learner = Descent::new(&task, &settings).unwrap();
+    let mut learner = GradientLearner::new(&task, &settings).unwrap();
     let full = || valuenet::error::Error::failure("no space left");
     let outcome: Result<Stop> =
         fit(&mut learner, &settings, &mut State::default(), &mut |event| match event {
@@ -377,7 +377,7 @@ fn the_best_checkpoint_predicts_what_its_row_says() {
     let settings = TrainSettings { eval_every: 1, ..settings() };
     let task = task(tiny_model());
     let (mut best, mut bytes) = (None, BTreeMap::new());
-    let mut learner = Descent::new(&task, &settings).unwrap();
+    let mut learner = GradientLearner::new(&task, &settings).unwrap();
     fit(&mut learner, &settings, &mut State::default(), &mut |event| {
         match event {
             Event::Evaluated(row) => best = row.best,

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use criterion::{Criterion, Throughput};
-use valuenet::data::Table;
+use valuenet::data::SampleTable;
 use valuenet::eval::{Evaluation, Scored};
 use valuenet::model::backbone::Family;
 use valuenet::model::head::Pooling;
@@ -25,7 +25,7 @@ use valuenet::nn::noise::Noise;
 use valuenet::nn::precision::Precision;
 use valuenet::nn::tape::{Node, Tape};
 use valuenet::seed::{Purpose, Stream};
-use valuenet::text::{Packed, TextEncoder};
+use valuenet::text::{PackedBatch, TextEncoder};
 use valuenet::value::{Label, Value};
 
 const LAYERS: usize = 6;
@@ -50,7 +50,7 @@ const HEAD: HeadSettings = HeadSettings {
 };
 
 /// The utilities that it predicts: (prompts, 1).
-fn utilities(network: &Network, tape: &Tape, batch: &Packed) -> Node {
+fn utilities(network: &Network, tape: &Tape, batch: &PackedBatch) -> Node {
     HEAD.utilities(tape, &network.logits(tape, batch).unwrap()).unwrap()
 }
 
@@ -88,7 +88,7 @@ fn training(c: &mut Criterion) {
         .measurement_time(Duration::from_secs(8));
     for (name, precision) in PRECISIONS {
         let network = network();
-        let batch = Packed::new(prompts.iter().map(Vec::as_slice));
+        let batch = PackedBatch::new(prompts.iter().map(Vec::as_slice));
         let settings =
             AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 };
         let mut optimiser = AdamW::new(network.params(), settings).unwrap();
@@ -120,7 +120,7 @@ fn scoring(c: &mut Criterion) {
     let prompts = prompts(120);
     let mut group = c.benchmark_group("score 120 prompts");
     group.throughput(Throughput::Elements(prompts.len() as u64)).sample_size(10);
-    let batch = Packed::new(prompts.iter().map(Vec::as_slice));
+    let batch = PackedBatch::new(prompts.iter().map(Vec::as_slice));
     for (name, precision) in PRECISIONS {
         group.bench_function(format!("valuenet {name}"), |b| {
             b.iter(|| utilities(&network, &Tape::inference().with_precision(precision), &batch));
@@ -173,7 +173,7 @@ fn text_and_data(c: &mut Criterion) {
         .enumerate()
         .map(|(i, (value, text))| format!("[{value}] {text},{}\n", i as i64 % 3 - 1));
     std::fs::write(&path, format!("scenario,label\n{}", lines.collect::<String>())).unwrap();
-    group.bench_function("read CSV", |b| b.iter(|| Table::read_strict(&path).unwrap()));
+    group.bench_function("read CSV", |b| b.iter(|| SampleTable::read_strict(&path).unwrap()));
 
     let labels = [Label::No, Label::Unrelated, Label::Yes];
     let scored: Vec<Scored> = (0..samples.len())

@@ -8,13 +8,13 @@ use valuenet::error::Error;
 use valuenet::report::render;
 
 use super::TableFormat;
-use super::annotations::Source;
+use super::annotations::AnnotationArgs;
 use super::output::{Console, print};
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    source: Source,
+    source: AnnotationArgs,
 
     /// A file .csv, or a new folder with a file for each value.
     #[arg(short, long, value_name = "DIR_OR_FILE")]
@@ -36,8 +36,8 @@ pub struct Args {
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let answers = args.source.read()?;
-    let sifted = args.source.sift(&answers.annotations)?;
-    let made = aggregate(&answers, sifted, args.agree.into(), args.augment);
+    let screened = args.source.screen(&answers.annotations)?;
+    let made = aggregate(&answers, screened, args.agree.into(), args.augment);
     if made.samples.is_empty() {
         let what = format!("there is no item on which {} workers agree", args.agree);
         return Err(Error::data(args.source.name(), what)

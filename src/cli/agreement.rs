@@ -11,13 +11,13 @@ use valuenet::report::annotations::AgreementReport;
 use valuenet::report::render;
 
 use super::TableFormat;
-use super::annotations::Source;
+use super::annotations::AnnotationArgs;
 use super::output::print;
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    source: Source,
+    source: AnnotationArgs,
 
     /// How many bootstrap replicates the 95% intervals are made of; 0 for none.
     #[arg(long, value_name = "N", default_value = "2000")]
@@ -30,7 +30,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let answers = args.source.read()?;
-    let items = by_item(args.source.sift(&answers.annotations)?.kept).items;
+    let items = by_item(args.source.screen(&answers.annotations)?.kept).items;
     let (rated, workers) = rated(&items);
     if rated.iter().all(|item| item.answers.len() < 2) {
         let what = "no item has answers of two workers";

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use valuenet::data::aggregate::{Sifted, sift};
+use valuenet::data::aggregate::{ScreenedAnnotations, screen};
 use valuenet::data::annotations::{self, Annotation, Answers, Qualification};
 use valuenet::error::Error;
 
 /// Which annotations are meant.
 #[derive(clap::Args)]
-pub struct Source {
+pub struct AnnotationArgs {
     /// Files of answers: CSV or JSON Lines with the columns worker, value, answer (yes, no,
     /// unrelated, not sure), and scenario, item or both; results of a Mechanical Turk batch;
     /// JSON exports of Label Studio.
@@ -35,7 +35,7 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("a share is between 0 and 1".into()) }
 }
 
-impl Source {
+impl AnnotationArgs {
     pub fn read(&self) -> anyhow::Result<Answers> {
         let read = annotations::read(&self.annotations, self.items.as_deref())?;
         match read.annotations.is_empty() {
@@ -54,11 +54,14 @@ impl Source {
         }
     }
 
-    pub fn sift<'a>(&self, annotations: &'a [Annotation]) -> anyhow::Result<Sifted<'a>> {
+    pub fn screen<'a>(
+        &self,
+        annotations: &'a [Annotation],
+    ) -> anyhow::Result<ScreenedAnnotations<'a>> {
         let qualification = match &self.qualification {
             Some(path) => Qualification::read(path)?,
             None => Qualification::default(),
         };
-        Ok(sift(annotations, &qualification, self.pass)?)
+        Ok(screen(annotations, &qualification, self.pass)?)
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use valuenet::data::curate::keywords::Keywords;
 use valuenet::data::curate::lists::Choice;
-use valuenet::data::curate::{BLOCK, Curation, Settings, Shape};
+use valuenet::data::curate::{BLOCK, Curation, CurationSettings, RecordFormat};
 use valuenet::error::Error;
 use valuenet::report::curated::{CuratedWriter, Detail, RowFormat, summary};
 
@@ -71,13 +71,13 @@ enum InputShape {
     Jsonl,
 }
 
-impl From<InputShape> for Shape {
+impl From<InputShape> for RecordFormat {
     fn from(shape: InputShape) -> Self {
         match shape {
-            InputShape::Text => Shape::Text,
-            InputShape::Csv => Shape::Csv,
-            InputShape::Tsv => Shape::Tsv,
-            InputShape::Jsonl => Shape::Jsonl,
+            InputShape::Text => RecordFormat::Text,
+            InputShape::Csv => RecordFormat::Csv,
+            InputShape::Tsv => RecordFormat::Tsv,
+            InputShape::Jsonl => RecordFormat::Jsonl,
         }
     }
 }
@@ -122,8 +122,8 @@ fn open(file: &Path) -> anyhow::Result<Box<dyn Read>> {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
     let keywords = Keywords::of(&Choice::from(args.keywords.as_os_str()))?;
-    let settings = Settings {
-        shape: args.input.map(Shape::from),
+    let settings = CurationSettings {
+        shape: args.input.map(RecordFormat::from),
         column: args.column.clone(),
         similarity: (args.duplicates == Duplicates::Drop).then_some(args.similarity),
         block: BLOCK,

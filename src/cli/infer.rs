@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use valuenet::infer;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
-use valuenet::report::radar::{self, Line};
+use valuenet::report::radar::{self, Series};
 
 use super::model::ModelArgs;
 use super::output::{Console, Output};
 use super::progress::Scoring;
-use super::texts::{Texts, read_texts};
+use super::texts::{TextArgs, read_texts};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -20,7 +20,7 @@ pub struct Args {
     model: ModelArgs,
 
     #[command(flatten)]
-    texts: Texts,
+    texts: TextArgs,
 
     /// How to write the vectors.
     #[arg(long, value_enum, default_value = "jsonl")]
@@ -66,13 +66,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     }
     let chunk = if typed { 1 } else { infer::CHUNK };
     let mut progress = Scoring::new(console);
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<Series> = Vec::new();
     let score = |out: &mut dyn Write| -> anyhow::Result<()> {
         let mut writer = ProfileWriter::new(args.format.into(), out)?;
         infer::stream(model.predictor(), texts, chunk, &mut |rows| {
             progress.advance(rows.len());
             let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
-            let more = vectors.map(|(name, profile)| Line { name, profile, band: None });
+            let more = vectors.map(|(name, profile)| Series { name, profile, band: None });
             lines.extend(more.take(radar::MOST - lines.len()));
             writer.write(rows)
         })?;

@@ -8,7 +8,7 @@ use valuenet::error::Error;
 use valuenet::eval::circle::Circle;
 use valuenet::eval::speaker::Speaker;
 use valuenet::recipe::profiles;
-use valuenet::report::radar::{self, Line};
+use valuenet::report::radar::{self, Series};
 use valuenet::report::render;
 use valuenet::report::speaker::SpeakerReport;
 use valuenet::value::Profile;
@@ -17,7 +17,7 @@ use super::TableFormat;
 use super::model::ModelArgs;
 use super::output::{Console, Output, print};
 use super::progress::Scoring;
-use super::texts::{Texts, read_texts};
+use super::texts::{TextArgs, read_texts};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -25,7 +25,7 @@ pub struct Args {
     model: ModelArgs,
 
     #[command(flatten)]
-    texts: Texts,
+    texts: TextArgs,
 
     /// How many examples to show for each value.
     #[arg(long, value_name = "N", default_value = "1")]
@@ -46,7 +46,7 @@ pub struct CircleArgs {
     model: ModelArgs,
 
     #[command(flatten)]
-    texts: Texts,
+    texts: TextArgs,
 
     /// How to write it.
     #[arg(long, value_enum, default_value = "table")]
@@ -59,7 +59,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let found = Speaker::of(&profiles, args.examples).ok_or_else(|| nothing(&args.texts.file))?;
     if let Some(drawing) = drawing {
         let name = format!("{} ({} texts)", args.texts.file.display(), found.texts);
-        let line = Line { name, profile: found.mean(), band: found.ends() };
+        let line = Series { name, profile: found.mean(), band: found.ends() };
         drawing.write(&radar::svg(&[line]))?;
     }
     print(&render(&SpeakerReport { speaker: &found, said: &texts }, args.format.into())?)?;
@@ -82,7 +82,7 @@ fn nothing(file: &Path) -> Error {
 /// The texts that are not blank, and their vectors.
 fn score(
     model: &ModelArgs,
-    texts: &Texts,
+    texts: &TextArgs,
     console: &Console,
 ) -> anyhow::Result<(Vec<String>, Vec<Profile>)> {
     let source = read_texts(texts)?;

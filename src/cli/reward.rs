@@ -92,12 +92,12 @@ enum RewardFormat {
     Csv,
 }
 
-impl From<RewardFormat> for rewards::Format {
+impl From<RewardFormat> for rewards::RewardsFormat {
     fn from(format: RewardFormat) -> Self {
         match format {
-            RewardFormat::Table => rewards::Format::Table,
-            RewardFormat::Jsonl => rewards::Format::Jsonl,
-            RewardFormat::Csv => rewards::Format::Csv,
+            RewardFormat::Table => rewards::RewardsFormat::Table,
+            RewardFormat::Jsonl => rewards::RewardsFormat::Jsonl,
+            RewardFormat::Csv => rewards::RewardsFormat::Csv,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use valuenet::hub::HubSettings;
-use valuenet::recipe::{News, Observer, Site};
+use valuenet::recipe::{Observer, ProgressEvent, Site};
 use valuenet::run::Git;
 
 use super::error;
@@ -65,29 +65,35 @@ struct At {
 }
 
 impl Observer for Shown {
-    fn tell(&self, news: News<'_>) {
+    fn tell(&self, event: ProgressEvent<'_>) {
         let Ok(mut at) = self.at.lock() else { return };
-        match (news, &mut at.training) {
-            (News::Note(text), _) => self.console.note(text),
-            (News::Detail(text), _) => self.console.detail(text),
-            (News::Failed(error), _) => error::show(error),
-            (News::Transfer(transfer), _) => {
+        match (event, &mut at.training) {
+            (ProgressEvent::Note(text), _) => self.console.note(text),
+            (ProgressEvent::Detail(text), _) => self.console.detail(text),
+            (ProgressEvent::Failed(error), _) => error::show(error),
+            (ProgressEvent::Transfer(transfer), _) => {
                 at.download.get_or_insert_with(|| Download::new(&self.console)).advance(transfer);
             }
-            (News::Begun { total, done }, _) => {
+            (ProgressEvent::Begun { total, done }, _) => {
                 self.catch_interrupts();
                 at.training = Some(Training::new(&self.console, total, done));
             }
-            (News::Ended, Some(training)) => {
+            (ProgressEvent::Ended, Some(training)) => {
                 training.finish();
                 at.training = None;
             }
-            (News::Step(done, samples_per_second), Some(training)) => {
+            (ProgressEvent::Step(done, samples_per_second), Some(training)) => {
                 training.step(&done, samples_per_second)
             }
-            (News::Row(text), Some(training)) => training.row(text),
-            (News::Scores(text), Some(training)) => training.evaluated(text),
-            (News::Step(..) | News::Row(_) | News::Scores(_) | News::Ended, None) => {}
+            (ProgressEvent::Row(text), Some(training)) => training.row(text),
+            (ProgressEvent::Scores(text), Some(training)) => training.evaluated(text),
+            (
+                ProgressEvent::Step(..)
+                | ProgressEvent::Row(_)
+                | ProgressEvent::Scores(_)
+                | ProgressEvent::Ended,
+                None,
+            ) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use valuenet::data::partition::{Shares, partition};
-use valuenet::data::{Part, Sample, Table};
+use valuenet::data::{Part, Sample, SampleTable};
 use valuenet::error::Result;
 use valuenet::report::render;
 
@@ -44,7 +44,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let tables = Part::read_all(&args.data)?.into_iter().flat_map(|part| part.tables);
-    let tables = tables.map(Table::strict).collect::<Result<Vec<_>>>()?;
+    let tables = tables.map(SampleTable::strict).collect::<Result<Vec<_>>>()?;
     let samples: Vec<Sample> =
         tables.into_iter().flat_map(|table| table.rows).map(|row| row.sample).collect();
     let by_text = args.group_by_text || !args.no_group_by_text;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use valuenet::data::survey::{Gold, Scenarios, Texts, survey};
+use valuenet::data::survey::{Gold, Scenarios, SurveyTexts, survey};
 use valuenet::data::write::new_folder;
 use valuenet::report;
 
@@ -40,8 +40,8 @@ pub struct Args {
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let texts = match &args.texts {
-        Some(path) => Texts::read(path)?,
-        None => Texts::built_in()?,
+        Some(path) => SurveyTexts::read(path)?,
+        None => SurveyTexts::built_in()?,
     };
     let (scenarios, gold) = (Scenarios::read(&args.scenarios)?, Gold::read(&args.gold)?);
     let made = survey(&scenarios, &gold, texts, args.workers, args.seed)?;

@@ -9,7 +9,7 @@ use valuenet::error::{Error, Result};
 
 /// Where texts come from.
 #[derive(clap::Args)]
-pub struct Texts {
+pub struct TextArgs {
     /// A file with one text a line; `-` for stdin.
     #[arg(default_value = "-")]
     pub file: PathBuf,
@@ -19,10 +19,10 @@ pub struct Texts {
     column: Option<String>,
 }
 
-type Source<'a> = Box<dyn Iterator<Item = Result<String>> + 'a>;
+type TextIterator<'a> = Box<dyn Iterator<Item = Result<String>> + 'a>;
 
 /// The texts, one by one.
-pub fn read_texts(from: &Texts) -> Result<Source<'_>> {
+pub fn read_texts(from: &TextArgs) -> Result<TextIterator<'_>> {
     let file = &from.file;
     let reader = open(file)?;
     Ok(match &from.column {

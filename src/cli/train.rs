@@ -9,7 +9,7 @@ use valuenet::error::Result;
 use valuenet::nn::precision::Precision;
 use valuenet::recipe::{Begin, Outcome, TrainRequest, seed_reports, train, train_seeds};
 use valuenet::report::{Format, render};
-use valuenet::run::{self, IfOccupied, Saved};
+use valuenet::run::{self, IfOccupied, SavedRun};
 
 use super::model::Dtype;
 use super::output::{Console, print};
@@ -104,7 +104,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
 /// Writes the means over seeds, unless a run was only begun, or its data has no test split.
 fn seeds_ended(request: &TrainRequest) -> anyhow::Result<ExitCode> {
     let name = Split::Test.name();
-    let is_judged = |path: &Path| Saved::open(path).is_ok_and(|saved| saved.report(name).is_file());
+    let is_judged =
+        |path: &Path| SavedRun::open(path).is_ok_and(|saved| saved.report(name).is_file());
     let runs = run::seeds(&request.folder);
     let was_asked = request.test && request.begin != Begin::DryRun;
     if was_asked && !runs.is_empty() && runs.iter().all(|(_, path)| is_judged(path)) {

@@ -29,7 +29,7 @@ pub struct Worker {
 
 /// Annotations without those of workers who failed, and without qualification items.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sifted<'a> {
+pub struct ScreenedAnnotations<'a> {
     /// What is left, in order.
     pub kept: Vec<&'a Annotation>,
     /// How many workers there are.
@@ -47,11 +47,11 @@ pub struct Sifted<'a> {
 ///
 /// # Errors
 /// If nobody was asked any of the qualification items.
-pub fn sift<'a>(
+pub fn screen<'a>(
     annotations: &'a [Annotation],
     qualification: &Qualification,
     pass: f64,
-) -> Result<Sifted<'a>> {
+) -> Result<ScreenedAnnotations<'a>> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut workers: Vec<Worker> = Vec::new();
     for annotation in annotations {
@@ -80,7 +80,7 @@ pub fn sift<'a>(
         !failed(&workers[places[annotation.worker.as_str()]])
             && qualification.right(annotation).is_none()
     };
-    Ok(Sifted {
+    Ok(ScreenedAnnotations {
         kept: annotations.iter().filter(stays).collect(),
         workers: workers.len(),
         unasked: workers.iter().filter(|worker| worker.asked == 0).count(),
@@ -133,16 +133,21 @@ pub struct Aggregation {
 
 /// Makes samples of what is left: items on which `agree` workers or more give the same answer, and,
 /// if `neutral`, disputed ones with the label 0.
-pub fn aggregate(answers: &Answers, sifted: Sifted, agree: usize, neutral: bool) -> Aggregation {
-    let items = by_item(sifted.kept);
+pub fn aggregate(
+    answers: &Answers,
+    screened: ScreenedAnnotations,
+    agree: usize,
+    neutral: bool,
+) -> Aggregation {
+    let items = by_item(screened.kept);
     let mut made = Aggregation {
         agree,
         answers: answers.annotations.len(),
         left_out: answers.left_out,
-        workers: sifted.workers,
-        failed: sifted.failed,
-        unasked: sifted.unasked,
-        qualifying: sifted.qualifying,
+        workers: screened.workers,
+        failed: screened.failed,
+        unasked: screened.unasked,
+        qualifying: screened.qualifying,
         repeated: items.repeated,
         contradicting: items.contradicting,
         items: items.items.len(),

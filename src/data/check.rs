@@ -10,7 +10,7 @@ use crate::value::{Label, Value};
 
 /// A row's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RowLocation {
     /// The file.
     pub path: PathBuf,
     /// The line, counted from 1.
@@ -19,11 +19,11 @@ pub struct Place {
 
 /// A row that says again, or says otherwise, what an earlier one of the same part says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Echo {
+pub struct RepeatedRow {
     /// The later row.
-    pub row: Place,
+    pub row: RowLocation,
     /// The earlier one.
-    pub earlier: Place,
+    pub earlier: RowLocation,
 }
 
 /// How far the texts of a part stand in the train split too.
@@ -45,11 +45,11 @@ pub struct Findings {
     /// The number of good rows.
     pub rows: usize,
     /// Rows that cannot be read as samples, and why.
-    pub bad: Vec<(Place, String)>,
+    pub bad: Vec<(RowLocation, String)>,
     /// Rows of the same value, text and label as an earlier one.
-    pub duplicates: Vec<Echo>,
+    pub duplicates: Vec<RepeatedRow>,
     /// Rows of the same value and text as an earlier one, but another label.
-    pub conflicts: Vec<Echo>,
+    pub conflicts: Vec<RepeatedRow>,
     /// What eval and test share with train.
     pub overlaps: Vec<Overlap>,
 }
@@ -59,14 +59,13 @@ pub fn check(parts: &[Part]) -> Findings {
     let mut findings = Findings::default();
     for part in parts {
         let bad = part.tables.iter().flat_map(|table| {
-            table
-                .bad
-                .iter()
-                .map(|bad| (Place { path: table.path.clone(), line: bad.line }, bad.what.clone()))
+            table.bad.iter().map(|bad| {
+                (RowLocation { path: table.path.clone(), line: bad.line }, bad.what.clone())
+            })
         });
         findings.bad.extend(bad);
         findings.rows += part.rows().count();
-        find_echoes(part, &mut findings);
+        find_repeats(part, &mut findings);
     }
     if let Some(train) = parts.iter().find(|part| part.name == "train") {
         let others = parts.iter().filter(|part| part.name != "train");
@@ -75,9 +74,9 @@ pub fn check(parts: &[Part]) -> Findings {
     findings
 }
 
-fn find_echoes(part: &Part, findings: &mut Findings) {
-    let place = |path: &Path, row: &Row| Place { path: path.into(), line: row.line };
-    let mut seen: HashMap<(Value, &str), (Place, Label)> = HashMap::new();
+fn find_repeats(part: &Part, findings: &mut Findings) {
+    let place = |path: &Path, row: &Row| RowLocation { path: path.into(), line: row.line };
+    let mut seen: HashMap<(Value, &str), (RowLocation, Label)> = HashMap::new();
     for (path, row) in part.rows() {
         let sample = &row.sample;
         match seen.get(&(sample.value, sample.scenario.as_str())) {
@@ -85,10 +84,10 @@ fn find_echoes(part: &Part, findings: &mut Findings) {
                 seen.insert((sample.value, &sample.scenario), (place(path, row), sample.label));
             }
             Some((earlier, label)) => {
-                let echo = Echo { row: place(path, row), earlier: earlier.clone() };
+                let repeat = RepeatedRow { row: place(path, row), earlier: earlier.clone() };
                 match *label == sample.label {
-                    true => findings.duplicates.push(echo),
-                    false => findings.conflicts.push(echo),
+                    true => findings.duplicates.push(repeat),
+                    false => findings.conflicts.push(repeat),
                 }
             }
         }

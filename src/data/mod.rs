@@ -26,4 +26,4 @@ pub mod write;
 
 pub use records::FileKind;
 pub use splits::{Part, Split};
-pub use table::{Row, Sample, Table};
+pub use table::{Row, Sample, SampleTable};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::table::{Row, Sample, Table};
+use super::table::{Row, Sample, SampleTable};
 use crate::error::{Error, Result};
 use crate::value::{LabelCounts, Value};
 
@@ -50,9 +50,9 @@ impl Split {
     ///
     /// # Errors
     /// If there is no such file, or a row is wrong.
-    pub fn read(self, folder: &Path) -> Result<Table> {
+    pub fn read(self, folder: &Path) -> Result<SampleTable> {
         match self.find(folder) {
-            Some(path) => Table::read_strict(&path),
+            Some(path) => SampleTable::read_strict(&path),
             None if folder.is_dir() => {
                 let names: Vec<String> =
                     self.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
@@ -91,7 +91,7 @@ pub struct Part {
     /// `train`, `eval`, `test`, `all` for one file a value, or the name of a single file.
     pub name: String,
     /// Its files.
-    pub tables: Vec<Table>,
+    pub tables: Vec<SampleTable>,
 }
 
 impl Part {
@@ -102,7 +102,7 @@ impl Part {
     /// If there is nothing of that kind, or a file cannot be read.
     pub fn read_all(path: &Path) -> Result<Vec<Part>> {
         let read = |(name, files): (String, Vec<PathBuf>)| {
-            let tables = files.iter().map(|file| Table::read(file)).collect::<Result<_>>()?;
+            let tables = files.iter().map(|file| SampleTable::read(file)).collect::<Result<_>>()?;
             Ok(Part { name, tables })
         };
         Self::files(path)?.into_iter().map(read).collect()

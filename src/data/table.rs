@@ -47,7 +47,7 @@ pub struct BadRow {
 
 /// What a file holds.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct SampleTable {
     /// Where it was read.
     pub path: PathBuf,
     /// The samples, in order.
@@ -62,12 +62,12 @@ pub(super) const NO_ROWS: &str = "there is a header, but not one row";
 /// What to do about a bad row.
 const HELP: &str = "`valuenet data check` lists every bad row";
 
-impl Table {
+impl SampleTable {
     /// Reads a file; rows that are wrong are set aside.
     ///
     /// # Errors
     /// If the file cannot be read, lacks a column, or has no rows at all.
-    pub fn read(path: &Path) -> Result<Table> {
+    pub fn read(path: &Path) -> Result<SampleTable> {
         let records = Records::read(path, Columns::HELP)?;
         let columns = Columns::find(path, &records)?;
         let (mut rows, mut bad) = (Vec::new(), Vec::new());
@@ -80,15 +80,15 @@ impl Table {
         }
         match rows.is_empty() && bad.is_empty() {
             true => Err(Error::data(path, NO_ROWS).help(Columns::HELP)),
-            false => Ok(Table { path: path.into(), rows, bad }),
+            false => Ok(SampleTable { path: path.into(), rows, bad }),
         }
     }
 
     /// Reads a file of which every row must be right.
     ///
     /// # Errors
-    /// At the first wrong row, and as [`Table::read`].
-    pub fn read_strict(path: &Path) -> Result<Table> {
+    /// At the first wrong row, and as [`SampleTable::read`].
+    pub fn read_strict(path: &Path) -> Result<SampleTable> {
         Self::read(path)?.strict()
     }
 
@@ -96,7 +96,7 @@ impl Table {
     ///
     /// # Errors
     /// At the first wrong row.
-    pub fn strict(self) -> Result<Table> {
+    pub fn strict(self) -> Result<SampleTable> {
         match self.bad.as_slice() {
             [] => Ok(self),
             [only] => Err(Error::row(&self.path, only.line, only.what.clone()).help(HELP)),

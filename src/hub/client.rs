@@ -11,7 +11,7 @@ use super::Transfer;
 use super::claim::{Digest, is_commit, quoted};
 use super::settings::HubSettings;
 use super::store::Partial;
-use super::transport::{Ask, Transport, Trouble, leads_to};
+use super::transport::{Request, Transport, TransportError, leads_to};
 use crate::error::Result;
 
 /// The largest list of files that is read, in bytes.
@@ -64,18 +64,19 @@ impl<'a> Client<'a> {
     }
 
     /// What the hub has of a model.
-    pub fn offer(&self, model: &str, revision: &str) -> Result<Offer, Trouble> {
+    pub fn offer(&self, model: &str, revision: &str) -> Result<Offer, TransportError> {
         let path = format!("api/models/{model}/revision/{}", escaped(revision));
         let wait = self.settings.patience.metadata;
-        let ask = Ask { method: Method::GET, wait, from: 0, bytes: LARGEST_OFFER };
+        let ask = Request { method: Method::GET, wait, from: 0, bytes: LARGEST_OFFER };
         let (_, answer) = self.transport.ask(&ask, self.address(&path)?, |_| false)?;
         let mut text = Vec::new();
         self.transport.pour(&ask, answer, "its list of files", |bytes| {
             text.extend_from_slice(bytes);
             Ok(())
         })?;
-        serde_json::from_slice(&text)
-            .map_err(|error| Trouble::Untrue(format!("its list of files cannot be read: {error}")))
+        serde_json::from_slice(&text).map_err(|error| {
+            TransportError::Untrue(format!("its list of files cannot be read: {error}"))
+        })
     }
 
     /// What the hub knows of a file, without the file.
@@ -84,22 +85,22 @@ impl<'a> Client<'a> {
         model: &str,
         commit: &str,
         name: &'static str,
-    ) -> Result<RemoteFile, Trouble> {
+    ) -> Result<RemoteFile, TransportError> {
         let wait = self.settings.patience.metadata;
-        let ask = Ask { method: Method::HEAD, wait, from: 0, bytes: 0 };
+        let ask = Request { method: Method::HEAD, wait, from: 0, bytes: 0 };
         // The hub's own answer says what the file is; where it leads to knows nothing of that.
         let says_all = |answer: &Response<Body>| answer.headers().contains_key("x-linked-etag");
         let address = self.address(&format!("{model}/resolve/{commit}/{name}"))?;
         let (address, answer) =
             self.transport.ask(&ask, address, says_all).map_err(|trouble| match trouble {
-                Trouble::Status(404) => {
-                    Trouble::Untrue(format!("it lists {name} and does not have it"))
+                TransportError::Status(404) => {
+                    TransportError::Untrue(format!("it lists {name} and does not have it"))
                 }
                 trouble => trouble,
             })?;
 
         let header = |name| header(&answer, name);
-        let untrue = |what: String| Trouble::Untrue(format!("{name}'s {what}"));
+        let untrue = |what: String| TransportError::Untrue(format!("{name}'s {what}"));
         if let Some(other) = header("x-repo-commit").filter(|other| other != commit) {
             let what = if is_commit(&other) { "is another commit" } else { "is no commit" };
             return Err(untrue(format!("x-repo-commit {} {what}", quoted(&other))));
@@ -128,10 +129,10 @@ impl<'a> Client<'a> {
         remote: &RemoteFile,
         partial: &mut Partial,
         progress: &mut dyn FnMut(Transfer<'_>),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TransportError> {
         let here = partial.length()?;
         let wait = self.settings.patience.download;
-        let mut ask = Ask { method: Method::GET, wait, from: here, bytes: remote.size };
+        let mut ask = Request { method: Method::GET, wait, from: here, bytes: remote.size };
         let (_, answer) = self.transport.ask(&ask, remote.address.clone(), |_| false)?;
         let header = |name| header(&answer, name);
         progress(Transfer::Begin(remote.name, remote.size));
@@ -139,7 +140,7 @@ impl<'a> Client<'a> {
             let range = header("content-range").unwrap_or_default();
             if range != format!("bytes {here}-{}/{}", remote.size.saturating_sub(1), remote.size) {
                 let what = format!("it sends {} of {}, not the rest", quoted(&range), remote.name);
-                return Err(Trouble::Untrue(what));
+                return Err(TransportError::Untrue(what));
             }
             if here > 0 {
                 progress(Transfer::Resumed(here));
@@ -154,14 +155,14 @@ impl<'a> Client<'a> {
         {
             let what =
                 format!("it sends {} bytes of {}, not {expected}", quoted(&length), remote.name);
-            return Err(Trouble::Untrue(what));
+            return Err(TransportError::Untrue(what));
         }
         let got = self.transport.pour(&ask, answer, remote.name, |bytes| {
             progress(Transfer::Bytes(bytes.len() as u64));
             Ok(partial.append(bytes)?)
         })?;
         if got < expected {
-            return Err(Trouble::Cut(format!(
+            return Err(TransportError::Cut(format!(
                 "{} ended after {got} of {expected} bytes",
                 remote.name
             )));
@@ -170,9 +171,9 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    fn address(&self, path: &str) -> Result<Uri, Trouble> {
+    fn address(&self, path: &str) -> Result<Uri, TransportError> {
         let text = format!("{}/{path}", self.settings.endpoint.trim_end_matches('/'));
-        text.parse().map_err(|error| Trouble::Cut(format!("{text} is no address: {error}")))
+        text.parse().map_err(|error| TransportError::Cut(format!("{text} is no address: {error}")))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Speaks to the Hugging Face hub and keeps its cache, shared with Python's `huggingface_hub`. All
 //! `HF_*` variables are read in one place, [`HubSettings::from_lookup`]. Offline it never opens a
 //! socket. No server is trusted: nothing that it says becomes a path before it is checked, no file
-//! is kept that is not what its etag says, and nobody is waited for longer than [`Patience`]
+//! is kept that is not what its etag says, and nobody is waited for longer than [`Timeouts`]
 //! allows.
 
 mod claim;
@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use claim::{is_commit, quoted, stays_below};
 use client::{Client, Offer, RemoteFile};
 use store::Store;
-use transport::Trouble;
+use transport::TransportError;
 
 use crate::error::{Error, Result};
 
-pub use settings::{HubSettings, Patience};
+pub use settings::{HubSettings, Timeouts};
 
 /// A file on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +104,7 @@ pub fn download(
     }
     let store = Store::new(settings, model, checked(revision)?);
     let client = Client::new(settings)?;
-    let refused = |trouble: Trouble| refusal(model, settings, trouble);
+    let refused = |trouble: TransportError| refusal(model, settings, trouble);
     let offer = client.offer(model, revision).and_then(believed).map_err(refused)?;
     let snapshot = store.snapshot(&offer.sha);
     let wanted = wanted(&offer).map_err(|lacking| {
@@ -114,7 +114,7 @@ pub fn download(
     let missing = wanted.into_iter().filter(|name| !snapshot.join(name).exists());
     let missing: Vec<RemoteFile> = missing
         .map(|name| client.describe(model, &offer.sha, name))
-        .collect::<Result<_, Trouble>>()
+        .collect::<Result<_, TransportError>>()
         .map_err(refused)?;
     store.fill(&client, &missing, &offer.sha, progress).map_err(refused)?;
     store.note(&offer.sha)?;
@@ -122,14 +122,16 @@ pub fn download(
 }
 
 /// An offer whose commit and file names can become paths.
-fn believed(offer: Offer) -> Result<Offer, Trouble> {
+fn believed(offer: Offer) -> Result<Offer, TransportError> {
     if !is_commit(&offer.sha) {
-        return Err(Trouble::Untrue(format!("its sha {} is no commit", quoted(&offer.sha))));
+        return Err(TransportError::Untrue(format!("its sha {} is no commit", quoted(&offer.sha))));
     }
     match offer.siblings.iter().find(|file| !stays_below(&file.rfilename)) {
         Some(file) => {
             let name = quoted(&file.rfilename);
-            Err(Trouble::Untrue(format!("its file {name} would not stay below the model's folder")))
+            Err(TransportError::Untrue(format!(
+                "its file {name} would not stay below the model's folder"
+            )))
         }
         None => Ok(offer),
     }
@@ -182,33 +184,33 @@ fn is_hub_id(model: &str) -> bool {
     parts.len() <= 2 && parts.into_iter().all(is_name)
 }
 
-fn refusal(model: &str, settings: &HubSettings, trouble: Trouble) -> Error {
+fn refusal(model: &str, settings: &HubSettings, trouble: TransportError) -> Error {
     let endpoint = &settings.endpoint;
     let (what, help) = match trouble {
-        Trouble::Status(401 | 403) => (
+        TransportError::Status(401 | 403) => (
             format!("{endpoint} does not give out {model}"),
             "check the name; a private or gated model needs an access token in HF_TOKEN",
         ),
-        Trouble::Status(404) => {
+        TransportError::Status(404) => {
             (format!("{endpoint} has no model {model}"), "check the name and the revision")
         }
-        Trouble::Status(status) => (
+        TransportError::Status(status) => (
             format!("cannot get {model} from {endpoint}: it answers {status}"),
             "try it again later",
         ),
-        Trouble::Cut(why) => (
+        TransportError::Cut(why) => (
             format!("cannot get {model} from {endpoint}: {why}"),
             "check the network and run it again: what has come is kept; a folder on this machine can stand in model.base too",
         ),
-        Trouble::Slow(why) => (
+        TransportError::Slow(why) => (
             format!("cannot get {model} from {endpoint}: {why}"),
             "run it again: what has come is kept; HF_HUB_DOWNLOAD_TIMEOUT and HF_HUB_ETAG_TIMEOUT wait longer",
         ),
-        Trouble::Untrue(why) => (
+        TransportError::Untrue(why) => (
             format!("cannot trust {endpoint} with {model}: {why}"),
             "nothing of it is kept; check HF_ENDPOINT and the network between",
         ),
-        Trouble::Disk(error) => return error,
+        TransportError::Disk(error) => return error,
     };
     Error::failure(what).help(help)
 }

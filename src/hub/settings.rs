@@ -16,7 +16,7 @@ pub struct HubSettings {
     /// Whether no socket may be opened.
     pub offline: bool,
     /// How long the hub is waited for.
-    pub patience: Patience,
+    pub patience: Timeouts,
     /// The proxy's address, such as `http://proxy:3128` or `socks5://proxy`.
     pub proxy: Option<String>,
     /// The hosts that are asked without the proxy, separated by commas.
@@ -27,7 +27,7 @@ pub struct HubSettings {
 /// answer, and for each next byte. One that brings `n` bytes has ended, well or not, after `2 *
 /// wait + window + n / slowest`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// The wait of a request for the list of files, or for what is known of a file: 10 s.
     pub metadata: Duration,
     /// The wait of a request for a file: 10 s.
@@ -38,7 +38,7 @@ pub struct Patience {
     pub slowest: u32,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             metadata: Duration::from_secs(10),
@@ -49,7 +49,7 @@ impl Default for Patience {
     }
 }
 
-impl Patience {
+impl Timeouts {
     /// The longest that a request may take which waits so long and brings so many bytes.
     pub(super) fn whole(&self, wait: Duration, bytes: u64) -> Duration {
         wait * 2 + self.window + Duration::from_secs(bytes / u64::from(self.slowest.max(1)))
@@ -83,7 +83,7 @@ impl HubSettings {
         let token = set("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file).ok());
         let yes =
             |text: String| matches!(text.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE");
-        let mut patience = Patience::default();
+        let mut patience = Timeouts::default();
         if let Some(wait) = seconds("HF_HUB_ETAG_TIMEOUT") {
             patience.metadata = wait;
         }

@@ -17,7 +17,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::claim::{Digest, is_commit};
 use super::client::{Client, RemoteFile};
-use super::transport::Trouble;
+use super::transport::TransportError;
 use super::{HubSettings, Transfer};
 use crate::error::{Error, Result};
 
@@ -76,7 +76,7 @@ impl Store {
         files: &[RemoteFile],
         commit: &str,
         progress: &mut dyn FnMut(Transfer<'_>),
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TransportError> {
         let digests: BTreeSet<&Digest> = files.iter().map(|file| &file.digest).collect();
         let blobs = self.root.join("blobs");
         make_folder(&blobs)?;
@@ -94,7 +94,7 @@ impl Store {
             }
             fetch(client, file, partial, progress)
         });
-        if let Err(Trouble::Untrue(_)) = fetched {
+        if let Err(TransportError::Untrue(_)) = fetched {
             digests.iter().try_for_each(|digest| remove(&self.partial(digest)))?;
         }
         fetched?;
@@ -178,7 +178,7 @@ fn fetch(
     remote: &RemoteFile,
     path: PathBuf,
     progress: &mut dyn FnMut(Transfer<'_>),
-) -> Result<(), Trouble> {
+) -> Result<(), TransportError> {
     let mut partial = Partial::open(path)?;
     if partial.length()? > remote.size {
         partial.clear()?;
@@ -190,7 +190,9 @@ fn fetch(
             break;
         }
         match client.fetch(remote, &mut partial, progress) {
-            Err(Trouble::Cut(_)) if retries < RETRIES && partial.length()? > before => retries += 1,
+            Err(TransportError::Cut(_)) if retries < RETRIES && partial.length()? > before => {
+                retries += 1
+            }
             other => break other?,
         }
     }
@@ -198,7 +200,10 @@ fn fetch(
         return Ok(());
     }
     let RemoteFile { name, digest, .. } = remote;
-    Err(Trouble::Untrue(format!("the bytes of {name} do not come to its etag {}", digest.as_str())))
+    Err(TransportError::Untrue(format!(
+        "the bytes of {name} do not come to its etag {}",
+        digest.as_str()
+    )))
 }
 
 /// Gives verified bytes their name in a snapshot.

@@ -12,14 +12,14 @@ use ureq::{Agent, Body, Proxy, Timeout};
 
 use super::claim::quoted;
 use super::redirect::{Origin, resolve};
-use super::settings::{HubSettings, Patience};
+use super::settings::{HubSettings, Timeouts};
 use crate::error::{Error, Result};
 
 /// A longer chain of redirects is a loop.
 const MOST_REDIRECTS: usize = 5;
 
 /// Why a request came to nothing.
-pub enum Trouble {
+pub enum TransportError {
     /// The server refuses, with this status.
     Status(u16),
     /// There is no connection, or it has ended before its time.
@@ -32,14 +32,14 @@ pub enum Trouble {
     Disk(Error),
 }
 
-impl From<Error> for Trouble {
+impl From<Error> for TransportError {
     fn from(error: Error) -> Self {
         Self::Disk(error)
     }
 }
 
 /// A request, wherever it goes.
-pub struct Ask {
+pub struct Request {
     /// HEAD or GET.
     pub method: Method,
     /// How long it waits for each thing.
@@ -87,10 +87,10 @@ impl<'a> Transport<'a> {
     /// Asks, and follows redirects until an answer is none or satisfies `enough`.
     pub fn ask(
         &self,
-        ask: &Ask,
+        ask: &Request,
         mut address: Uri,
         enough: impl Fn(&Response<Body>) -> bool,
-    ) -> Result<(Uri, Response<Body>), Trouble> {
+    ) -> Result<(Uri, Response<Body>), TransportError> {
         for _ in 0..=MOST_REDIRECTS {
             let answer = self.ask_once(ask, &address)?;
             let location =
@@ -100,15 +100,15 @@ impl<'a> Transport<'a> {
                     address = leads_to(&address, location.as_bytes())?
                 }
                 None if !answer.status().is_success() => {
-                    return Err(Trouble::Status(answer.status().as_u16()));
+                    return Err(TransportError::Status(answer.status().as_u16()));
                 }
                 _ => return Ok((address, answer)),
             }
         }
-        Err(Trouble::Untrue(format!("it redirects more than {MOST_REDIRECTS} times")))
+        Err(TransportError::Untrue(format!("it redirects more than {MOST_REDIRECTS} times")))
     }
 
-    fn ask_once(&self, ask: &Ask, address: &Uri) -> Result<Response<Body>, Trouble> {
+    fn ask_once(&self, ask: &Request, address: &Uri) -> Result<Response<Body>, TransportError> {
         let patience = &self.settings.patience;
         let mut request = match ask.method {
             Method::HEAD => self.agent.head(address),
@@ -136,11 +136,11 @@ impl<'a> Transport<'a> {
     /// length.
     pub fn pour(
         &self,
-        ask: &Ask,
+        ask: &Request,
         answer: Response<Body>,
         what: &str,
-        mut keep: impl FnMut(&[u8]) -> Result<(), Trouble>,
-    ) -> Result<u64, Trouble> {
+        mut keep: impl FnMut(&[u8]) -> Result<(), TransportError>,
+    ) -> Result<u64, TransportError> {
         let patience = &self.settings.patience;
         let mut body = answer.into_body().into_reader();
         let mut buffer = vec![0; 1 << 16];
@@ -159,7 +159,7 @@ impl<'a> Transport<'a> {
             total += count as u64;
             in_window += count as u64;
             if total > ask.bytes {
-                return Err(Trouble::Untrue(format!(
+                return Err(TransportError::Untrue(format!(
                     "it sends more than {} bytes of {what}",
                     ask.bytes
                 )));
@@ -167,10 +167,10 @@ impl<'a> Transport<'a> {
             keep(&buffer[..count])?;
             if waited >= patience.window {
                 if in_window < patience.least() {
-                    let Patience { window, slowest, .. } = patience;
+                    let Timeouts { window, slowest, .. } = patience;
                     let told =
                         format!("{what} came at less than {slowest} bytes a second for {window:?}");
-                    return Err(Trouble::Slow(told));
+                    return Err(TransportError::Slow(told));
                 }
                 (waited, in_window) = (Duration::ZERO, 0);
             }
@@ -179,28 +179,32 @@ impl<'a> Transport<'a> {
 }
 
 /// Where a redirect leads.
-pub fn leads_to(base: &Uri, location: &[u8]) -> Result<Uri, Trouble> {
+pub fn leads_to(base: &Uri, location: &[u8]) -> Result<Uri, TransportError> {
     let location = String::from_utf8_lossy(location);
     resolve(base, &location).ok_or_else(|| {
-        Trouble::Untrue(format!("it redirects to {}, no web address", quoted(&location)))
+        TransportError::Untrue(format!("it redirects to {}, no web address", quoted(&location)))
     })
 }
 
 /// What a failed request for `what` means.
-fn trouble(error: ureq::Error, what: &str, wait: Duration) -> Trouble {
+fn trouble(error: ureq::Error, what: &str, wait: Duration) -> TransportError {
     match error {
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
-            Trouble::Slow(format!("no connection to {what} within {wait:?}"))
+            TransportError::Slow(format!("no connection to {what} within {wait:?}"))
         }
-        ureq::Error::Timeout(Timeout::PerCall) => Trouble::Slow(format!("{what} takes too long")),
-        ureq::Error::Timeout(_) => Trouble::Slow(format!("{what} sent nothing for {wait:?}")),
+        ureq::Error::Timeout(Timeout::PerCall) => {
+            TransportError::Slow(format!("{what} takes too long"))
+        }
+        ureq::Error::Timeout(_) => {
+            TransportError::Slow(format!("{what} sent nothing for {wait:?}"))
+        }
         ureq::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            Trouble::Cut(format!("{what}: the connection ended too early"))
+            TransportError::Cut(format!("{what}: the connection ended too early"))
         }
         error => {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or_default();
-            Trouble::Cut(format!("{what}: {}", text.trim_start_matches("io: ")))
+            TransportError::Cut(format!("{what}: {}", text.trim_start_matches("io: ")))
         }
     }
 }

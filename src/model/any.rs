@@ -57,9 +57,9 @@ impl Model {
     }
 
     /// The names of the tensors that no checkpoint brought.
-    pub fn fresh(&self) -> Vec<String> {
+    pub fn newly_initialised(&self) -> Vec<String> {
         match self {
-            Self::Encoder(model) => model.network().fresh().to_vec(),
+            Self::Encoder(model) => model.network().newly_initialised().to_vec(),
             Self::Linear(_) => vec!["vectors".into(), "output".into()],
         }
     }

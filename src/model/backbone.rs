@@ -15,12 +15,12 @@ use super::bert::BertConfig;
 use super::deberta::DebertaConfig;
 use super::distilbert::DistilBertConfig;
 use super::head::HeadLayout;
+use super::hidden_states::HiddenStates;
 use super::modernbert::ModernBertConfig;
 use super::roberta::RobertaConfig;
-use super::wanted::Wanted;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 /// A trainable encoder.
 pub trait Backbone: Debug + Send + Sync {
@@ -28,7 +28,12 @@ pub trait Backbone: Debug + Send + Sync {
     ///
     /// # Errors
     /// If an id or a sequence is too large for the model.
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> candle_core::Result<Node>;
+    fn forward(
+        &self,
+        tape: &Tape,
+        batch: &PackedBatch,
+        states: HiddenStates,
+    ) -> candle_core::Result<Node>;
 }
 
 /// A family's own configuration: the part of a checkpoint's `config.json` that it reads.

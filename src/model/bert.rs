@@ -7,19 +7,19 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::Visible;
+use crate::nn::attention::Mask;
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::backbone::{Architecture, Backbone, BackboneConfig};
-use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
+use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, run_layers};
 use super::head::HeadLayout;
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 
 /// The part of a BERT checkpoint's `config.json` that this model reads, with the defaults of
 /// `BertConfig`.
@@ -142,9 +142,9 @@ impl Bert {
 impl Backbone for Bert {
     /// The last hidden states: (tokens, hidden), or (sequences, hidden) if only the first token of
     /// each is wanted. Positions are counted from `batch.positions`.
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
-        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| {
+        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x| {
             layer.forward(tape, rows, x, batch)
         })
     }
@@ -174,7 +174,7 @@ impl BertEmbeddings {
     }
 
     /// (tokens, hidden)
-    fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch) -> Result<Node> {
         let types = vec![0; batch.ids.len()]; // a prompt is one segment
         let tables: [(&Embedding, &[u32]); 3] = [
             (&self.word_embeddings, &batch.ids),
@@ -202,7 +202,7 @@ impl BertLayer {
         let attention = MultiHeadSettings {
             hidden,
             heads: config.num_attention_heads,
-            visible: Visible::All,
+            mask: Mask::All,
             dropout: config.attention_probs_dropout_prob,
         };
         let names = ["query", "key", "value"];
@@ -219,7 +219,13 @@ impl BertLayer {
     }
 
     /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
-    fn forward(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+    fn forward(
+        &self,
+        tape: &Tape,
+        rows: &Rows,
+        tokens: &Node,
+        batch: &PackedBatch,
+    ) -> Result<Node> {
         let attended = self.attention.of_rows(tape, rows, tokens, batch)?;
         let x = self.attention_output.forward(tape, &attended, &rows.x)?;
         let inner = self.intermediate.activated(tape, &x, self.intermediate_act)?; // (rows, inner)

@@ -3,14 +3,14 @@
 
 use candle_core::Result;
 
-use super::wanted::Wanted;
-use crate::nn::attention::{Attention, Offsets, Visible};
+use super::hidden_states::HiddenStates;
+use crate::nn::attention::{Attention, Mask, Offsets};
 use crate::nn::embedding::select_rows;
 use crate::nn::layer_norm::LayerNorm;
-use crate::nn::linear::{Linear, joined};
+use crate::nn::linear::{Linear, concatenated};
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 /// Multi-head attention without its output layer.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct MultiHead {
     key: Linear,
     value: Linear,
     heads: usize,
-    visible: Visible,
+    mask: Mask,
     dropout: f32,
 }
 
@@ -31,7 +31,7 @@ pub struct MultiHeadSettings {
     /// The number of heads.
     pub heads: usize,
     /// Which tokens a token may see.
-    pub visible: Visible,
+    pub mask: Mask,
     /// The dropout probability of attention probabilities.
     pub dropout: f32,
 }
@@ -42,7 +42,7 @@ impl MultiHead {
     /// # Errors
     /// If a parameter is missing or of another shape, or the heads cannot share the hidden size.
     pub fn load(scope: &Scope, names: [&str; 3], settings: MultiHeadSettings) -> Result<Self> {
-        let MultiHeadSettings { hidden, heads, visible, dropout } = settings;
+        let MultiHeadSettings { hidden, heads, mask, dropout } = settings;
         check_heads(hidden, heads)?;
         let linear = |name: &str| Linear::load(&scope.enter(name), hidden, hidden);
         let [query, key, value] = names;
@@ -51,7 +51,7 @@ impl MultiHead {
             key: linear(key)?,
             value: linear(value)?,
             heads,
-            visible,
+            mask,
             dropout,
         })
     }
@@ -61,7 +61,7 @@ impl MultiHead {
     /// # Errors
     /// If the rows do not fit.
     pub fn forward(&self, tape: &Tape, x: &Node, tokens: &Offsets) -> Result<Node> {
-        let qkv = joined(tape, x, &[&self.query, &self.key, &self.value])?; // (tokens, 3 hidden)
+        let qkv = concatenated(tape, x, &[&self.query, &self.key, &self.value])?; // (tokens, 3 hidden)
         tape.apply(self.attention(tape, tokens.clone(), tokens.clone()), &[&qkv])
     }
 
@@ -69,7 +69,13 @@ impl MultiHead {
     ///
     /// # Errors
     /// If the rows do not fit.
-    pub fn of_rows(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+    pub fn of_rows(
+        &self,
+        tape: &Tape,
+        rows: &Rows,
+        tokens: &Node,
+        batch: &PackedBatch,
+    ) -> Result<Node> {
         match &rows.sequences {
             None => self.forward(tape, &rows.x, &batch.offsets),
             Some(sequences) => {
@@ -92,13 +98,13 @@ impl MultiHead {
         tokens: &Offsets,
     ) -> Result<Node> {
         let q = self.query.forward(tape, x)?; // (queries, hidden)
-        let kv = joined(tape, memory, &[&self.key, &self.value])?; // (tokens, 2 hidden)
+        let kv = concatenated(tape, memory, &[&self.key, &self.value])?; // (tokens, 2 hidden)
         tape.apply(self.attention(tape, queries, tokens.clone()), &[&q, &kv])
     }
 
     fn attention(&self, tape: &Tape, queries: Offsets, keys: Offsets) -> Attention {
-        let (heads, visible, mask) = (self.heads, self.visible, tape.mask(self.dropout));
-        Attention { heads, queries, keys, visible, relative: None, mask }
+        let (heads, mask, dropout) = (self.heads, self.mask, tape.dropout_mask(self.dropout));
+        Attention { heads, queries, keys, mask, relative: None, dropout }
     }
 }
 
@@ -156,23 +162,23 @@ pub struct Rows {
 ///
 /// # Errors
 /// If a layer fails.
-pub fn walk<L>(
+pub fn run_layers<L>(
     tape: &Tape,
     layers: &[L],
     mut x: Node,
-    batch: &Packed,
-    wanted: Wanted,
+    batch: &PackedBatch,
+    states: HiddenStates,
     layer: impl Fn(&L, &Rows, &Node) -> Result<Node>,
 ) -> Result<Node> {
     let first = |x: &Node| select_rows(tape, x, &batch.first_rows());
     for (number, own) in layers.iter().enumerate() {
-        let rows = match wanted == Wanted::Summary && number + 1 == layers.len() {
+        let rows = match states == HiddenStates::Summary && number + 1 == layers.len() {
             true => Rows { x: first(&x)?, sequences: Some(batch.single_rows()) },
             false => Rows { x: x.clone(), sequences: None },
         };
         x = layer(own, &rows, &x)?;
     }
-    if wanted == Wanted::Summary && layers.is_empty() { first(&x) } else { Ok(x) }
+    if states == HiddenStates::Summary && layers.is_empty() { first(&x) } else { Ok(x) }
 }
 
 /// Refuses heads that cannot share the hidden size.

@@ -5,19 +5,19 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Attention, Buckets, Relative, Visible};
+use crate::nn::attention::{Attention, Buckets, Mask, Relative};
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
-use crate::nn::linear::{Linear, joined};
+use crate::nn::linear::{Linear, concatenated};
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::backbone::{Architecture, Backbone, BackboneConfig};
-use super::blocks::{Residual, Rows, check_heads, walk};
+use super::blocks::{Residual, Rows, check_heads, run_layers};
 use super::head::HeadLayout;
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 
 /// The part of a DeBERTa-v2 checkpoint's `config.json` that this model reads, with the defaults of
 /// `DebertaV2Config`.
@@ -204,11 +204,11 @@ impl Deberta {
 
 impl Backbone for Deberta {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
         let distances =
             self.distances.as_ref().map(|distances| distances.forward(tape, batch)).transpose()?;
-        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| {
+        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x| {
             layer.forward(tape, rows, x, batch, distances.as_ref())
         })
     }
@@ -240,7 +240,7 @@ impl Embeddings {
     }
 
     /// (tokens, hidden)
-    fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch) -> Result<Node> {
         let types = vec![0; batch.ids.len()]; // a prompt is one segment
         let mut tables: Vec<(&Embedding, &[u32])> = vec![(&self.word_embeddings, &batch.ids)];
         tables.extend(
@@ -276,7 +276,7 @@ impl Distances {
         })
     }
 
-    fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Vectors> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch) -> Result<Vectors> {
         let longest =
             batch.offsets.windows(2).map(|bounds| bounds[1] - bounds[0]).max().unwrap_or(1);
         let relative = self.relative.for_length(longest);
@@ -351,11 +351,11 @@ impl Layer {
         tape: &Tape,
         rows: &Rows,
         tokens: &Node,
-        batch: &Packed,
+        batch: &PackedBatch,
         distances: Option<&Vectors>,
     ) -> Result<Node> {
         let q = self.query_proj.forward(tape, &rows.x)?; // (rows, hidden)
-        let kv = joined(tape, tokens, &[&self.key_proj, &self.value_proj])?; // (tokens, 2 hidden)
+        let kv = concatenated(tape, tokens, &[&self.key_proj, &self.value_proj])?; // (tokens, 2 hidden)
         let mut inputs = vec![q, kv];
         if let Some(distances) = distances {
             let vectors = dropout(tape, &distances.rows, self.hidden_dropout)?;
@@ -367,9 +367,9 @@ impl Layer {
             heads: self.heads,
             queries: rows.sequences.as_ref().unwrap_or(&batch.offsets).clone(),
             keys: batch.offsets.clone(),
-            visible: Visible::All,
+            mask: Mask::All,
             relative: distances.map(|distances| distances.relative),
-            mask: tape.mask(self.attention_dropout),
+            dropout: tape.dropout_mask(self.attention_dropout),
         };
         let attended = tape.apply(attention, &inputs.iter().collect::<Vec<_>>())?;
         let x = self.attention_output.forward(tape, &attended, &rows.x)?;

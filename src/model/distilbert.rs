@@ -4,19 +4,19 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::Visible;
+use crate::nn::attention::Mask;
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::backbone::{Architecture, Backbone, BackboneConfig};
-use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
+use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, run_layers};
 use super::head::HeadLayout;
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 
 /// The epsilon of every norm, which the reference does not read from the config.
 const NORM_EPS: f64 = 1e-12;
@@ -113,9 +113,9 @@ impl DistilBert {
 
 impl Backbone for DistilBert {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
-        walk(tape, &self.layer, x, batch, wanted, |layer, rows, x| {
+        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x| {
             layer.forward(tape, rows, x, batch)
         })
     }
@@ -142,7 +142,7 @@ impl Embeddings {
     }
 
     /// (tokens, hidden)
-    fn forward(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch) -> Result<Node> {
         let tables: [(&Embedding, &[u32]); 2] =
             [(&self.word_embeddings, &batch.ids), (&self.position_embeddings, &batch.positions)];
         let x = lookup(tape, &tables)?;
@@ -167,7 +167,7 @@ impl TransformerBlock {
         let attention = MultiHeadSettings {
             hidden,
             heads: config.n_heads,
-            visible: Visible::All,
+            mask: Mask::All,
             dropout: config.attention_dropout,
         };
         let names = ["q_lin", "k_lin", "v_lin"];
@@ -189,7 +189,13 @@ impl TransformerBlock {
     }
 
     /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
-    fn forward(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+    fn forward(
+        &self,
+        tape: &Tape,
+        rows: &Rows,
+        tokens: &Node,
+        batch: &PackedBatch,
+    ) -> Result<Node> {
         let attended = self.attention.of_rows(tape, rows, tokens, batch)?;
         let x = self.attention_output.forward(tape, &attended, &rows.x)?;
         let inner = self.lin1.activated(tape, &x, self.activation)?; // (rows, inner)

@@ -7,9 +7,9 @@ use serde_json::{Value as Json, json};
 
 use super::backbone::Family;
 use super::budget::TokenBudget;
-use super::extras::{EXTRAS, Extras, TokenizerSettings};
 use super::files::{self, ModelFiles, UNFIT};
 use super::head::Pooling;
+use super::metadata::{METADATA_KEY, ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
 use super::value_head::Objective;
 use super::value_model::ValueModel;
@@ -28,11 +28,15 @@ impl ValueModel {
         let config = disk::read_json(&files.config)?;
         let family =
             Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
-        let extras: Extras = serde_json::from_value(config[EXTRAS].clone()).map_err(|error| {
-            Error::file(&files.config, format!("this is no value model: key \"{EXTRAS}\": {error}"))
+        let metadata: ModelMetadata = serde_json::from_value(config[METADATA_KEY].clone())
+            .map_err(|error| {
+                Error::file(
+                    &files.config,
+                    format!("this is no value model: key \"{METADATA_KEY}\": {error}"),
+                )
                 .help("name a run, or a model folder that `valuenet train` wrote")
-        })?;
-        let text = TextEncoder::read(&files.tokenizer, extras.max_length)?;
+            })?;
+        let text = TextEncoder::read(&files.tokenizer, metadata.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
         let rows = tensors
             .get(&family.architecture().word_embeddings())
@@ -44,11 +48,11 @@ impl ValueModel {
                 .help("tokenizer.json and the weights must come from the same model"));
         }
         let network =
-            Network::build(&family, extras.head.shape(), tensors, Start::Trained, 0, device)
+            Network::build(&family, metadata.head.shape(), tensors, Start::Trained, 0, device)
                 .map_err(|error| Error::file(&files.weights, error.to_string()).help(UNFIT))?;
         let tokenizer_settings = TokenizerSettings::read(&files.folder);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
-        Ok(Self { network, text, extras, config, tokenizer_settings, precision, budget })
+        Ok(Self { network, text, metadata, config, tokenizer_settings, precision, budget })
     }
 
     /// Writes the model into an existing folder.
@@ -58,7 +62,7 @@ impl ValueModel {
     pub fn write(&self, folder: &Path) -> Result<()> {
         disk::write_json(&folder.join(files::CONFIG), &self.full_config()?)?;
         disk::write_file(&folder.join(files::TOKENIZER), self.text.to_json()?.as_bytes())?;
-        self.tokenizer_settings.write(folder, &self.extras)?;
+        self.tokenizer_settings.write(folder, &self.metadata)?;
         files::write_weights(&folder.join(files::WEIGHTS), self.network.params())
     }
 
@@ -67,11 +71,11 @@ impl ValueModel {
         let family = Family::from_config(&self.config).map_err(Error::failure)?;
         let classifier = family.classifier()?;
         let mut config = self.config.clone();
-        config["architectures"] = match self.extras.head.pooling {
+        config["architectures"] = match self.metadata.head.pooling {
             Pooling::Pooler => json!([classifier.class]),
             Pooling::Cls => json!([family.architecture().class]),
         };
-        let (labels, problem): (&[&str], _) = match self.extras.head.objective {
+        let (labels, problem): (&[&str], _) = match self.metadata.head.objective {
             Objective::Regression => (&["utility"], "regression"),
             Objective::ThreeClass => (&["-1", "0", "1"], "single_label_classification"),
         };
@@ -86,7 +90,7 @@ impl ValueModel {
             config[*key] = json!(value);
         }
         config["torch_dtype"] = json!("float32");
-        config[EXTRAS] = serde_json::to_value(&self.extras)
+        config[METADATA_KEY] = serde_json::to_value(&self.metadata)
             .map_err(Error::failure_because("cannot write JSON"))?;
         Ok(config)
     }

@@ -111,7 +111,7 @@ impl Head {
         let pooler = || Pooler::load(loader, layout, hidden);
         Ok(Self {
             pooler: (shape.pooling == Pooling::Pooler).then(pooler).transpose()?,
-            output: Linear::load(&loader.fresh(layout.output), hidden, shape.outputs)?,
+            output: Linear::load(&loader.optional(layout.output), hidden, shape.outputs)?,
             dropout: layout.dropout,
         })
     }
@@ -140,10 +140,10 @@ struct Pooler {
 
 impl Pooler {
     fn load(loader: &Loader, layout: &HeadLayout, hidden: usize) -> Result<Self> {
-        let dense = loader.fresh(layout.dense);
+        let dense = loader.optional(layout.dense);
         let norm = layout.norm.map(|norm| match norm.bias {
-            true => LayerNorm::load(&loader.fresh(norm.name), hidden, norm.eps),
-            false => LayerNorm::load_without_bias(&loader.fresh(norm.name), hidden, norm.eps),
+            true => LayerNorm::load(&loader.optional(norm.name), hidden, norm.eps),
+            false => LayerNorm::load_without_bias(&loader.optional(norm.name), hidden, norm.eps),
         });
         Ok(Self {
             dropout: layout.dropout_before,

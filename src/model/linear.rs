@@ -9,8 +9,8 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::extras::EXTRAS;
 use super::files::{self, WEIGHTS, write_tensors};
+use super::metadata::METADATA_KEY;
 use super::predictor::{Prediction, Predictor, whole};
 use super::value_head::Objective;
 use crate::disk;
@@ -55,7 +55,7 @@ pub struct LinearModel {
 
 /// What `config.json` says of it.
 #[derive(Serialize, Deserialize)]
-struct Extras {
+struct LinearConfig {
     version: String,
     #[serde(flatten)]
     settings: LinearSettings,
@@ -180,8 +180,10 @@ impl LinearModel {
             Error::file(folder.join(name), what)
                 .help("the files of a model folder must come from one model")
         };
-        let Extras { settings, train_labels, .. } = serde_json::from_value(config[EXTRAS].clone())
-            .map_err(|error| damaged(files::CONFIG, format!("key \"{EXTRAS}\": {error}")))?;
+        let LinearConfig { settings, train_labels, .. } =
+            serde_json::from_value(config[METADATA_KEY].clone()).map_err(|error| {
+                damaged(files::CONFIG, format!("key \"{METADATA_KEY}\": {error}"))
+            })?;
         if settings.dimension == 0 || settings.buckets == 0 {
             return Err(damaged(files::CONFIG, "dimension and buckets must be 1 or more".into()));
         }
@@ -208,14 +210,14 @@ impl LinearModel {
     /// # Errors
     /// If a file cannot be written.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let extras = Extras {
+        let extras = LinearConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             settings: self.settings.clone(),
             train_labels: self.train_labels,
         };
         disk::write_json(
             &folder.join(files::CONFIG),
-            &json!({"model_type": MODEL_TYPE, EXTRAS: extras}),
+            &json!({"model_type": MODEL_TYPE, METADATA_KEY: extras}),
         )?;
         disk::write_json(&folder.join(VOCABULARY), &self.words)?;
         let tensor = |numbers: &Vec<f32>| {

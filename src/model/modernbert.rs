@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Attention, Visible};
+use crate::nn::attention::{Attention, Mask};
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup, select_rows};
 use crate::nn::gated::gated;
@@ -16,12 +16,12 @@ use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::rotary::Rotary;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::backbone::{Architecture, Backbone, BackboneConfig};
-use super::blocks::{Rows, check_heads, walk};
+use super::blocks::{Rows, check_heads, run_layers};
 use super::head::{HeadLayout, NormLayout};
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 
 /// The part of a ModernBERT checkpoint's `config.json` that this model reads, with the defaults of
 /// `ModernBertConfig`.
@@ -198,10 +198,10 @@ impl ModernBert {
 
 impl Backbone for ModernBert {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
+    fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = lookup(tape, &[(&self.tok_embeddings, &batch.ids)])?;
         let x = dropout(tape, &self.norm.forward(tape, &x)?, self.embedding_dropout)?;
-        let x = walk(tape, &self.layers, x, batch, wanted, |layer, rows, x| {
+        let x = run_layers(tape, &self.layers, x, batch, states, |layer, rows, x| {
             layer.forward(tape, rows, x, batch)
         })?;
         self.final_norm.forward(tape, &x)
@@ -222,7 +222,7 @@ struct EncoderLayer {
     heads: usize,
     hidden: usize,
     theta: f64,
-    visible: Visible,
+    mask: Mask,
     attention_dropout: f32,
     mlp_dropout: f32,
 }
@@ -246,14 +246,20 @@ impl EncoderLayer {
             heads: config.num_attention_heads,
             hidden,
             theta: config.theta(global),
-            visible: if global { Visible::All } else { Visible::Near(config.local_attention / 2) },
+            mask: if global { Mask::All } else { Mask::Window(config.local_attention / 2) },
             attention_dropout: config.attention_dropout,
             mlp_dropout: config.mlp_dropout,
         })
     }
 
     /// (rows, hidden) and (tokens, hidden) to (rows, hidden).
-    fn forward(&self, tape: &Tape, rows: &Rows, tokens: &Node, batch: &Packed) -> Result<Node> {
+    fn forward(
+        &self,
+        tape: &Tape,
+        rows: &Rows,
+        tokens: &Node,
+        batch: &PackedBatch,
+    ) -> Result<Node> {
         let mut attended = self.attend(tape, tokens, batch)?;
         if rows.sequences.is_some() {
             attended = select_rows(tape, &attended, &batch.first_rows())?;
@@ -265,7 +271,7 @@ impl EncoderLayer {
     }
 
     /// `ModernBertAttention` without its output layer: (tokens, hidden) to (tokens, hidden).
-    fn attend(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
+    fn attend(&self, tape: &Tape, x: &Node, batch: &PackedBatch) -> Result<Node> {
         let x = self.attn_norm.as_ref().map_or(Ok(x.clone()), |norm| norm.forward(tape, x))?;
         let qkv = self.wqkv.forward(tape, &x)?; // (tokens, 3 hidden)
         let turn = Rotary {
@@ -275,8 +281,9 @@ impl EncoderLayer {
             theta: self.theta,
         };
         let (queries, keys) = (batch.offsets.clone(), batch.offsets.clone());
-        let (heads, visible, mask) = (self.heads, self.visible, tape.mask(self.attention_dropout));
-        let attention = Attention { heads, queries, keys, visible, relative: None, mask };
+        let (heads, mask, dropout) =
+            (self.heads, self.mask, tape.dropout_mask(self.attention_dropout));
+        let attention = Attention { heads, queries, keys, mask, relative: None, dropout };
         tape.apply(attention, &[&turn.forward(tape, &qkv)?])
     }
 }

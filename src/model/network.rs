@@ -6,10 +6,10 @@ use candle_core::{Device, Result, Tensor};
 
 use super::backbone::{Backbone, Family};
 use super::head::{Head, HeadShape};
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 use crate::nn::params::{Loader, Params};
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 /// The standard deviation of new weights, as BERT's `initializer_range`.
 pub const INITIAL_DEVIATION: f32 = 0.02;
@@ -31,7 +31,7 @@ pub struct Network {
     backbone: Box<dyn Backbone>,
     head: Head,
     params: Params,
-    fresh: Vec<String>,
+    newly_initialised: Vec<String>,
 }
 
 impl Network {
@@ -49,16 +49,16 @@ impl Network {
     ) -> Result<Self> {
         let loader = Loader::new(checkpoint, seed, INITIAL_DEVIATION, device);
         let scope = match start {
-            Start::Scratch => loader.fresh(family.architecture().prefix),
-            Start::Trained | Start::Pretrained => loader.stored(family.architecture().prefix),
+            Start::Scratch => loader.optional(family.architecture().prefix),
+            Start::Trained | Start::Pretrained => loader.required(family.architecture().prefix),
         };
         let backbone = family.load(&scope)?;
         let hidden = family.architecture().hidden_size;
         let head = Head::load(&loader, family.classifier()?, hidden, head)?;
-        let (params, fresh) = loader.finish();
-        match fresh.first() {
+        let (params, newly_initialised) = loader.finish();
+        match newly_initialised.first() {
             Some(name) if start == Start::Trained => candle_core::bail!("tensor {name} is missing"),
-            _ => Ok(Self { backbone, head, params, fresh }),
+            _ => Ok(Self { backbone, head, params, newly_initialised }),
         }
     }
 
@@ -68,23 +68,28 @@ impl Network {
     }
 
     /// The names of the parameters that no checkpoint brought.
-    pub fn fresh(&self) -> &[String] {
-        &self.fresh
+    pub fn newly_initialised(&self) -> &[String] {
+        &self.newly_initialised
     }
 
     /// The last hidden states of a batch.
     ///
     /// # Errors
     /// If an id or a sequence is too large for the encoder.
-    pub fn hidden_states(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        self.backbone.forward(tape, batch, wanted)
+    pub fn hidden_states(
+        &self,
+        tape: &Tape,
+        batch: &PackedBatch,
+        states: HiddenStates,
+    ) -> Result<Node> {
+        self.backbone.forward(tape, batch, states)
     }
 
     /// The head's numbers before the activation: (sequences, outputs).
     ///
     /// # Errors
     /// As [`Network::hidden_states`].
-    pub fn logits(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
-        self.head.logits(tape, &self.hidden_states(tape, batch, Wanted::Summary)?)
+    pub fn logits(&self, tape: &Tape, batch: &PackedBatch) -> Result<Node> {
+        self.head.logits(tape, &self.hidden_states(tape, batch, HiddenStates::Summary)?)
     }
 }

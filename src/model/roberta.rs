@@ -7,12 +7,12 @@ use serde::Deserialize;
 use crate::nn::activation::Activation;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::bert::{Bert, BertConfig};
 use super::head::HeadLayout;
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 
 /// The part of a RoBERTa checkpoint's `config.json` that this model reads.
 #[derive(Debug, Clone, Deserialize)]
@@ -81,7 +81,7 @@ impl Roberta {
 
 impl Backbone for Roberta {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        self.bert.forward(tape, &batch.clone().moved(self.first_position), wanted)
+    fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
+        self.bert.forward(tape, &batch.clone().with_positions_from(self.first_position), states)
     }
 }

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::backbone::Family;
 use super::budget::TokenBudget;
-use super::extras::{Extras, TokenizerSettings};
 use super::files::{ModelFiles, UNFIT};
+use super::metadata::{ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
 use super::predictor::{Prediction, Predictor, profiles_of, whole};
 use super::scratch::ScratchSettings;
@@ -20,7 +20,7 @@ use crate::disk::read_json;
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
 use crate::nn::tape::{Node, Tape};
-use crate::text::{Packed, TextEncoder};
+use crate::text::{PackedBatch, TextEncoder};
 use crate::value::{Label, LabelCounts, Profile, Value};
 
 /// What is asked of a model that is about to be trained.
@@ -43,7 +43,7 @@ pub struct NewModel {
 pub struct ValueModel {
     pub(super) network: Network,
     pub(super) text: TextEncoder,
-    pub(super) extras: Extras,
+    pub(super) metadata: ModelMetadata,
     /// `config.json` without our own settings.
     pub(super) config: Json,
     pub(super) tokenizer_settings: TokenizerSettings,
@@ -126,9 +126,9 @@ impl ValueModel {
         }
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
         let network = Network::build(&family, new.head.shape(), tensors, start, new.seed, device)?;
-        let extras = Extras::new(new.head, new.max_length);
+        let metadata = ModelMetadata::new(new.head, new.max_length);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
-        Ok(Self { network, text, extras, config, tokenizer_settings, precision, budget })
+        Ok(Self { network, text, metadata, config, tokenizer_settings, precision, budget })
     }
 
     /// The network.
@@ -149,7 +149,7 @@ impl ValueModel {
     /// Remembers the label counts of the split it is trained on, which trivial baselines are made
     /// of.
     pub fn set_train_labels(&mut self, counts: LabelCounts) {
-        self.extras.train_labels = Some(counts);
+        self.metadata.train_labels = Some(counts);
     }
 
     /// `weight` times the sum of the losses of these prompts.
@@ -159,11 +159,11 @@ impl ValueModel {
     pub fn loss(
         &self,
         tape: &Tape,
-        batch: &Packed,
+        batch: &PackedBatch,
         labels: &[Label],
         weight: f64,
     ) -> candle_core::Result<Node> {
-        self.extras.head.loss(tape, &self.network.logits(tape, batch)?, labels, weight)
+        self.metadata.head.loss(tape, &self.network.logits(tape, batch)?, labels, weight)
     }
 
     /// The predictions for tokenized prompts, in their order.
@@ -172,9 +172,9 @@ impl ValueModel {
         let mut predictions = vec![None; prompts.len()];
         let tape = Tape::inference().with_precision(self.precision);
         self.budget.batches(&lengths, |batch| {
-            let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
+            let packed = PackedBatch::new(batch.iter().map(|&item| prompts[item].as_slice()));
             let logits = self.network.logits(&tape, &packed)?;
-            let predicted = self.extras.head.predictions(&tape, &logits)?;
+            let predicted = self.metadata.head.predictions(&tape, &logits)?;
             batch
                 .iter()
                 .zip(predicted)
@@ -195,7 +195,7 @@ impl Predictor for ValueModel {
     }
 
     fn rule(&self) -> &'static str {
-        self.extras.head.objective.rule()
+        self.metadata.head.objective.rule()
     }
 
     fn dtype(&self) -> &'static str {
@@ -208,6 +208,6 @@ impl Predictor for ValueModel {
     }
 
     fn train_labels(&self) -> Option<&LabelCounts> {
-        self.extras.train_labels.as_ref()
+        self.metadata.train_labels.as_ref()
     }
 }

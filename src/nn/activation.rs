@@ -3,10 +3,10 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
-use super::gpu::Fused;
+use super::gpu::GpuOp;
 use super::gradients::Gradient;
 use super::math::{erf, exp, sigmoid};
-use super::tape::{Kernel, Node, Op, Output, Tape, View};
+use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// A function of each number on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Activation {
 }
 
 impl Op for Activation {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let x = &inputs[0];
         match self {
             Self::Gelu => (x * 0.5)? * ((x * f64::sqrt(0.5))?.erf()? + 1.0)?,
@@ -72,39 +72,39 @@ impl Op for Activation {
                 (x * 0.5)? * ((inner * f64::sqrt(2.0 / std::f64::consts::PI))?.tanh()? + 1.0)?
             }
             Self::Relu => x.relu(),
-            Self::Silu => x * portable_sigmoid(x)?,
+            Self::Silu => x * reference_sigmoid(x)?,
             Self::Tanh => x.tanh(),
-            Self::ScaledSigmoid => portable_sigmoid(x)?.affine(2.0, -1.0),
+            Self::ScaledSigmoid => reference_sigmoid(x)?.affine(2.0, -1.0),
         }
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
+    fn gpu(&self) -> Option<&dyn GpuOp> {
         Some(self)
     }
 }
 
 /// `σ(x) = (1 + tanh(x / 2)) / 2`, which neither overflows nor loses its gradient.
-fn portable_sigmoid(x: &Tensor) -> Result<Tensor> {
+fn reference_sigmoid(x: &Tensor) -> Result<Tensor> {
     (x * 0.5)?.tanh()?.affine(0.5, 0.5)
 }
 
-impl Kernel for Activation {
-    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
+impl CpuOp for Activation {
+    fn forward(&self, inputs: &[TensorView<'_>], _save: bool) -> Result<CpuOutput> {
         let x = inputs[0];
         let y = cpu::build(x.data.len(), BLOCK, |start, y| {
             y.copy_from_slice(&x.data[start..][..y.len()]);
             self.apply(y, &mut []);
         });
-        Ok(Output::new(y, x.dims))
+        Ok(CpuOutput::new(y, x.dims))
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
+        inputs: &[TensorView<'_>],
         _kept: &[f32],
         gradient: &[f32],
         _wanted: &[bool],

@@ -7,8 +7,8 @@ use candle_core::{DType, Result, Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::gpu::adamw::{Move, Moved};
-use super::gradients::{Gradients, Sum};
+use super::gpu::adamw::{AdamWStep, AdamWTensors};
+use super::gradients::{GradientSum, Gradients};
 use super::params::Params;
 use super::{clip, cpu, gpu};
 
@@ -119,18 +119,18 @@ impl AdamW {
         max_norm: f64,
     ) -> Result<f64> {
         self.steps += 1;
-        let moved = |(index, gradient): (usize, &Sum)| {
+        let moved = |(index, gradient): (usize, &GradientSum)| {
             let (var, moments) = (params.var(index), &self.moments[&index]);
             let gradient = gradient.dense(var.shape())?.to_dtype(DType::F32)?.contiguous()?;
             let (parameter, mean, square) =
                 (var.as_tensor(), moments.mean.as_tensor(), moments.square.as_tensor());
-            Ok(Moved { parameter, mean, square, gradient, decays: decays(var) })
+            Ok(AdamWTensors { parameter, mean, square, gradient, decays: decays(var) })
         };
         let all = gradients.of(params).map(moved).collect::<Result<Vec<_>>>()?;
         let Factors { beta1, beta2, epsilon, keep, rate, square_correction, .. } =
             self.factors(learning_rate, 1.0);
         let max_norm = max_norm as f32;
-        let by = Move { max_norm, beta1, beta2, epsilon, keep, rate, square_correction };
+        let by = AdamWStep { max_norm, beta1, beta2, epsilon, keep, rate, square_correction };
         Ok(f64::from(gpu::adamw::step(&all, by)?.to_vec1::<f32>()?[0]))
     }
 
@@ -198,26 +198,28 @@ fn decays(var: &Var) -> bool {
 }
 
 impl Moments {
-    fn update(&mut self, var: &Var, gradient: &Sum, factors: Factors) -> Result<()> {
+    fn update(&mut self, var: &Var, gradient: &GradientSum, factors: Factors) -> Result<()> {
         if !(cpu::holds(var) && cpu::holds(gradient.tensor())) {
-            return self.update_portable(var, &gradient.dense(var.shape())?, factors);
+            return self.update_by_reference(var, &gradient.dense(var.shape())?, factors);
         }
         let values = cpu::values(gradient.tensor())?;
         let mut idle = match gradient {
-            Sum::Dense(_) => Vec::new(),
-            Sum::Rows(..) => self.idle_rows.take().map_or_else(|| self.find_idle_rows(), Ok)?,
+            GradientSum::Dense(_) => Vec::new(),
+            GradientSum::Rows(..) => {
+                self.idle_rows.take().map_or_else(|| self.find_idle_rows(), Ok)?
+            }
         };
         cpu::update(var, |p| {
             cpu::update(&self.mean, |mean| {
                 cpu::update(&self.square, |square| match gradient {
-                    Sum::Dense(_) => factors.update_all(p, mean, square, &values),
-                    Sum::Rows(ids, _) => {
+                    GradientSum::Dense(_) => factors.update_all(p, mean, square, &values),
+                    GradientSum::Rows(ids, _) => {
                         factors.update_rows((p, mean, square), ids, &values, &mut idle)
                     }
                 })
             })
         })?;
-        self.idle_rows = matches!(gradient, Sum::Rows(..)).then_some(idle);
+        self.idle_rows = matches!(gradient, GradientSum::Rows(..)).then_some(idle);
         Ok(())
     }
 
@@ -230,7 +232,7 @@ impl Moments {
             .collect())
     }
 
-    fn update_portable(&self, var: &Var, gradient: &Tensor, f: Factors) -> Result<()> {
+    fn update_by_reference(&self, var: &Var, gradient: &Tensor, f: Factors) -> Result<()> {
         let gradient = (gradient.to_dtype(DType::F32)? * f64::from(f.scale))?;
         let mean = ((&*self.mean * f64::from(f.beta1))? + (&gradient * f64::from(1.0 - f.beta1))?)?;
         let square = ((&*self.square * f64::from(f.beta2))?

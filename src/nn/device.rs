@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 
 /// A device, and why it was taken.
 #[derive(Debug, Clone)]
-pub struct Chosen {
+pub struct SelectedDevice {
     /// The device.
     pub device: Device,
     /// Its name: `cpu` or `cuda:N`.
@@ -19,8 +19,8 @@ pub struct Chosen {
 ///
 /// # Errors
 /// If the name is another, or the device is not to be had.
-pub fn open(name: &str) -> Result<Chosen> {
-    let cpu = |reason| Chosen { device: Device::Cpu, name: "cpu".into(), reason };
+pub fn open(name: &str) -> Result<SelectedDevice> {
+    let cpu = |reason| SelectedDevice { device: Device::Cpu, name: "cpu".into(), reason };
     let number = match name.strip_prefix("cuda") {
         Some("") => Some(0),
         Some(rest) => rest.strip_prefix(':').and_then(|number| number.parse().ok()),
@@ -30,9 +30,11 @@ pub fn open(name: &str) -> Result<Chosen> {
         ("cpu", _) => Ok(cpu("as asked")),
         ("auto", _) if !cfg!(feature = "cuda") => Ok(cpu("this build has no CUDA")),
         ("auto", _) => match open_cuda(0) {
-            Ok(device) => {
-                Ok(Chosen { device, name: "cuda:0".into(), reason: "the first CUDA device" })
-            }
+            Ok(device) => Ok(SelectedDevice {
+                device,
+                name: "cuda:0".into(),
+                reason: "the first CUDA device",
+            }),
             Err(_) => Ok(cpu("no CUDA device was found")),
         },
         (_, Some(_)) if !cfg!(feature = "cuda") => {
@@ -40,7 +42,9 @@ pub fn open(name: &str) -> Result<Chosen> {
                 .help("build with `cargo build --release --features cuda`, or use --device cpu"))
         }
         (_, Some(number)) => match open_cuda(number) {
-            Ok(device) => Ok(Chosen { device, name: format!("cuda:{number}"), reason: "as asked" }),
+            Ok(device) => {
+                Ok(SelectedDevice { device, name: format!("cuda:{number}"), reason: "as asked" })
+            }
             Err(error) => Err(Error::failure(format!("cannot open cuda:{number}")).because(error)),
         },
         _ => {

@@ -3,10 +3,10 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
-use super::gpu::{Fused, TABLES};
+use super::gpu::{GpuOp, TABLES};
 use super::gradients::{Gradient, unique_rows};
 use super::params::{Init, Scope};
-use super::tape::{Kernel, Node, Op, Output, Tape, View};
+use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// A table of one vector for each id, as `torch.nn.Embedding`.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ impl Lookup {
 }
 
 impl Op for Lookup {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         self.check(inputs.iter().map(|table| table.dims()[0]))?;
         let rows = |(table, ids): (&Tensor, &Vec<u32>)| {
             table.index_select(&Tensor::new(ids.as_slice(), table.device())?, 0)
@@ -83,18 +83,18 @@ impl Op for Lookup {
         tables.try_fold((first? * f64::from(self.scale))?, |sum, rows| sum + rows?)
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
-        (self.ids.len() <= TABLES).then_some(self as &dyn Fused)
+    fn gpu(&self) -> Option<&dyn GpuOp> {
+        (self.ids.len() <= TABLES).then_some(self as &dyn GpuOp)
     }
 }
 
-impl Kernel for Lookup {
-    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
-        self.check(inputs.iter().map(View::rows))?;
+impl CpuOp for Lookup {
+    fn forward(&self, inputs: &[TensorView<'_>], _save: bool) -> Result<CpuOutput> {
+        self.check(inputs.iter().map(TensorView::rows))?;
         let (rows, width) = (self.ids[0].len(), inputs[0].width());
         let y = cpu::build(rows * width, 64 * width, |start, y| {
             for (row, y) in (start / width..).zip(y.chunks_exact_mut(width)) {
@@ -105,12 +105,12 @@ impl Kernel for Lookup {
                 }
             }
         });
-        Ok(Output::new(y, (rows, width)))
+        Ok(CpuOutput::new(y, (rows, width)))
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
+        inputs: &[TensorView<'_>],
         _kept: &[f32],
         gradient: &[f32],
         _wanted: &[bool],

@@ -5,9 +5,9 @@ use candle_core::{Result, Tensor};
 
 use super::activation::Activation;
 use super::cpu;
-use super::gpu::Fused;
+use super::gpu::GpuOp;
 use super::gradients::Gradient;
-use super::tape::{Kernel, Node, Op, Output, Tape, View};
+use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// `activation(a) * b` for each row `[a | b]`: (rows, 2 width) to (rows, width).
 #[derive(Debug)]
@@ -25,17 +25,17 @@ pub fn gated(tape: &Tape, x: &Node, activation: Activation) -> Result<Node> {
 }
 
 impl Op for Gated {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let halves = inputs[0].chunk(2, 1)?;
         let [a, b] = halves.as_slice() else { candle_core::bail!("a gate needs two halves") };
-        self.activation.portable(&[a.contiguous()?])? * b.contiguous()?
+        self.activation.reference(&[a.contiguous()?])? * b.contiguous()?
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
+    fn gpu(&self) -> Option<&dyn GpuOp> {
         Some(self)
     }
 }
@@ -43,8 +43,8 @@ impl Op for Gated {
 /// Rows that one task works on.
 const BLOCK: usize = 8;
 
-impl Kernel for Gated {
-    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
+impl CpuOp for Gated {
+    fn forward(&self, inputs: &[TensorView<'_>], _save: bool) -> Result<CpuOutput> {
         let x = inputs[0];
         if x.width() % 2 == 1 {
             candle_core::bail!("rows of {} have no two halves", x.width());
@@ -59,12 +59,12 @@ impl Kernel for Gated {
                 cpu::vectorised!(y.iter_mut().zip(b).for_each(|(y, b)| *y *= b));
             }
         });
-        Ok(Output::new(y, (x.rows(), width)))
+        Ok(CpuOutput::new(y, (x.rows(), width)))
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
+        inputs: &[TensorView<'_>],
         _kept: &[f32],
         gradient: &[f32],
         _wanted: &[bool],

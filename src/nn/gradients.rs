@@ -10,7 +10,7 @@ use candle_core::{Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::cpu;
-use super::gpu::{copies, machine};
+use super::gpu::{backend, copies};
 use super::params::{ParamId, Params};
 
 /// The gradient of an input.
@@ -29,12 +29,12 @@ pub enum Gradient {
 /// they are taken.
 #[derive(Debug, Default)]
 pub struct Gradients {
-    sums: HashMap<ParamId, Sum>,
+    sums: HashMap<ParamId, GradientSum>,
 }
 
 /// A gradient that has been added up.
 #[derive(Debug)]
-pub enum Sum {
+pub enum GradientSum {
     /// A tensor of the parameter's shape.
     Dense(Tensor),
     /// Some rows of a table: their numbers in ascending order, and their gradients, (rows, width).
@@ -43,16 +43,16 @@ pub enum Sum {
 
 impl Gradients {
     /// The gradient of a parameter, if a backward pass reached it.
-    pub fn get(&self, id: ParamId) -> Option<&Sum> {
+    pub fn get(&self, id: ParamId) -> Option<&GradientSum> {
         self.sums.get(&id)
     }
 
     /// The gradients of a network in the order of its parameters, each with its parameter's number.
-    pub fn of(&self, params: &Params) -> impl Iterator<Item = (usize, &Sum)> {
+    pub fn of(&self, params: &Params) -> impl Iterator<Item = (usize, &GradientSum)> {
         (0..params.len()).filter_map(|index| Some((index, self.get(params.id(index))?)))
     }
 
-    pub(super) fn add(&mut self, id: ParamId, gradient: Sum) -> Result<()> {
+    pub(super) fn add(&mut self, id: ParamId, gradient: GradientSum) -> Result<()> {
         let sum = match self.sums.remove(&id) {
             None => gradient,
             Some(before) => before.plus(gradient)?,
@@ -62,11 +62,11 @@ impl Gradients {
     }
 }
 
-impl Sum {
+impl GradientSum {
     /// The numbers of the gradient; for rows, those of the rows that were used.
     pub fn tensor(&self) -> &Tensor {
         match self {
-            Sum::Dense(tensor) | Sum::Rows(_, tensor) => tensor,
+            GradientSum::Dense(tensor) | GradientSum::Rows(_, tensor) => tensor,
         }
     }
 
@@ -76,33 +76,35 @@ impl Sum {
     /// If candle cannot build the tensor.
     pub fn dense(&self, shape: &Shape) -> Result<Tensor> {
         match self {
-            Sum::Dense(tensor) => Ok(tensor.clone()),
-            Sum::Rows(ids, rows) if machine::holds(rows) => copies::scatter(shape, ids, rows),
-            Sum::Rows(ids, rows) => {
+            GradientSum::Dense(tensor) => Ok(tensor.clone()),
+            GradientSum::Rows(ids, rows) if backend::holds(rows) => {
+                copies::scatter(shape, ids, rows)
+            }
+            GradientSum::Rows(ids, rows) => {
                 let zeros = Tensor::zeros(shape, rows.dtype(), rows.device())?;
                 zeros.index_add(&Tensor::new(ids.as_slice(), rows.device())?, rows, 0)
             }
         }
     }
 
-    fn plus(self, other: Sum) -> Result<Sum> {
+    fn plus(self, other: GradientSum) -> Result<GradientSum> {
         match (self, other) {
-            (Sum::Dense(a), Sum::Dense(b)) => Ok(Sum::Dense(add(a, &b)?)),
-            (Sum::Rows(a_ids, a), Sum::Rows(b_ids, b)) => {
+            (GradientSum::Dense(a), GradientSum::Dense(b)) => Ok(GradientSum::Dense(add(a, &b)?)),
+            (GradientSum::Rows(a_ids, a), GradientSum::Rows(b_ids, b)) => {
                 let both = Tensor::cat(&[&a, &b], 0)?;
                 let ids = [a_ids, b_ids].concat();
                 let (unique, place) = unique_rows(&ids);
                 let zeros =
                     Tensor::zeros((unique.len(), both.dim(1)?), both.dtype(), both.device())?;
-                Ok(Sum::Rows(
+                Ok(GradientSum::Rows(
                     unique,
                     zeros.index_add(&Tensor::new(place, both.device())?, &both, 0)?,
                 ))
             }
-            (Sum::Rows(ids, rows), Sum::Dense(dense))
-            | (Sum::Dense(dense), Sum::Rows(ids, rows)) => {
-                Ok(Sum::Dense(dense.index_add(&Tensor::new(ids, dense.device())?, &rows, 0)?))
-            }
+            (GradientSum::Rows(ids, rows), GradientSum::Dense(dense))
+            | (GradientSum::Dense(dense), GradientSum::Rows(ids, rows)) => Ok(GradientSum::Dense(
+                dense.index_add(&Tensor::new(ids, dense.device())?, &rows, 0)?,
+            )),
         }
     }
 }
@@ -119,7 +121,7 @@ pub fn unique_rows(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
 /// `a + b`, in the memory of `a` where that is possible.
 pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor> {
     const BLOCK: usize = 1 << 14;
-    if machine::holds(&a) || !(cpu::holds(&a) && cpu::holds(b)) {
+    if backend::holds(&a) || !(cpu::holds(&a) && cpu::holds(b)) {
         return a + b;
     }
     let b = cpu::values(b)?;

@@ -3,11 +3,11 @@
 use candle_core::{D, Result, Tensor};
 use rayon::prelude::*;
 
-use super::cpu::{self, Fresh};
-use super::gpu::Fused;
+use super::cpu::{self, UninitBuffer};
+use super::gpu::GpuOp;
 use super::gradients::Gradient;
 use super::params::{Init, Scope};
-use super::tape::{Kernel, Node, Op, Output, Tape, View};
+use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// Normalises each row to mean 0 and variance 1, then scales and shifts it, as
 /// `torch.nn.LayerNorm`.
@@ -62,7 +62,7 @@ pub struct Normalise {
 const BLOCK: usize = 32;
 
 impl Op for Normalise {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let [x, weight, bias] = inputs else {
             candle_core::bail!("layer norm takes x, weight and bias")
         };
@@ -71,17 +71,17 @@ impl Op for Normalise {
         centred.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
+    fn gpu(&self) -> Option<&dyn GpuOp> {
         Some(self)
     }
 }
 
-impl Kernel for Normalise {
-    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
+impl CpuOp for Normalise {
+    fn forward(&self, inputs: &[TensorView<'_>], _save: bool) -> Result<CpuOutput> {
         let [x, weight, bias] = inputs else {
             candle_core::bail!("layer norm takes x, weight and bias")
         };
@@ -100,19 +100,19 @@ impl Kernel for Normalise {
                 }
             });
         });
-        Ok(Output::new(y, x.dims))
+        Ok(CpuOutput::new(y, x.dims))
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
+        inputs: &[TensorView<'_>],
         _kept: &[f32],
         gradient: &[f32],
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
         let (x, weight) = (inputs[0], inputs[1].data);
         let n = x.width();
-        let mut dx = Fresh::new(x.data.len());
+        let mut dx = UninitBuffer::new(x.data.len());
         let blocks: Vec<(Vec<f32>, Vec<f32>)> = dx
             .pieces(x.data.chunks(BLOCK * n).map(<[f32]>::len))
             .into_par_iter()
@@ -120,7 +120,7 @@ impl Kernel for Normalise {
             .zip(gradient.par_chunks(BLOCK * n))
             .map(|((dx, x), dy)| {
                 let dx = dx.zeroed();
-                cpu::vectorised!(undo_rows(dx, x, dy, weight, self.eps as f32))
+                cpu::vectorised!(backward_rows(dx, x, dy, weight, self.eps as f32))
             })
             .collect();
         let dx = dx.finish();
@@ -144,7 +144,7 @@ fn mean_and_scale(x: &[f32], eps: f32) -> (f32, f32) {
 
 /// Writes the gradient of some rows to `dx`, and returns those of weight and bias.
 #[inline(always)]
-fn undo_rows(
+fn backward_rows(
     dx: &mut [f32],
     x: &[f32],
     dy: &[f32],

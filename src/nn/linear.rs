@@ -8,13 +8,13 @@ use candle_core::{DType, Result, Tensor};
 use super::activation::Activation;
 use super::cpu::{self, Matrix, Rhs, product};
 use super::dropout::Dropout;
-use super::gpu::{self, Fused, Stacked};
+use super::gpu::{self, GpuOp, Stacked};
 use super::gradients::Gradient;
-use super::laid_out::LaidOut;
-use super::noise::Mask;
+use super::noise::DropoutMask;
+use super::packed_weights::PackedWeights;
 use super::params::{Init, Scope};
 use super::precision::Precision;
-use super::tape::{Kernel, Node, Op, Output, Tape, View};
+use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// `y = x Wᵀ + b`, as `torch.nn.Linear`.
 #[derive(Debug, Clone)]
@@ -48,40 +48,40 @@ impl Linear {
 
     /// The same with a result in f32 wherever and in whatever precision it is computed.
     pub fn widened(&self, tape: &Tape, x: &Node) -> Result<Node> {
-        apply(tape, Then::Widen, x, &[self], None)
+        apply(tape, Epilogue::Widen, x, &[self], None)
     }
 
     /// (rows, in) to (rows, out).
     pub fn forward(&self, tape: &Tape, x: &Node) -> Result<Node> {
-        joined(tape, x, &[self])
+        concatenated(tape, x, &[self])
     }
 
     /// `activation(x Wᵀ + b)`: (rows, in) to (rows, out).
     pub fn activated(&self, tape: &Tape, x: &Node, activation: Activation) -> Result<Node> {
-        apply(tape, Then::Activate(activation), x, &[self], None)
+        apply(tape, Epilogue::Activate(activation), x, &[self], None)
     }
 
     /// `dropout(x Wᵀ + b) + residual`: (rows, in) and (rows, out) to (rows, out).
     pub fn residual(&self, tape: &Tape, x: &Node, residual: &Node, dropout: f32) -> Result<Node> {
-        apply(tape, Then::AddTo(tape.mask(dropout)), x, &[self], Some(residual))
+        apply(tape, Epilogue::AddResidual(tape.dropout_mask(dropout)), x, &[self], Some(residual))
     }
 }
 
 /// Several layers on the same rows, their results side by side: (rows, in) to (rows, out₁ + out₂ +
 /// …).
-pub fn joined(tape: &Tape, x: &Node, layers: &[&Linear]) -> Result<Node> {
-    apply(tape, Then::Nothing, x, layers, None)
+pub fn concatenated(tape: &Tape, x: &Node, layers: &[&Linear]) -> Result<Node> {
+    apply(tape, Epilogue::Nothing, x, layers, None)
 }
 
 fn apply(
     tape: &Tape,
-    then: Then,
+    epilogue: Epilogue,
     x: &Node,
     layers: &[&Linear],
     residual: Option<&Node>,
 ) -> Result<Node> {
     let precision = tape.precision();
-    let laid_out = tape.laid_out(layers.iter().map(|layer| &layer.weight), || {
+    let packed_weights = tape.packed_weights(layers.iter().map(|layer| &layer.weight), || {
         let widened = |part: fn(&Linear) -> &Node| {
             layers.iter().map(|layer| part(layer).widened()).collect::<Result<Vec<Tensor>>>()
         };
@@ -89,33 +89,33 @@ fn apply(
         if weights.iter().all(gpu::holds) {
             let biases = widened(|layer| &layer.bias)?;
             let [weights, biases] = [&weights, &biases].map(|all| all.iter().collect::<Vec<_>>());
-            return Stacked::new(&weights, &biases, precision).map(LaidOut::Gpu);
+            return Stacked::new(&weights, &biases, precision).map(PackedWeights::Gpu);
         }
         let values = weights.iter().map(cpu::values).collect::<Result<Vec<_>>>()?;
         let width = x.tensor().dim(1)?;
-        let rhs = lay_out(values.iter().map(|values| Matrix::new(values, width)), precision);
-        Ok(LaidOut::Cpu(Arc::new(rhs)))
+        let rhs = pack(values.iter().map(|values| Matrix::new(values, width)), precision);
+        Ok(PackedWeights::Cpu(Arc::new(rhs)))
     })?;
     let parameters = layers.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
     let inputs: Vec<&Node> = std::iter::once(x).chain(parameters).chain(residual).collect();
-    tape.apply(Joined { then, precision, laid_out }, &inputs)
+    tape.apply(LinearOp { epilogue, precision, packed_weights }, &inputs)
 }
 
-/// `then([x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …])`; the inputs are x, W₁, b₁, W₂, b₂, …, and perhaps a
+/// `epilogue([x W₁ᵀ + b₁ | x W₂ᵀ + b₂ | …])`; the inputs are x, W₁, b₁, W₂, b₂, …, and perhaps a
 /// residual.
 #[derive(Debug)]
-pub struct Joined {
+pub struct LinearOp {
     /// What is done with the rows while they are in the cache.
-    pub then: Then,
+    pub epilogue: Epilogue,
     /// To what the factors of its products are rounded, there and back.
     pub precision: Precision,
     /// The weights as the kernel reads them, if they are at hand.
-    pub laid_out: Option<LaidOut>,
+    pub packed_weights: Option<PackedWeights>,
 }
 
 /// What follows a linear layer.
 #[derive(Debug, Clone, Copy)]
-pub enum Then {
+pub enum Epilogue {
     /// Nothing.
     Nothing,
     /// Nothing, and the result is f32 wherever it is computed.
@@ -123,15 +123,17 @@ pub enum Then {
     /// A function of each number.
     Activate(Activation),
     /// Dropout, if there is a mask, and the sum with the last input, a residual.
-    AddTo(Option<Mask>),
+    AddResidual(Option<DropoutMask>),
 }
 
-impl Joined {
+impl LinearOp {
     /// x, the layers' parameters, and the residual.
     pub(super) fn parts<'a, T>(&self, inputs: &'a [T]) -> Result<(&'a T, &'a [T], Option<&'a T>)> {
-        match (self.then, inputs) {
-            (Then::AddTo(_), [x, layers @ .., residual]) => Ok((x, layers, Some(residual))),
-            (Then::Nothing | Then::Widen | Then::Activate(_), [x, layers @ ..]) => {
+        match (self.epilogue, inputs) {
+            (Epilogue::AddResidual(_), [x, layers @ .., residual]) => {
+                Ok((x, layers, Some(residual)))
+            }
+            (Epilogue::Nothing | Epilogue::Widen | Epilogue::Activate(_), [x, layers @ ..]) => {
                 Ok((x, layers, None))
             }
             _ => candle_core::bail!("a linear layer without input"),
@@ -139,8 +141,8 @@ impl Joined {
     }
 }
 
-impl Op for Joined {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+impl Op for LinearOp {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let (x, layers, residual) = self.parts(inputs)?;
         let rounded = |x: &Tensor| match self.precision {
             Precision::F32 => Ok(x.clone()),
@@ -154,37 +156,37 @@ impl Op for Joined {
             })
             .collect::<Result<Vec<_>>>()?;
         let y = Tensor::cat(&results, 1)?;
-        match (self.then, residual) {
-            (Then::Activate(activation), _) => activation.portable(&[y]),
-            (Then::AddTo(Some(mask)), Some(residual)) => {
-                Dropout { mask }.portable(&[y])? + residual
+        match (self.epilogue, residual) {
+            (Epilogue::Activate(activation), _) => activation.reference(&[y]),
+            (Epilogue::AddResidual(Some(mask)), Some(residual)) => {
+                Dropout { mask }.reference(&[y])? + residual
             }
             (_, Some(residual)) => y + residual,
             _ => Ok(y),
         }
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
+    fn gpu(&self) -> Option<&dyn GpuOp> {
         Some(self)
     }
 }
 
 /// The right-hand side `[W₁ᵀ | W₂ᵀ | …]`.
-fn lay_out<'a>(weights: impl Iterator<Item = Matrix<'a>>, precision: Precision) -> Rhs {
+fn pack<'a>(weights: impl Iterator<Item = Matrix<'a>>, precision: Precision) -> Rhs {
     Rhs::beside(&weights.map(Matrix::t).collect::<Vec<_>>(), precision)
 }
 
 /// The weights of layers as matrices.
-fn weights<'a>(layers: &[View<'a>]) -> Vec<Matrix<'a>> {
+fn weights<'a>(layers: &[TensorView<'a>]) -> Vec<Matrix<'a>> {
     layers.chunks(2).map(|layer| Matrix::new(layer[0].data, layer[0].width())).collect()
 }
 
-impl Kernel for Joined {
-    fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output> {
+impl CpuOp for LinearOp {
+    fn forward(&self, inputs: &[TensorView<'_>], save: bool) -> Result<CpuOutput> {
         let (x, layers, residual) = self.parts(inputs)?;
         let bias: Vec<f32> = layers.chunks(2).flat_map(|layer| layer[1].data).copied().collect();
         let (rows, width) = (x.rows(), bias.len());
@@ -196,21 +198,21 @@ impl Kernel for Joined {
         if let Some(residual) = residual.filter(|residual| residual.dims != [rows, width]) {
             candle_core::bail!("{:?} is no residual for ({rows}, {width})", residual.dims);
         }
-        let fresh = || Arc::new(lay_out(weights(layers).into_iter(), self.precision));
-        let rhs = match &self.laid_out {
-            Some(LaidOut::Cpu(rhs)) => rhs.clone(),
+        let fresh = || Arc::new(pack(weights(layers).into_iter(), self.precision));
+        let rhs = match &self.packed_weights {
+            Some(PackedWeights::Cpu(rhs)) => rhs.clone(),
             _ => fresh(),
         };
-        let slopes = if keep && matches!(self.then, Then::Activate(_)) { width } else { 0 };
+        let slopes = if save && matches!(self.epilogue, Epilogue::Activate(_)) { width } else { 0 };
         let finish = |first_row: usize, y: &mut [f32], slopes: &mut [f32]| {
             cpu::vectorised!({
                 for row in y.chunks_exact_mut(width) {
                     row.iter_mut().zip(&bias).for_each(|(y, bias)| *y += bias);
                 }
             });
-            match (self.then, residual) {
-                (Then::Activate(activation), _) => activation.apply(y, slopes),
-                (Then::AddTo(mask), Some(residual)) => cpu::vectorised!({
+            match (self.epilogue, residual) {
+                (Epilogue::Activate(activation), _) => activation.apply(y, slopes),
+                (Epilogue::AddResidual(mask), Some(residual)) => cpu::vectorised!({
                     let start = first_row * width;
                     if let Some(mask) = &mask {
                         mask.apply(start, y);
@@ -222,32 +224,32 @@ impl Kernel for Joined {
                 _ => {}
             }
         };
-        let (data, kept) = product(Matrix::new(x.data, x.width()), &rhs, slopes, finish);
-        Ok(Output { data, shape: (rows, width).into(), kept })
+        let (data, saved) = product(Matrix::new(x.data, x.width()), &rhs, slopes, finish);
+        Ok(CpuOutput { data, shape: (rows, width).into(), saved })
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
-        kept: &[f32],
+        inputs: &[TensorView<'_>],
+        saved: &[f32],
         gradient: &[f32],
-        wanted: &[bool],
+        needed: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
         let (x, layers, residual) = self.parts(inputs)?;
-        let dy = self.undo_then(kept, gradient); // (rows, out₁ + out₂ + …)
+        let dy = self.backward_epilogue(saved, gradient); // (rows, out₁ + out₂ + …)
         let width = layers.chunks(2).map(|layer| layer[1].data.len()).sum();
         let dy = Matrix::new(&dy, width);
-        let mut gradients = vec![wanted[0].then(|| {
+        let mut gradients = vec![needed[0].then(|| {
             let rhs = Rhs::below(&weights(layers), self.precision);
             Gradient::Dense(product(dy, &rhs, 0, |_, _, _| {}).0)
         })];
         let x = Rhs::beside(&[Matrix::new(x.data, x.width())], self.precision);
         let mut start = 0;
-        for (layer, wanted) in layers.chunks(2).zip(wanted[1..].chunks(2)) {
+        for (layer, needed) in layers.chunks(2).zip(needed[1..].chunks(2)) {
             let dy = dy.columns(start, layer[1].data.len()); // (rows, out)
             gradients
-                .push(wanted[0].then(|| Gradient::Dense(product(dy.t(), &x, 0, |_, _, _| {}).0)));
-            gradients.push(wanted[1].then(|| Gradient::Dense(dy.column_sums())));
+                .push(needed[0].then(|| Gradient::Dense(product(dy.t(), &x, 0, |_, _, _| {}).0)));
+            gradients.push(needed[1].then(|| Gradient::Dense(dy.column_sums())));
             start += layer[1].data.len();
         }
         gradients.extend(residual.map(|_| Some(Gradient::Same)));
@@ -255,22 +257,24 @@ impl Kernel for Joined {
     }
 }
 
-impl Joined {
+impl LinearOp {
     /// The gradient of the layers' results from that of the whole.
-    fn undo_then<'a>(&self, kept: &[f32], gradient: &'a [f32]) -> Cow<'a, [f32]> {
+    fn backward_epilogue<'a>(&self, saved: &[f32], gradient: &'a [f32]) -> Cow<'a, [f32]> {
         const BLOCK: usize = 1 << 14;
-        match self.then {
-            Then::Activate(_) => Cow::Owned(cpu::build(gradient.len(), BLOCK, |start, dy| {
+        match self.epilogue {
+            Epilogue::Activate(_) => Cow::Owned(cpu::build(gradient.len(), BLOCK, |start, dy| {
                 cpu::vectorised!({
                     for ((dy, slope), gradient) in
-                        dy.iter_mut().zip(&kept[start..]).zip(&gradient[start..])
+                        dy.iter_mut().zip(&saved[start..]).zip(&gradient[start..])
                     {
                         *dy = slope * gradient;
                     }
                 });
             })),
-            Then::AddTo(Some(mask)) => Cow::Owned(mask.times(gradient)),
-            Then::Nothing | Then::Widen | Then::AddTo(None) => Cow::Borrowed(gradient),
+            Epilogue::AddResidual(Some(mask)) => Cow::Owned(mask.times(gradient)),
+            Epilogue::Nothing | Epilogue::Widen | Epilogue::AddResidual(None) => {
+                Cow::Borrowed(gradient)
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub struct SquaredError {
 }
 
 impl Op for SquaredError {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let x = inputs[0].flatten_all()?;
         let targets = Tensor::new(self.targets.as_slice(), x.device())?.to_dtype(x.dtype())?;
         (x - targets)?.sqr()?.sum_all()? * self.weight
@@ -57,7 +57,7 @@ pub struct CrossEntropy {
 }
 
 impl Op for CrossEntropy {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let x = &inputs[0];
         let (items, width) = x.dims2()?;
         if self.classes.len() != items || self.classes.iter().any(|&class| class as usize >= width)

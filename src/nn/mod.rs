@@ -2,9 +2,9 @@
 //! order, an optimiser.
 //!
 //! Every operation works on packed rows, (all tokens of a batch, hidden), without padding, and
-//! exists three times: from candle's own operations ([`tape::Op::portable`]), for any device and as
-//! the reference in tests, as a kernel for f32 in CPU memory ([`tape::Op::kernel`]), and as kernels
-//! for a GPU ([`tape::Op::fused`]). This room knows nothing of BERT, texts or values.
+//! exists three times: from candle's own operations ([`tape::Op::reference`]), for any device and as
+//! the reference in tests, as a kernel for f32 in CPU memory ([`tape::Op::cpu`]), and as kernels
+//! for a GPU ([`tape::Op::gpu`]). This room knows nothing of BERT, texts or values.
 
 pub mod activation;
 pub mod adamw;
@@ -17,12 +17,12 @@ pub mod embedding;
 pub mod gated;
 pub mod gpu;
 pub mod gradients;
-pub mod laid_out;
 pub mod layer_norm;
 pub mod linear;
 pub mod losses;
 mod math;
 pub mod noise;
+pub mod packed_weights;
 pub mod params;
 pub mod precision;
 pub mod rotary;

@@ -22,9 +22,9 @@ impl Noise {
     }
 
     /// The mask at a place of the network: at most 65,536 places a pass.
-    pub(super) fn mask(self, place: u64, probability: f32) -> Mask {
+    pub(super) fn mask(self, place: u64, probability: f32) -> DropoutMask {
         let dropped = (f64::from(probability) * 65_536.0).round().clamp(0.0, 65_535.0) as u32;
-        Mask {
+        DropoutMask {
             stream: Stream::new(self.seed, Purpose::Dropout, (self.pass << 16) | (place & 0xffff)),
             first: 0,
             dropped,
@@ -37,14 +37,14 @@ impl Noise {
 ///
 /// The probability is a whole number of 1/65,536, and the scale is exact for that number.
 #[derive(Debug, Clone, Copy)]
-pub struct Mask {
+pub struct DropoutMask {
     stream: Stream,
     first: usize,
     dropped: u32,
     scale: f32,
 }
 
-impl Mask {
+impl DropoutMask {
     /// Multiplies `values`, the numbers of a tensor from position `start` on, by the mask.
     #[inline(always)]
     pub fn apply(&self, start: usize, mut values: &mut [f32]) {

@@ -95,7 +95,7 @@ pub enum Init {
 pub struct Loader {
     checkpoint: RefCell<HashMap<String, Tensor>>,
     params: RefCell<Params>,
-    fresh: RefCell<Vec<String>>,
+    newly_initialised: RefCell<Vec<String>>,
     seed: u64,
     deviation: f32,
     device: Device,
@@ -113,7 +113,7 @@ impl Loader {
         Self {
             checkpoint: RefCell::new(checkpoint),
             params: RefCell::default(),
-            fresh: RefCell::default(),
+            newly_initialised: RefCell::default(),
             seed,
             deviation,
             device: device.clone(),
@@ -122,19 +122,19 @@ impl Loader {
 
     /// The scope of all names that begin with `prefix`, whose parameters must stand in the
     /// checkpoint.
-    pub fn stored(&self, prefix: &str) -> Scope<'_> {
+    pub fn required(&self, prefix: &str) -> Scope<'_> {
         Scope { loader: self, prefix: prefix.into(), may_be_fresh: false, frozen: None }
     }
 
     /// The scope of all names that begin with `prefix`, whose parameters may be missing from the
     /// checkpoint.
-    pub fn fresh(&self, prefix: &str) -> Scope<'_> {
+    pub fn optional(&self, prefix: &str) -> Scope<'_> {
         Scope { loader: self, prefix: prefix.into(), may_be_fresh: true, frozen: None }
     }
 
     /// What has been built: the parameters, and the names of those that no checkpoint brought.
     pub fn finish(self) -> (Params, Vec<String>) {
-        (self.params.into_inner(), self.fresh.into_inner())
+        (self.params.into_inner(), self.newly_initialised.into_inner())
     }
 
     fn initial(&self, name: &str, shape: &Shape, init: Init) -> Result<Tensor> {
@@ -157,7 +157,7 @@ pub struct Scope<'a> {
     loader: &'a Loader,
     prefix: String,
     may_be_fresh: bool,
-    /// The dtype that parameters are kept in, if they are not trained.
+    /// The dtype that parameters are saved in, if they are not trained.
     frozen: Option<DType>,
 }
 
@@ -171,8 +171,8 @@ impl Scope<'_> {
         Self { prefix, ..*self }
     }
 
-    /// The same scope with parameters that are not trained, and are kept in this dtype. Operations
-    /// see them in f32; kept in bfloat16, a network that only stands beside a trained one takes
+    /// The same scope with parameters that are not trained, and are saved in this dtype. Operations
+    /// see them in f32; saved in bfloat16, a network that only stands beside a trained one takes
     /// half the memory.
     pub fn frozen(&self, dtype: DType) -> Self {
         Self { prefix: self.prefix.clone(), frozen: Some(dtype), ..*self }
@@ -200,7 +200,7 @@ impl Scope<'_> {
                 shape.dims()
             ),
             None if self.may_be_fresh => {
-                self.loader.fresh.borrow_mut().push(name.clone());
+                self.loader.newly_initialised.borrow_mut().push(name.clone());
                 self.loader.initial(&name, &shape, init)?
             }
             None => candle_core::bail!("tensor {name} is missing"),

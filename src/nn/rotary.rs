@@ -3,9 +3,9 @@
 use candle_core::{Result, Tensor};
 
 use super::cpu;
-use super::gpu::Fused;
+use super::gpu::GpuOp;
 use super::gradients::Gradient;
-use super::tape::{Kernel, Node, Op, Output, Tape, View};
+use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// Turns the numbers of each head by angles that grow with the token's position. The first
 /// `columns` columns are heads of `head_width` each; the columns behind them stay: (tokens, width)
@@ -60,7 +60,7 @@ impl Rotary {
     }
 
     /// Turns each head forth or, with `direction` -1, back.
-    fn turn(&self, x: View<'_>, direction: f32) -> Vec<f32> {
+    fn rotate(&self, x: TensorView<'_>, direction: f32) -> Vec<f32> {
         const BLOCK: usize = 16;
         let (width, half) = (x.width(), self.head_width / 2);
         let (cosines, sines) = self.angles();
@@ -87,7 +87,7 @@ impl Rotary {
 }
 
 impl Op for Rotary {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let x = &inputs[0];
         let (rows, width) = x.dims2()?;
         self.check(rows, width)?;
@@ -112,30 +112,30 @@ impl Op for Rotary {
         }
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
+    fn gpu(&self) -> Option<&dyn GpuOp> {
         Some(self)
     }
 }
 
-impl Kernel for Rotary {
-    fn forward(&self, inputs: &[View<'_>], _keep: bool) -> Result<Output> {
+impl CpuOp for Rotary {
+    fn forward(&self, inputs: &[TensorView<'_>], _save: bool) -> Result<CpuOutput> {
         let x = inputs[0];
         self.check(x.rows(), x.width())?;
-        Ok(Output::new(self.turn(x, 1.0), x.dims))
+        Ok(CpuOutput::new(self.rotate(x, 1.0), x.dims))
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
+        inputs: &[TensorView<'_>],
         _kept: &[f32],
         gradient: &[f32],
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
-        let dy = View { data: gradient, ..inputs[0] };
-        Ok(vec![Some(Gradient::Dense(self.turn(dy, -1.0)))])
+        let dy = TensorView { data: gradient, ..inputs[0] };
+        Ok(vec![Some(Gradient::Dense(self.rotate(dy, -1.0)))])
     }
 }

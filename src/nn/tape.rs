@@ -2,7 +2,7 @@
 //!
 //! candle's own `backward` adds every gradient to a fresh tensor of zeros and keeps all activations
 //! until the loss is dropped, which costs a third of a training step on a CPU. A [`Tape`] moves
-//! gradients instead, frees what a step kept as soon as it is undone, and lets an operation have
+//! gradients instead, frees what a step saved as soon as it is undone, and lets an operation have
 //! any number of inputs. The tensors stay candle's.
 
 use std::cell::{Cell, RefCell};
@@ -11,10 +11,10 @@ use std::collections::HashMap;
 use candle_core::{DType, Result, Shape, Tensor, Var};
 
 use super::cpu;
-use super::gpu::{self, Fused, Fusion, Pass, Uploads};
-use super::gradients::{Gradient, Gradients, Sum, add};
-use super::laid_out::LaidOut;
-use super::noise::{Mask, Noise};
+use super::gpu::{self, GpuContext, GpuOp, GpuOutput, Uploads};
+use super::gradients::{Gradient, GradientSum, Gradients, add};
+use super::noise::{DropoutMask, Noise};
+use super::packed_weights::PackedWeights;
 use super::params::ParamId;
 use super::precision::Precision;
 
@@ -61,7 +61,7 @@ impl Node {
         &self.tensor
     }
 
-    /// The tensor as operations see it: a parameter that is kept in another dtype is f32.
+    /// The tensor as operations see it: a parameter that is saved in another dtype is f32.
     pub(super) fn widened(&self) -> Result<Tensor> {
         match self.source {
             Source::Frozen(_) => self.tensor.to_dtype(DType::F32),
@@ -74,47 +74,47 @@ impl Node {
 /// kernel.
 pub trait Op: std::fmt::Debug + 'static {
     /// The result, from operations that candle differentiates rightly. It runs on every device and
-    /// in every dtype, and serves as the reference that [`Op::kernel`] is tested against. The
+    /// in every dtype, and serves as the reference that [`Op::cpu`] is tested against. The
     /// inputs are contiguous.
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor>;
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor>;
 
     /// The same for f32 in CPU memory.
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         None
     }
 
     /// The same on a GPU.
-    fn fused(&self) -> Option<&dyn Fused> {
+    fn gpu(&self) -> Option<&dyn GpuOp> {
         None
     }
 }
 
 /// The CPU form of an [`Op`].
-pub trait Kernel {
-    /// Computes the result, and if asked to `keep`, what the backward pass needs beside the inputs.
-    fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output>;
+pub trait CpuOp {
+    /// Computes the result, and if asked to `save`, what the backward pass needs beside the inputs.
+    fn forward(&self, inputs: &[TensorView<'_>], save: bool) -> Result<CpuOutput>;
 
-    /// Computes the gradients of the inputs. `kept` is what the forward pass kept, `gradient` that
-    /// of its result; an entry may be `None` where `wanted` is false.
+    /// Computes the gradients of the inputs. `saved` is what the forward pass saved, `gradient` that
+    /// of its result; an entry may be `None` where `needed` is false.
     fn backward(
         &self,
-        inputs: &[View<'_>],
-        kept: &[f32],
+        inputs: &[TensorView<'_>],
+        saved: &[f32],
         gradient: &[f32],
-        wanted: &[bool],
+        needed: &[bool],
     ) -> Result<Vec<Option<Gradient>>>;
 }
 
 /// A contiguous f32 tensor as a kernel sees it.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct TensorView<'a> {
     /// The numbers, row by row.
     pub data: &'a [f32],
     /// The sizes of the dimensions.
     pub dims: &'a [usize],
 }
 
-impl View<'_> {
+impl TensorView<'_> {
     /// The size of the last dimension.
     pub fn width(&self) -> usize {
         self.dims.last().copied().unwrap_or(1)
@@ -128,19 +128,19 @@ impl View<'_> {
 
 /// What a kernel's forward pass gives.
 #[derive(Debug)]
-pub struct Output {
+pub struct CpuOutput {
     /// The numbers of the result, row by row.
     pub data: Vec<f32>,
     /// The sizes of its dimensions.
     pub shape: Shape,
     /// Numbers for the backward pass.
-    pub kept: Vec<f32>,
+    pub saved: Vec<f32>,
 }
 
-impl Output {
-    /// A result for which nothing more is kept.
+impl CpuOutput {
+    /// A result for which nothing more is saved.
     pub fn new(data: Vec<f32>, shape: impl Into<Shape>) -> Self {
-        Self { data, shape: shape.into(), kept: Vec::new() }
+        Self { data, shape: shape.into(), saved: Vec::new() }
     }
 }
 
@@ -149,15 +149,15 @@ impl Output {
 struct Step {
     op: Box<dyn Op>,
     inputs: Vec<Node>,
-    kept: Kept,
+    saved: Saved,
 }
 
-/// In which form a step was computed, and what that form kept for its backward pass.
+/// In which form a step was computed, and what that form saved for its backward pass.
 #[derive(Debug)]
-enum Kept {
-    Portable,
-    Kernel(Vec<f32>),
-    Fused(Vec<Tensor>),
+enum Saved {
+    Reference,
+    Cpu(Vec<f32>),
+    Gpu(Vec<Tensor>),
 }
 
 /// The record of one forward pass.
@@ -170,8 +170,8 @@ pub struct Tape {
     noise: Option<Noise>,
     masks: Cell<u64>,
     precision: Precision,
-    /// Parameters that are read again and again, laid out once; by the identities of the weights.
-    laid_out: RefCell<HashMap<Vec<ParamId>, LaidOut>>,
+    /// Parameters that are read again and again, packed once; by the identities of the weights.
+    packed_weights: RefCell<HashMap<Vec<ParamId>, PackedWeights>>,
     uploads: Uploads,
 }
 
@@ -184,7 +184,7 @@ impl Tape {
             noise: None,
             masks: Cell::new(0),
             precision: Precision::F32,
-            laid_out: RefCell::default(),
+            packed_weights: RefCell::default(),
             uploads: Uploads::default(),
         }
     }
@@ -204,13 +204,13 @@ impl Tape {
         self.precision
     }
 
-    /// What `lay_out` makes of these weights, made once for all passes of an inference tape;
+    /// What `pack` makes of these weights, made once for all passes of an inference tape;
     /// nothing when they are about to change, or are no parameters.
-    pub(super) fn laid_out<'a>(
+    pub(super) fn packed_weights<'a>(
         &self,
         weights: impl Iterator<Item = &'a Node>,
-        lay_out: impl FnOnce() -> Result<LaidOut>,
-    ) -> Result<Option<LaidOut>> {
+        pack: impl FnOnce() -> Result<PackedWeights>,
+    ) -> Result<Option<PackedWeights>> {
         let identity = |node: &Node| match node.source {
             Source::Frozen(id) => Some(id),
             Source::Parameter(id) if cpu::holds(&node.tensor) || gpu::holds(&node.tensor) => {
@@ -222,17 +222,17 @@ impl Tape {
         else {
             return Ok(None);
         };
-        if let Some(known) = self.laid_out.borrow().get(&ids) {
+        if let Some(known) = self.packed_weights.borrow().get(&ids) {
             return Ok(Some(known.clone()));
         }
-        let made = lay_out()?;
-        self.laid_out.borrow_mut().insert(ids, made.clone());
+        let made = pack()?;
+        self.packed_weights.borrow_mut().insert(ids, made.clone());
         Ok(Some(made))
     }
 
     /// The mask of the next place in the network where neurons are dropped with the given
     /// probability; none when dropout is off.
-    pub fn mask(&self, probability: f32) -> Option<Mask> {
+    pub fn dropout_mask(&self, probability: f32) -> Option<DropoutMask> {
         let place = self.masks.replace(self.masks.get() + 1);
         self.noise.filter(|_| probability > 0.0).map(|noise| noise.mask(place, probability))
     }
@@ -248,25 +248,28 @@ impl Tape {
             .collect::<Result<Vec<_>>>()?;
         let recorded = self.steps.is_some() && inputs.iter().any(|node| node.source.is_trained());
         let all = |holds: fn(&Tensor) -> bool| inputs.iter().all(|node| holds(&node.tensor));
-        let (result, kept) = match (op.fused(), op.kernel()) {
-            (Some(fused), _) if all(gpu::holds) => {
-                let pass =
-                    Pass { keep: recorded, precision: self.precision, uploads: &self.uploads };
-                let Fusion { result, kept } = fused.forward(&pass, &tensors(&inputs))?;
-                (result, Kept::Fused(kept))
+        let (result, saved) = match (op.gpu(), op.cpu()) {
+            (Some(on_gpu), _) if all(gpu::holds) => {
+                let context = GpuContext {
+                    save: recorded,
+                    precision: self.precision,
+                    uploads: &self.uploads,
+                };
+                let GpuOutput { result, saved } = on_gpu.forward(&context, &tensors(&inputs))?;
+                (result, Saved::Gpu(saved))
             }
-            (_, Some(kernel)) if all(cpu::holds) => {
+            (_, Some(on_cpu)) if all(cpu::holds) => {
                 let device = inputs[0].tensor.device().clone();
-                let Output { data, shape, kept } =
-                    with_views(&inputs, |views| kernel.forward(views, recorded))?;
-                (Tensor::from_vec(data, shape, &device)?, Kept::Kernel(kept))
+                let CpuOutput { data, shape, saved } =
+                    with_views(&inputs, |views| on_cpu.forward(views, recorded))?;
+                (Tensor::from_vec(data, shape, &device)?, Saved::Cpu(saved))
             }
-            _ => (portable(&op, &tensors(&inputs))?, Kept::Portable),
+            _ => (reference(&op, &tensors(&inputs))?, Saved::Reference),
         };
         let source = match &self.steps {
             Some(steps) if recorded => {
                 let mut steps = steps.borrow_mut();
-                steps.push(Step { op: Box::new(op), inputs, kept });
+                steps.push(Step { op: Box::new(op), inputs, saved });
                 Source::Step(steps.len() - 1)
             }
             _ => Source::Constant,
@@ -294,7 +297,7 @@ impl Tape {
             let Some(gradient) = pending.pop().flatten() else {
                 continue;
             };
-            for (input, gradient) in step.inputs.iter().zip(step.undo(gradient)?) {
+            for (input, gradient) in step.inputs.iter().zip(step.backward(gradient)?) {
                 match (input.source, gradient) {
                     (Source::Constant | Source::Frozen(_), _) | (_, None) => {}
                     (Source::Parameter(id), Some(gradient)) => gradients.add(id, gradient)?,
@@ -314,89 +317,93 @@ impl Tape {
 
 impl Step {
     /// The gradients of the inputs from that of the result.
-    fn undo(&self, gradient: Tensor) -> Result<Vec<Option<Sum>>> {
-        let wanted: Vec<bool> = self.inputs.iter().map(|node| node.source.is_trained()).collect();
-        match (self.op.fused(), self.op.kernel(), &self.kept) {
-            (Some(fused), _, Kept::Fused(kept)) => {
-                fused.backward(&tensors(&self.inputs), kept, &gradient.contiguous()?, &wanted)
+    fn backward(&self, gradient: Tensor) -> Result<Vec<Option<GradientSum>>> {
+        let needed: Vec<bool> = self.inputs.iter().map(|node| node.source.is_trained()).collect();
+        match (self.op.gpu(), self.op.cpu(), &self.saved) {
+            (Some(on_gpu), _, Saved::Gpu(saved)) => {
+                on_gpu.backward(&tensors(&self.inputs), saved, &gradient.contiguous()?, &needed)
             }
-            (_, Some(kernel), Kept::Kernel(kept)) => {
+            (_, Some(on_cpu), Saved::Cpu(saved)) => {
                 let gradient = gradient.contiguous()?;
                 let values = cpu::values(&gradient)?;
                 let gradients = with_views(&self.inputs, |views| {
-                    kernel.backward(views, kept, &values, &wanted)
+                    on_cpu.backward(views, saved, &values, &needed)
                 })?;
                 drop(values);
                 gradients
                     .into_iter()
                     .zip(&self.inputs)
                     .map(|(found, input)| {
-                        found.map(|found| as_sum(found, &input.tensor, &gradient)).transpose()
+                        found
+                            .map(|found| as_gradient_sum(found, &input.tensor, &gradient))
+                            .transpose()
                     })
                     .collect()
             }
-            _ => undo_portable(self.op.as_ref(), &self.inputs, &wanted, &gradient),
+            _ => backward_by_reference(self.op.as_ref(), &self.inputs, &needed, &gradient),
         }
     }
 }
 
-fn as_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Result<Sum> {
+fn as_gradient_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Result<GradientSum> {
     Ok(match found {
-        Gradient::Same => Sum::Dense(of_result.clone()),
+        Gradient::Same => GradientSum::Dense(of_result.clone()),
         Gradient::Dense(values) => {
-            Sum::Dense(Tensor::from_vec(values, input.shape(), input.device())?)
+            GradientSum::Dense(Tensor::from_vec(values, input.shape(), input.device())?)
         }
         Gradient::Rows(ids, values) => {
             let shape = (ids.len(), input.dim(1)?);
-            Sum::Rows(ids, Tensor::from_vec(values, shape, input.device())?)
+            GradientSum::Rows(ids, Tensor::from_vec(values, shape, input.device())?)
         }
     })
 }
 
-/// An operation's portable form, in f32 where it is given bfloat16.
-fn portable(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
+/// An operation's reference form, in f32 where it is given bfloat16.
+fn reference(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
     if inputs.iter().all(|input| input.dtype() != DType::BF16) {
-        return op.portable(inputs);
+        return op.reference(inputs);
     }
     let widened =
         inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
-    op.portable(&widened)?.to_dtype(DType::BF16)
+    op.reference(&widened)?.to_dtype(DType::BF16)
 }
 
 fn tensors(inputs: &[Node]) -> Vec<Tensor> {
     inputs.iter().map(|node| node.tensor.clone()).collect()
 }
 
-/// The gradients of an operation's portable form, by candle's own differentiation.
-fn undo_portable(
+/// The gradients of an operation's reference form, by candle's own differentiation.
+fn backward_by_reference(
     op: &dyn Op,
     inputs: &[Node],
-    wanted: &[bool],
+    needed: &[bool],
     gradient: &Tensor,
-) -> Result<Vec<Option<Sum>>> {
+) -> Result<Vec<Option<GradientSum>>> {
     let variables = inputs
         .iter()
-        .zip(wanted)
-        .map(|(node, &wanted)| match wanted {
+        .zip(needed)
+        .map(|(node, &needed)| match needed {
             true => Ok(Var::from_tensor(&node.tensor)?.into_inner()),
             false => Ok(node.tensor.clone()),
         })
         .collect::<Result<Vec<_>>>()?;
-    let mut found = (portable(op, &variables)? * gradient)?.sum_all()?.backward()?;
+    let mut found = (reference(op, &variables)? * gradient)?.sum_all()?.backward()?;
     Ok(variables
         .iter()
-        .zip(wanted)
-        .map(|(variable, &wanted)| wanted.then(|| found.remove(variable)).flatten().map(Sum::Dense))
+        .zip(needed)
+        .map(|(variable, &needed)| {
+            needed.then(|| found.remove(variable)).flatten().map(GradientSum::Dense)
+        })
         .collect())
 }
 
 /// Calls `work` with the memory of the inputs.
-fn with_views<R>(inputs: &[Node], work: impl FnOnce(&[View<'_>]) -> Result<R>) -> Result<R> {
+fn with_views<R>(inputs: &[Node], work: impl FnOnce(&[TensorView<'_>]) -> Result<R>) -> Result<R> {
     let values = inputs.iter().map(|node| cpu::values(&node.tensor)).collect::<Result<Vec<_>>>()?;
-    let views: Vec<View> = values
+    let views: Vec<TensorView> = values
         .iter()
         .zip(inputs)
-        .map(|(data, node)| View { data, dims: node.tensor.dims() })
+        .map(|(data, node)| TensorView { data, dims: node.tensor.dims() })
         .collect();
     work(&views)
 }

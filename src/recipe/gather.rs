@@ -12,9 +12,9 @@ use crate::eval::{Bootstrap, Scored};
 use crate::report::chart::Curve;
 use crate::report::comparison::ComparisonReport;
 use crate::report::html::{self, RunPage, largest_misses};
-use crate::report::predictions::{self, Read};
+use crate::report::predictions::{self, SavedPrediction};
 use crate::report::seeds::Seeds;
-use crate::run::{self, Saved};
+use crate::run::{self, SavedRun};
 
 /// The reports of several runs on a split.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub fn compare(
 
 /// Whether a folder holds runs that differ by their seed only.
 fn is_recipe(folder: &Path) -> bool {
-    !Saved::is_run(folder) && !run::seeds(folder).is_empty()
+    !SavedRun::is_run(folder) && !run::seeds(folder).is_empty()
 }
 
 /// A run, or the runs under several seeds in a folder.
@@ -69,7 +69,7 @@ fn runs_of(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn page(folder: &Path, split: Split, misses: usize) -> Result<RunPage> {
-    let saved = Saved::open(folder)?;
+    let saved = SavedRun::open(folder)?;
     let evaluation = read_report(&saved, split.name())?;
     let Course { losses, scores } = course(&saved)?;
     let predictions = predictions::read(&saved.predictions(split.name()))?;
@@ -85,7 +85,7 @@ fn page(folder: &Path, split: Split, misses: usize) -> Result<RunPage> {
 }
 
 /// What the run was made of.
-fn facts(saved: &Saved) -> Vec<(String, String)> {
+fn facts(saved: &SavedRun) -> Vec<(String, String)> {
     let (info, train) = (&saved.info, &saved.info.config.train);
     let data = info.data.iter().map(|source| format!("{} {}", source.rows, source.role));
     [
@@ -112,7 +112,7 @@ struct Course {
     scores: Vec<Curve>,
 }
 
-fn course(saved: &Saved) -> Result<Course> {
+fn course(saved: &SavedRun) -> Result<Course> {
     let path = saved.metrics();
     let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", error))?;
     let (mut losses, mut scores): (Vec<(f64, f64)>, Vec<Curve>) = (Vec::new(), Vec::new());
@@ -132,12 +132,12 @@ fn course(saved: &Saved) -> Result<Course> {
 }
 
 fn compare_two(
-    (first_run, first): (&Path, &[Read]),
-    (run, rows): (&Path, &[Read]),
+    (first_run, first): (&Path, &[SavedPrediction]),
+    (run, rows): (&Path, &[SavedPrediction]),
     split: Split,
     bootstrap: Bootstrap,
 ) -> Result<ComparisonReport> {
-    let key = |row: &Read| (row.scored.value, row.scored.label, row.scenario.clone());
+    let key = |row: &SavedPrediction| (row.scored.value, row.scored.label, row.scenario.clone());
     let differing = first.iter().zip(rows).position(|(a, b)| key(a) != key(b));
     if first.len() != rows.len() || differing.is_some() {
         let at =
@@ -145,7 +145,8 @@ fn compare_two(
         let what = format!("these are not predictions for the rows of {}{at}", first_run.display());
         return Err(Error::data(run, what).help("judge both with `valuenet eval` on the same data"));
     }
-    let scored = |rows: &[Read]| rows.iter().map(|row| row.scored).collect::<Vec<Scored>>();
+    let scored =
+        |rows: &[SavedPrediction]| rows.iter().map(|row| row.scored).collect::<Vec<Scored>>();
     Ok(ComparisonReport {
         a: first_run.display().to_string(),
         b: run.display().to_string(),
@@ -156,9 +157,9 @@ fn compare_two(
 }
 
 /// The predictions of a run, or those in a file.
-fn predictions_of(run: &Path, split: Split) -> Result<Vec<Read>> {
-    let path = match Saved::is_run(run) {
-        true => Saved::open(run)?.predictions(split.name()),
+fn predictions_of(run: &Path, split: Split) -> Result<Vec<SavedPrediction>> {
+    let path = match SavedRun::is_run(run) {
+        true => SavedRun::open(run)?.predictions(split.name()),
         false => run.to_path_buf(),
     };
     if !path.is_file() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
-use super::{News, Observer};
+use super::{Observer, ProgressEvent};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::report::tensorboard;
@@ -27,7 +27,7 @@ pub(super) struct Log<'a> {
 /// A row of metrics.jsonl.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Row<'a> {
+enum MetricsRow<'a> {
     Train {
         #[serde(flatten)]
         row: &'a LossRow,
@@ -57,7 +57,7 @@ impl<'a> Log<'a> {
     /// A step is done.
     pub(super) fn step(&mut self, done: StepDone) {
         self.rate.count(done.samples);
-        self.observer.tell(News::Step(done, self.rate.shown));
+        self.observer.tell(ProgressEvent::Step(done, self.rate.shown));
     }
 
     /// Leaves the time since the last step, which was no training, out of the rate.
@@ -68,7 +68,7 @@ impl<'a> Log<'a> {
     /// The training loss over the last steps.
     pub(super) fn loss(&mut self, row: &LossRow) -> Result<()> {
         let samples_per_second = self.rate.next_row();
-        self.metric(&Row::Train { row, samples_per_second })?;
+        self.metric(&MetricsRow::Train { row, samples_per_second })?;
         let mut scalars = vec![
             ("train/loss", row.loss),
             ("train/learning_rate", row.learning_rate),
@@ -85,19 +85,19 @@ impl<'a> Log<'a> {
 
     /// The scores on the eval split.
     pub(super) fn evaluated(&mut self, row: &EvalRow) -> Result<()> {
-        self.metric(&Row::Eval { row })?;
+        self.metric(&MetricsRow::Eval { row })?;
         let tags: Vec<String> =
             row.scores.iter().map(|score| format!("eval/{}", score.name)).collect();
         let scores = tags.iter().zip(&row.scores).map(|(tag, score)| (tag.as_str(), score.value));
         self.scalars(row.step, &scores.collect::<Vec<_>>())?;
         let scores: String =
             row.scores.iter().map(|score| format!("  {} {:.3}", score.name, score.value)).collect();
-        self.observer.tell(News::Scores(scores.trim()));
+        self.observer.tell(ProgressEvent::Scores(scores.trim()));
         let best = if row.best.is_some_and(|best| best.step == row.step) { "  best" } else { "" };
         self.row(&format!("eval   step {:>5}  epoch {:>5.2}{scores}{best}", row.step, row.epoch))
     }
 
-    fn metric(&mut self, row: &Row) -> Result<()> {
+    fn metric(&mut self, row: &MetricsRow) -> Result<()> {
         let line =
             serde_json::to_string(row).map_err(Error::failure_because("cannot write JSON"))?;
         self.metrics.line(&line)
@@ -113,7 +113,7 @@ impl<'a> Log<'a> {
     }
 
     fn row(&mut self, text: &str) -> Result<()> {
-        self.observer.tell(News::Row(text));
+        self.observer.tell(ProgressEvent::Row(text));
         self.text.line(text)
     }
 }

@@ -42,14 +42,14 @@ pub struct Site<'a> {
 
 impl Site<'_> {
     fn note(&self, text: &str) {
-        self.observer.tell(News::Note(text));
+        self.observer.tell(ProgressEvent::Note(text));
     }
 }
 
 /// Is told what happens, and may ask for an end.
 pub trait Observer: Sync {
     /// Something happened.
-    fn tell(&self, news: News<'_>);
+    fn tell(&self, event: ProgressEvent<'_>);
 
     /// Whether a training is to save its state after the current step, and stop.
     fn asks_to_stop(&self) -> bool {
@@ -59,7 +59,7 @@ pub trait Observer: Sync {
 
 /// Something that happened.
 #[derive(Debug)]
-pub enum News<'a> {
+pub enum ProgressEvent<'a> {
     /// A remark.
     Note(&'a str),
     /// A remark that few want to know.
@@ -89,7 +89,7 @@ pub enum News<'a> {
 struct Silent<'a>(&'a dyn Observer);
 
 impl Observer for Silent<'_> {
-    fn tell(&self, _news: News<'_>) {}
+    fn tell(&self, _news: ProgressEvent<'_>) {}
 
     fn asks_to_stop(&self) -> bool {
         self.0.asks_to_stop()

@@ -7,7 +7,7 @@ use candle_core::Device;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::nn::precision::Precision;
-use crate::run::Saved;
+use crate::run::SavedRun;
 use crate::train::Checkpoint;
 
 /// The model of a run's checkpoint, or of a model folder, which predicts in this precision if it
@@ -21,14 +21,14 @@ pub fn open_model(
     device: &Device,
     precision: Precision,
 ) -> Result<Model> {
-    let of_run = |saved: Saved| {
+    let of_run = |saved: SavedRun| {
         saved.checkpoint(checkpoint).ok_or_else(|| {
             Error::file(run, "this run has no such checkpoint yet")
                 .help("it appears with the first evaluation")
         })
     };
-    let folder = match Saved::is_run(run) {
-        true => of_run(Saved::open(run)?)?,
+    let folder = match SavedRun::is_run(run) {
+        true => of_run(SavedRun::open(run)?)?,
         false => run.to_path_buf(),
     };
     Model::open(&folder, device, precision)

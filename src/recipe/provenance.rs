@@ -3,19 +3,19 @@
 use std::time::SystemTime;
 
 use crate::config::Config;
-use crate::nn::device::Chosen;
-use crate::run::{Git, Info, ModelInfo, Source};
+use crate::nn::device::SelectedDevice;
+use crate::run::{DataFile, Git, ModelInfo, RunInfo};
 
 /// Describes a run that is about to begin.
 pub fn describe(
     config: &Config,
-    data: &[Source],
-    device: &Chosen,
+    data: &[DataFile],
+    device: &SelectedDevice,
     limit: Option<usize>,
     model: ModelInfo,
     git: Option<&Git>,
-) -> Info {
-    Info {
+) -> RunInfo {
+    RunInfo {
         version: env!("CARGO_PKG_VERSION").into(),
         git: git.cloned(),
         started: now(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::train::{Begin, Outcome, TrainRequest, train};
 use super::value::{Splits, judge_test, read_report};
-use super::{News, Site};
+use super::{ProgressEvent, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::Split;
 use crate::disk;
@@ -15,7 +15,7 @@ use crate::nn::device;
 use crate::report::paper::Paper;
 use crate::report::reproduction::{Entry, ReproductionReport};
 use crate::report::{Format, render};
-use crate::run::{IfOccupied, Saved, differences, seed_folder};
+use crate::run::{IfOccupied, SavedRun, differences, seed_folder};
 use crate::train::{Checkpoint, Stop};
 
 /// What is to be reproduced.
@@ -80,7 +80,7 @@ impl Reproduction {
 }
 
 /// A row: its name, how tables and the paper call it, and its configuration.
-struct Row {
+struct ModelRow {
     name: &'static str,
     title: &'static str,
     config: &'static str,
@@ -88,7 +88,7 @@ struct Row {
 
 macro_rules! row {
     ($name:literal, $title:literal) => {
-        Row {
+        ModelRow {
             name: $name,
             title: $title,
             config: include_str!(concat!("../../configs/", $name, ".toml")),
@@ -97,7 +97,7 @@ macro_rules! row {
 }
 
 /// Those of the paper first.
-const ROWS: [Row; 10] = [
+const ROWS: [ModelRow; 10] = [
     row!("linear", "fastText"),
     row!("bert", "BERT"),
     row!("distilbert", "DistilBERT"),
@@ -123,7 +123,7 @@ pub fn row_names() -> impl Iterator<Item = &'static str> {
 pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction> {
     let paper = paper(request.paper.as_deref())?;
     let versions = versions(request)?;
-    let rows: Vec<&Row> =
+    let rows: Vec<&ModelRow> =
         ROWS.iter().filter(|row| request.rows.iter().any(|name| name == row.name)).collect();
     for row in &rows {
         row.write_config(&request.output)?;
@@ -140,7 +140,7 @@ pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction>
                     Ok(None) => return Ok(Reproduction { interrupted: true, ..made }),
                     Err(error) => {
                         made.failures += 1;
-                        site.observer.tell(News::Failed(&error));
+                        site.observer.tell(ProgressEvent::Failed(&error));
                     }
                 }
             }
@@ -207,7 +207,7 @@ fn versions(request: &ReproduceRequest) -> Result<Vec<(String, PathBuf)>> {
     }
 }
 
-impl Row {
+impl ModelRow {
     /// Where the configuration stands among the runs.
     fn config_in(&self, output: &Path) -> PathBuf {
         output.join("configs").join(format!("{}.toml", self.name))
@@ -225,7 +225,7 @@ struct OfRow<'a> {
     request: &'a ReproduceRequest,
     version: &'a str,
     data: &'a Path,
-    row: &'a Row,
+    row: &'a ModelRow,
     site: Site<'a>,
 }
 
@@ -255,14 +255,14 @@ impl OfRow<'_> {
         config.train.seed = seed;
         let folder = seed_folder(&self.request.output.join(self.version).join(self.row.name), seed);
         let begin = match self.progress(&folder, &config)? {
-            Progress::Evaluated(evaluation) => {
+            RunProgress::Evaluated(evaluation) => {
                 self.site.note("complete already");
                 return Ok(Some(*evaluation));
             }
-            Progress::Trained => return self.judge(&folder, &config).map(Some),
-            Progress::Begun => Begin::Resume,
-            Progress::Nothing if folder.is_dir() => Begin::New(IfOccupied::MoveAside),
-            Progress::Nothing => Begin::New(IfOccupied::Refuse),
+            RunProgress::Trained => return self.judge(&folder, &config).map(Some),
+            RunProgress::Begun => Begin::Resume,
+            RunProgress::Nothing if folder.is_dir() => Begin::New(IfOccupied::MoveAside),
+            RunProgress::Nothing => Begin::New(IfOccupied::Refuse),
         };
         let limit = self.request.limit;
         let request = TrainRequest {
@@ -277,7 +277,7 @@ impl OfRow<'_> {
         match train(&request, self.site)? {
             Outcome::Interrupted => Ok(None),
             Outcome::Ended(_, Some(_)) => {
-                read_report(&Saved::open(&request.folder)?, Split::Test.name()).map(Some)
+                read_report(&SavedRun::open(&request.folder)?, Split::Test.name()).map(Some)
             }
             Outcome::Ended(_, None) | Outcome::Planned => Err(no_test_split()),
         }
@@ -285,9 +285,10 @@ impl OfRow<'_> {
 
     /// How far the run in a folder has come, if it is the run that is asked for. A report that
     /// cannot be read, of another version of the program perhaps, is made again.
-    fn progress(&self, folder: &Path, config: &Config) -> Result<Progress> {
-        let Some(saved) = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()? else {
-            return Ok(Progress::Nothing);
+    fn progress(&self, folder: &Path, config: &Config) -> Result<RunProgress> {
+        let Some(saved) = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?
+        else {
+            return Ok(RunProgress::Nothing);
         };
         let limit = self.request.limit;
         let differing = differences(&saved, config, &Splits::read(config, limit)?.sources, limit)?;
@@ -298,12 +299,12 @@ impl OfRow<'_> {
         Ok(match saved.info.outcome {
             Some(Stop::Finished | Stop::Patience) => {
                 match read_report(&saved, Split::Test.name()) {
-                    Ok(evaluation) => Progress::Evaluated(Box::new(evaluation)),
-                    Err(_) => Progress::Trained,
+                    Ok(evaluation) => RunProgress::Evaluated(Box::new(evaluation)),
+                    Err(_) => RunProgress::Trained,
                 }
             }
-            _ if saved.checkpoint(Checkpoint::Last).is_some() => Progress::Begun,
-            _ => Progress::Nothing,
+            _ if saved.checkpoint(Checkpoint::Last).is_some() => RunProgress::Begun,
+            _ => RunProgress::Nothing,
         })
     }
 
@@ -320,7 +321,7 @@ fn no_test_split() -> Error {
 }
 
 /// How far a run has come.
-enum Progress {
+enum RunProgress {
     Nothing,
     Begun,
     Trained,

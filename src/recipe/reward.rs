@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use crate::data::dialogue::{Dialogue, Vector};
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
-use crate::report::rewards::{Comparison, Settings};
-use crate::reward::{Center, Form, Reward, strangers};
+use crate::report::rewards::{PersonaComparison, RewardSettings};
+use crate::reward::{Center, Form, Reward, shuffled_personas};
 
 /// How dialogues are rewarded.
 #[derive(Debug, Clone, Copy)]
@@ -28,11 +28,11 @@ pub struct RewardRequest {
 #[derive(Debug)]
 pub struct Rewarded {
     /// How the rewards came to be.
-    pub settings: Settings,
+    pub settings: RewardSettings,
     /// The reward of each dialogue with its own persona.
     pub own: Vec<Reward>,
     /// How they differ from those with others' personas, if that was asked.
-    pub comparison: Option<Comparison>,
+    pub comparison: Option<PersonaComparison>,
 }
 
 /// Rewards the dialogues of a file, whose sentences have the vectors that `vector` gives. The mean
@@ -53,7 +53,7 @@ pub fn reward<T: Clone + Into<Json>>(
         None if request.center => Center::of(personas().map(&vector)),
         None => None,
     };
-    let settings = Settings { form: request.form, center: center.is_some() };
+    let settings = RewardSettings { form: request.form, center: center.is_some() };
     let vectors = |sentences: &[T]| -> Vec<Vector> {
         let centred = |vector: Vector| match &center {
             Some(center) => center.subtract_from(&vector),
@@ -71,12 +71,12 @@ pub fn reward<T: Clone + Into<Json>>(
     let kind = |sentence: &T| sentence.clone().into().to_string();
     let kinds: Vec<Vec<String>> =
         dialogues.iter().map(|dialogue| dialogue.persona.iter().map(kind).collect()).collect();
-    let others = strangers(&kinds, seed).ok_or_else(|| {
+    let others = shuffled_personas(&kinds, seed).ok_or_else(|| {
         Error::data(file, "there is only one persona, and none to compare it with")
     })?;
     let pairs = dialogues.iter().zip(others);
     let shuffled: Vec<Reward> = pairs.map(|(said, other)| of(&dialogues[other], said)).collect();
     let bootstrap = Bootstrap { replicates: request.bootstrap, seed: 1 };
-    let comparison = Some(Comparison::of(&own, &shuffled, seed, bootstrap));
+    let comparison = Some(PersonaComparison::of(&own, &shuffled, seed, bootstrap));
     Ok(Rewarded { settings, own, comparison })
 }

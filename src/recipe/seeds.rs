@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::{Begin, Outcome, Silent, Site, TrainRequest, train};
 use crate::error::Result;
 use crate::nn::device;
-use crate::run::{self, IfOccupied, Saved};
+use crate::run::{self, IfOccupied, SavedRun};
 
 /// Trains what the request says under each of these seeds, in `seed-N` below its folder: one after
 /// the other on its own device, or on several devices at a time. False if it was interrupted.
@@ -24,7 +24,7 @@ pub fn train_seeds(
         one.folder = run::seed_folder(&request.folder, seed);
         one.config.train.seed = seed;
         one.config.train.device = device.unwrap_or(&request.config.train.device).clone();
-        if request.begin == Begin::Resume && !Saved::is_run(&one.folder) {
+        if request.begin == Begin::Resume && !SavedRun::is_run(&one.folder) {
             one.begin = Begin::New(IfOccupied::Refuse);
         }
         one

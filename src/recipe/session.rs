@@ -4,14 +4,14 @@ use std::path::Path;
 
 use super::log::Log;
 use super::provenance::now;
-use super::{News, Site};
+use super::{ProgressEvent, Site};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::run::{IfOccupied, Info, Run};
+use crate::run::{IfOccupied, Run, RunInfo};
 use crate::train::{Answer, Checkpoint, Event, Learner, State, Stop, fit};
 
 /// Where a training writes.
-pub(super) enum Place {
+pub(super) enum Destination {
     /// A directory that does not exist yet, or is empty, or may be moved aside.
     New(IfOccupied),
     /// The run that is gone on with.
@@ -36,12 +36,12 @@ impl Session<'_> {
     pub(super) fn train(
         &self,
         learner: &mut dyn Learner,
-        place: Place,
-        mut info: Info,
+        place: Destination,
+        mut info: RunInfo,
     ) -> Result<Stop> {
         let (run, mut state) = self.begin(place, &info, learner)?;
         let observer = self.site.observer;
-        observer.tell(News::Begun { total: self.total, done: state.step });
+        observer.tell(ProgressEvent::Begun { total: self.total, done: state.step });
         let mut log = Log::open(&run, state.step, self.tensorboard, observer)?;
         let stop = fit(learner, &self.config.train, &mut state, &mut |event| {
             let due = matches!(&event, Event::Step(done) if Some(done.step) == self.stop_after);
@@ -59,7 +59,7 @@ impl Session<'_> {
             }
             Ok(if due || observer.asks_to_stop() { Answer::Pause } else { Answer::Continue })
         });
-        observer.tell(News::Ended);
+        observer.tell(ProgressEvent::Ended);
         let stop = stop.map_err(|error| {
             error.within(format!("the run in {} has stopped", self.path.display()))
         })?;
@@ -70,10 +70,15 @@ impl Session<'_> {
     }
 
     /// The run directory, and where in the training it stands.
-    fn begin(&self, place: Place, info: &Info, learner: &mut dyn Learner) -> Result<(Run, State)> {
+    fn begin(
+        &self,
+        place: Destination,
+        info: &RunInfo,
+        learner: &mut dyn Learner,
+    ) -> Result<(Run, State)> {
         let shown = self.path.display();
         match place {
-            Place::Resumed(run) => {
+            Destination::Resumed(run) => {
                 let last = run.checkpoint(Checkpoint::Last);
                 let last =
                     last.ok_or_else(|| Error::file(self.path, "the last checkpoint is gone"))?;
@@ -84,7 +89,7 @@ impl Session<'_> {
                     .note(&format!("going on after step {} of the run in {shown}", state.step));
                 Ok((run, state))
             }
-            Place::New(if_occupied) => {
+            Destination::New(if_occupied) => {
                 let (run, aside) = Run::create(self.path, if_occupied)?;
                 if let Some(aside) = aside {
                     self.site.note(&format!("the run that was here is now {}", aside.display()));

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use super::provenance::{describe, now};
-use super::session::{Place, Session};
+use super::session::{Destination, Session};
 use super::value::ValueRecipe;
 use super::{Observer, Site};
 use crate::config::{Config, TaskKind};
 use crate::error::{Error, Result};
 use crate::nn::device;
 use crate::report::Report;
-use crate::run::{self, IfOccupied, Info, ModelInfo, Run, Saved, Source};
+use crate::run::{self, DataFile, IfOccupied, ModelInfo, Run, RunInfo, SavedRun};
 use crate::train::{Learner, Plan, Stop};
 
 /// What is to be trained, and where it is kept.
@@ -58,7 +58,7 @@ pub enum Outcome {
 /// What a kind of task brings to its training.
 pub(super) trait Recipe<'a> {
     /// The files that it reads.
-    fn sources(&self) -> &[Source];
+    fn sources(&self) -> &[DataFile];
 
     /// What is trained, as it is before the next step.
     ///
@@ -84,7 +84,7 @@ pub(super) enum Origin<'a> {
     /// From what the configuration names.
     New,
     /// From the last checkpoint of this run.
-    Saved(&'a Path),
+    SavedRun(&'a Path),
 }
 
 /// What is ready to be trained.
@@ -108,16 +108,16 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
 
     let (place, prepared, info) = if request.begin == Begin::Resume {
         let (run, saved) = resume(folder, config, recipe.sources(), *limit)?;
-        let prepared = recipe.prepare(Origin::Saved(folder), &device.device, site)?;
+        let prepared = recipe.prepare(Origin::SavedRun(folder), &device.device, site)?;
         let resumed = [saved.info.resumed.clone(), vec![now()]].concat();
-        let info = Info { resumed, finished: None, outcome: None, ..saved.info };
-        (Some(Place::Resumed(run)), prepared, info)
+        let info = RunInfo { resumed, finished: None, outcome: None, ..saved.info };
+        (Some(Destination::Resumed(run)), prepared, info)
     } else {
         let prepared = recipe.prepare(Origin::New, &device.device, site)?;
         let model = prepared.info.clone();
         let info = describe(config, recipe.sources(), &device, *limit, model, site.git);
         let place = match request.begin {
-            Begin::New(if_occupied) => Some(Place::New(if_occupied)),
+            Begin::New(if_occupied) => Some(Destination::New(if_occupied)),
             Begin::Resume | Begin::DryRun => None,
         };
         (place, prepared, info)
@@ -143,7 +143,7 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
 }
 
 /// Says what is about to be done, and returns the number of steps.
-fn announce(config: &Config, learner: &dyn Learner, info: &Info, site: Site) -> u64 {
+fn announce(config: &Config, learner: &dyn Learner, info: &RunInfo, site: Site) -> u64 {
     let lengths = learner.lengths();
     let plan = Plan::new(&lengths, &config.train);
     site.note(&format!(
@@ -169,11 +169,11 @@ fn announce(config: &Config, learner: &dyn Learner, info: &Info, site: Site) -> 
 fn resume(
     path: &Path,
     config: &Config,
-    sources: &[Source],
+    sources: &[DataFile],
     limit: Option<usize>,
-) -> Result<(Run, Saved)> {
+) -> Result<(Run, SavedRun)> {
     let run = Run::resume(path)?;
-    let saved = Saved::open(path)?;
+    let saved = SavedRun::open(path)?;
     match run::differences(&saved, config, sources, limit)?.as_slice() {
         [] => Ok((run, saved)),
         found => Err(Error::usage(format!(

@@ -7,7 +7,7 @@ use crate::eval::{Evaluation, Figure, Interval};
 
 /// What a card says of the making; everything else comes from the report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Making {
+pub struct Provenance {
     /// The model that it started from.
     pub base: String,
     /// The number of trained numbers.
@@ -21,7 +21,7 @@ pub struct Making {
 }
 
 /// The card as Markdown.
-pub fn card(making: &Making, evaluation: &Evaluation) -> String {
+pub fn card(provenance: &Provenance, evaluation: &Evaluation) -> String {
     let mut card = String::from(
         "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- human-values\n- schwartz-values\n- valuenet\n---\n\n\
          # A model of human values in text\n\n\
@@ -32,15 +32,16 @@ pub fn card(making: &Making, evaluation: &Evaluation) -> String {
     let _ = writeln!(
         card,
         "* base: {}, {:.1} M parameters",
-        making.base,
-        making.parameters as f64 / 1e6
+        provenance.base,
+        provenance.parameters as f64 / 1e6
     );
-    let data = making.data.iter().map(|(split, rows)| format!("{} {split}", count(*rows as u64)));
+    let data =
+        provenance.data.iter().map(|(split, rows)| format!("{} {split}", count(*rows as u64)));
     let _ = writeln!(card, "* rows: {}", data.collect::<Vec<_>>().join(", "));
-    for (name, value) in &making.settings {
+    for (name, value) in &provenance.settings {
         let _ = writeln!(card, "* {name}: {value}");
     }
-    let _ = writeln!(card, "* class: {}", making.class_rule);
+    let _ = writeln!(card, "* class: {}", provenance.class_rule);
     let _ = write!(card, "\n## What it scores\n\n{}", scores(evaluation).markdown());
     card + "\nIntervals are 95% bootstrap intervals over texts. The unseen texts stand in no row of the train split, under whatever value.\n\
             \n## Intended use\n\n\

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::table::{Table, count};
 use crate::data::curate::keywords::Keywords;
-use crate::data::curate::lists::Source;
+use crate::data::curate::lists::KeywordSource;
 use crate::data::curate::{Found, Summary};
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -163,13 +163,13 @@ fn own(summary: &Summary) -> Option<Table> {
     }
     let header = ["", "rows", "original", "+ associated", "+ embedding", "share"];
     let mut table = Table::new("rows found under their own value, duplicates among them", header);
-    let mut push = |name: &str, rows: u64, found: [u64; Source::COUNT]| {
+    let mut push = |name: &str, rows: u64, found: [u64; KeywordSource::COUNT]| {
         let up_to = |source: usize| found[..=source].iter().sum::<u64>();
-        let share = format!("{:.1}%", 100.0 * up_to(Source::COUNT - 1) as f64 / rows as f64);
-        let numbers = std::iter::once(rows).chain((0..Source::COUNT).map(up_to)).map(count);
+        let share = format!("{:.1}%", 100.0 * up_to(KeywordSource::COUNT - 1) as f64 / rows as f64);
+        let numbers = std::iter::once(rows).chain((0..KeywordSource::COUNT).map(up_to)).map(count);
         table.push(std::iter::once(name.to_string()).chain(numbers).chain([share]));
     };
-    let mut total = [0; Source::COUNT];
+    let mut total = [0; KeywordSource::COUNT];
     for (value, own) in Value::ALL.iter().zip(summary.own).filter(|(_, own)| own.rows > 0) {
         push(value.name(), own.rows, own.found);
         total.iter_mut().zip(own.found).for_each(|(total, found)| *total += found);

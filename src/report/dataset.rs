@@ -6,7 +6,7 @@ use super::paper::{Paper, Size};
 use super::table::{Table, count};
 use super::{Records, Report, joined};
 use crate::data::Split;
-use crate::data::check::{Echo, Findings, Place};
+use crate::data::check::{Findings, RepeatedRow, RowLocation};
 use crate::data::stats::Stats;
 use crate::value::{Label, Value};
 
@@ -142,7 +142,7 @@ fn stats_records(stats: &[Stats]) -> Records {
     Records::new(header, rows)
 }
 
-/// How many echoes of a kind a table names one by one.
+/// How many repeats of a kind a table names one by one.
 const NAMED: usize = 10;
 
 impl Report for Findings {
@@ -164,25 +164,25 @@ impl Report for Findings {
     }
 }
 
-fn at(place: &Place) -> String {
+fn at(place: &RowLocation) -> String {
     format!("{}:{}", place.path.display(), place.line)
 }
 
-/// The bad rows, all of them, and the first echoes.
+/// The bad rows, all of them, and the first repeats.
 fn findings_lists(findings: &Findings) -> String {
     let mut lines: Vec<String> =
         findings.bad.iter().map(|(place, what)| format!("{}: {what}", at(place))).collect();
-    for (kind, echoes) in
+    for (kind, repeats) in
         [("conflicts with", &findings.conflicts), ("repeats", &findings.duplicates)]
     {
         lines.extend(
-            echoes
+            repeats
                 .iter()
                 .take(NAMED)
-                .map(|echo| format!("{}: {kind} line {}", at(&echo.row), echo.earlier.line)),
+                .map(|repeat| format!("{}: {kind} line {}", at(&repeat.row), repeat.earlier.line)),
         );
-        if echoes.len() > NAMED {
-            let more = count((echoes.len() - NAMED) as u64);
+        if repeats.len() > NAMED {
+            let more = count((repeats.len() - NAMED) as u64);
             lines.push(format!("… {more} more rows of this kind (--format json or csv lists all)"));
         }
     }
@@ -221,15 +221,15 @@ fn findings_tables(findings: &Findings) -> [Table; 2] {
 
 fn findings_json(findings: &Findings) -> Json {
     let place =
-        |place: &Place| json!({"path": place.path.display().to_string(), "line": place.line});
-    let echo = |echo: &Echo| json!({"row": place(&echo.row), "earlier": place(&echo.earlier)});
+        |place: &RowLocation| json!({"path": place.path.display().to_string(), "line": place.line});
+    let repeat = |repeat: &RepeatedRow| json!({"row": place(&repeat.row), "earlier": place(&repeat.earlier)});
     json!({
         "rows": findings.rows,
         "bad": findings.bad.iter()
             .map(|(at, what)| json!({"path": at.path.display().to_string(), "line": at.line, "what": what}))
             .collect::<Vec<_>>(),
-        "conflicts": findings.conflicts.iter().map(echo).collect::<Vec<_>>(),
-        "duplicates": findings.duplicates.iter().map(echo).collect::<Vec<_>>(),
+        "conflicts": findings.conflicts.iter().map(repeat).collect::<Vec<_>>(),
+        "duplicates": findings.duplicates.iter().map(repeat).collect::<Vec<_>>(),
         "overlaps": findings.overlaps.iter()
             .map(|overlap| json!({
                 "part": overlap.part,
@@ -243,14 +243,16 @@ fn findings_json(findings: &Findings) -> Json {
 
 /// A row for each finding that has a line.
 fn findings_records(findings: &Findings) -> Records {
-    let row = |kind: &str, place: &Place, what: String| {
+    let row = |kind: &str, place: &RowLocation, what: String| {
         vec![kind.into(), place.path.display().to_string(), place.line.to_string(), what]
     };
     let bad = findings.bad.iter().map(|(place, what)| row("bad", place, what.clone()));
-    let echo = |kind: &'static str| {
-        move |echo: &Echo| row(kind, &echo.row, format!("line {} says it first", echo.earlier.line))
+    let repeat = |kind: &'static str| {
+        move |repeat: &RepeatedRow| {
+            row(kind, &repeat.row, format!("line {} says it first", repeat.earlier.line))
+        }
     };
-    let conflicts = findings.conflicts.iter().map(echo("conflict"));
-    let duplicates = findings.duplicates.iter().map(echo("duplicate"));
+    let conflicts = findings.conflicts.iter().map(repeat("conflict"));
+    let duplicates = findings.duplicates.iter().map(repeat("duplicate"));
     Records::new(["kind", "path", "line", "what"], bad.chain(conflicts).chain(duplicates))
 }

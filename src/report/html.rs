@@ -3,8 +3,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::chart::{Bar, Curve, bars, curves};
-use super::predictions::Read;
-use super::radar::{self, Line};
+use super::predictions::SavedPrediction;
+use super::radar::{self, Series};
 use super::seeds::Seeds;
 use super::table::{count, score};
 use crate::eval::confusion::ClassScores;
@@ -27,11 +27,11 @@ pub struct RunPage {
     /// The mean label of each value, and the mean prediction; none for values without rows.
     pub means: Option<[Profile; 2]>,
     /// The predictions that are farthest off, the farthest first.
-    pub misses: Vec<Read>,
+    pub misses: Vec<SavedPrediction>,
 }
 
 /// The mean label and the mean prediction of each value; none if a value has no rows.
-pub fn means(rows: &[Read]) -> Option<[Profile; 2]> {
+pub fn means(rows: &[SavedPrediction]) -> Option<[Profile; 2]> {
     let mut means = [[0.0; Value::COUNT]; 2];
     for value in Value::ALL {
         let own = || rows.iter().map(|row| row.scored).filter(|scored| scored.value == value);
@@ -48,8 +48,9 @@ pub fn means(rows: &[Read]) -> Option<[Profile; 2]> {
 }
 
 /// The predictions that are farthest from their labels, the farthest first.
-pub fn largest_misses(mut rows: Vec<Read>, most: usize) -> Vec<Read> {
-    let miss = |row: &Read| (row.scored.utility - f64::from(row.scored.label.number())).abs();
+pub fn largest_misses(mut rows: Vec<SavedPrediction>, most: usize) -> Vec<SavedPrediction> {
+    let miss =
+        |row: &SavedPrediction| (row.scored.utility - f64::from(row.scored.label.number())).abs();
     rows.sort_by(|a, b| miss(b).total_cmp(&miss(a)));
     rows.truncate(most);
     rows
@@ -171,7 +172,7 @@ fn section(run: &RunPage) -> Markup {
             (bars("accuracy of each value", &of_values))
             p.note { "The upright mark is each value's most frequent label." }
             @if let Some([labels, utilities]) = run.means {
-                @let line = |name: &str, profile| Line { name: name.into(), profile, band: None };
+                @let line = |name: &str, profile| Series { name: name.into(), profile, band: None };
                 h3 { "Values around the circle" }
                 (radar::figure(&[
                     line("mean label", labels),
@@ -202,8 +203,8 @@ fn classes(slice: &Slice) -> Markup {
     table(&["label", "precision", "recall", "F1", "rows"], slice.classes.iter().map(row))
 }
 
-fn misses(misses: &[Read]) -> Markup {
-    let row = |Read { scenario, scored }: &Read| {
+fn misses(misses: &[SavedPrediction]) -> Markup {
+    let row = |SavedPrediction { scenario, scored }: &SavedPrediction| {
         vec![
             cell(scored.value.name()),
             cell(scenario),

@@ -31,7 +31,7 @@ pub fn write<'a>(rows: impl Iterator<Item = (u64, &'a str, &'a Scored)>) -> Resu
 
 /// A prediction that was read, with its scenario.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Read {
+pub struct SavedPrediction {
     /// The text.
     pub scenario: String,
     /// The prediction.
@@ -42,7 +42,7 @@ pub struct Read {
 ///
 /// # Errors
 /// If the file cannot be read, or is no such file.
-pub fn read(path: &Path) -> Result<Vec<Read>> {
+pub fn read(path: &Path) -> Result<Vec<SavedPrediction>> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
     let mut records = csv::Reader::from_reader(bytes.as_slice());
     let header = records.headers().map_err(|error| Error::data(path, error.to_string()))?;
@@ -62,7 +62,7 @@ pub fn read(path: &Path) -> Result<Vec<Read>> {
     Ok(rows)
 }
 
-fn row(record: &csv::StringRecord, texts: &mut HashMap<String, usize>) -> Option<Read> {
+fn row(record: &csv::StringRecord, texts: &mut HashMap<String, usize>) -> Option<SavedPrediction> {
     let scenario = record.get(2)?.to_string();
     let next = texts.len();
     let scored = Scored {
@@ -76,5 +76,5 @@ fn row(record: &csv::StringRecord, texts: &mut HashMap<String, usize>) -> Option
             seen => Some(seen.parse().ok()?),
         },
     };
-    Some(Read { scenario, scored })
+    Some(SavedPrediction { scenario, scored })
 }

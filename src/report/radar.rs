@@ -11,7 +11,7 @@ pub const MOST: usize = 8;
 
 /// A line on the radar.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line {
+pub struct Series {
     /// What the legend calls it.
     pub name: String,
     /// The vector.
@@ -41,17 +41,17 @@ const STYLE: &str = "\
 .zero{stroke:#aaa}.small{fill:#999}}";
 
 /// The radar as an SVG file.
-pub fn svg(lines: &[Line]) -> String {
+pub fn svg(lines: &[Series]) -> String {
     drawing(lines, Some("http://www.w3.org/2000/svg")).into_string() + "\n"
 }
 
 /// The radar as a part of an HTML page.
-pub(super) fn figure(lines: &[Line]) -> Markup {
+pub(super) fn figure(lines: &[Series]) -> Markup {
     drawing(lines, None)
 }
 
 /// The radar; a file of its own names the namespace, a page has it already.
-fn drawing(lines: &[Line], namespace: Option<&str>) -> Markup {
+fn drawing(lines: &[Series], namespace: Option<&str>) -> Markup {
     let height = HEIGHT + LEGEND_LINE * lines.len() as f64 + 16.0;
     html! {
         svg xmlns=[namespace] viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
@@ -98,7 +98,7 @@ fn axis(value: Value) -> Markup {
 }
 
 /// A vector, and the band of its interval below it.
-fn area(line: &Line, colour: &str) -> Markup {
+fn area(line: &Series, colour: &str) -> Markup {
     let outline = |profile: &Profile| format!("M{}Z", polygon(profile).replace(' ', "L"));
     html! {
         @if let Some([low, high]) = &line.band {

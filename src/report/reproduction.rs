@@ -58,7 +58,7 @@ impl Compared {
 
 /// An entry beside the paper, as JSON shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Row<'a> {
+struct ModelRow<'a> {
     version: &'a str,
     row: &'a str,
     title: &'a str,
@@ -70,7 +70,7 @@ struct Row<'a> {
     unseen_texts: Compared,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ModelRow<'a> {
     fn of(entry: &'a Entry, paper: &'a Paper) -> Self {
         let slice = |name: &str| -> Vec<Figures> {
             let slices = entry.reports.iter().map(|(_, report)| report.slices.iter());
@@ -134,8 +134,8 @@ pub struct ReproductionReport<'a> {
 }
 
 impl<'a> ReproductionReport<'a> {
-    fn rows(&self) -> Vec<Row<'a>> {
-        self.entries.iter().map(|entry| Row::of(entry, self.paper)).collect()
+    fn rows(&self) -> Vec<ModelRow<'a>> {
+        self.entries.iter().map(|entry| ModelRow::of(entry, self.paper)).collect()
     }
 
     /// What the paper's figures are to be read with, each note written by `write`.
@@ -189,7 +189,7 @@ are compared with the paper's, whose figures have two decimals. A dash: not\n\
 printed, or not on hand.\n";
 
 /// What the paper's figures of the rows are to be read with, and those of its best.
-fn notes<'a>(rows: &[Row], paper: &'a Paper) -> impl Iterator<Item = &'a Note> {
+fn notes<'a>(rows: &[ModelRow], paper: &'a Paper) -> impl Iterator<Item = &'a Note> {
     let shown = rows.iter().filter(|row| !row.table2.paper.is_empty()).map(|row| row.title);
     let best = versions(rows).into_iter().filter_map(|version| paper.table2.get(version));
     let best: Vec<Best> = best.map(Best::of).collect();
@@ -202,7 +202,7 @@ fn notes<'a>(rows: &[Row], paper: &'a Paper) -> impl Iterator<Item = &'a Note> {
 }
 
 /// The versions that occur, in their order.
-fn versions<'a>(rows: &[Row<'a>]) -> Vec<&'a str> {
+fn versions<'a>(rows: &[ModelRow<'a>]) -> Vec<&'a str> {
     let mut versions = Vec::new();
     for row in rows {
         if !versions.contains(&row.version) {
@@ -235,12 +235,13 @@ impl<'a> Best<'a> {
     }
 }
 
-fn tables(rows: &[Row], paper: &Paper) -> Vec<Table> {
+fn tables(rows: &[ModelRow], paper: &Paper) -> Vec<Table> {
     let values: Vec<(&str, &str)> =
         SHORT.iter().copied().zip(Value::ALL.map(Value::name)).collect();
     let tables = versions(rows).into_iter().flat_map(|version| {
-        let of_version: Vec<&Row> = rows.iter().filter(|row| row.version == version).collect();
-        let unseen = |row: &Row| Compared { paper: Figures::new(), ..row.unseen_texts.clone() };
+        let of_version: Vec<&ModelRow> = rows.iter().filter(|row| row.version == version).collect();
+        let unseen =
+            |row: &ModelRow| Compared { paper: Figures::new(), ..row.unseen_texts.clone() };
         let mut all =
             table(format!("Table 2, {version}"), &COLUMNS, &of_version, |row| row.table2.clone());
         if let Some(theirs) = paper.table2.get(version) {
@@ -270,8 +271,8 @@ const SHORT: [&str; Value::COUNT] =
 fn table(
     title: String,
     columns: &[(&str, &str)],
-    rows: &[&Row],
-    figures: impl Fn(&Row) -> Compared,
+    rows: &[&ModelRow],
+    figures: impl Fn(&ModelRow) -> Compared,
 ) -> Table {
     let header: Vec<&str> =
         std::iter::once("").chain(columns.iter().map(|(name, _)| *name)).collect();
@@ -309,12 +310,12 @@ fn line(
     std::iter::once(name.to_string()).chain(cells).collect()
 }
 
-fn records(rows: &[Row]) -> Records {
+fn records(rows: &[ModelRow]) -> Records {
     let figures = COLUMNS.iter().map(|(_, key)| *key).chain(Value::ALL.map(Value::name));
     let keys: Vec<&str> = figures.collect();
     let header: Vec<&str> =
         ["version", "row", "title", "seeds", "what"].into_iter().chain(keys.clone()).collect();
-    let line = |row: &Row, what: &str, table2: &Figures, table3: &Figures| {
+    let line = |row: &ModelRow, what: &str, table2: &Figures, table3: &Figures| {
         let seeds = row.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(" ");
         let figure = |key: &&str| {
             table2.get(*key).or(table3.get(*key)).map_or(String::new(), f64::to_string)

@@ -8,11 +8,11 @@ use super::table::{Table, count, csv, ends, number, score};
 use crate::data::dialogue::Dialogue;
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
-use crate::reward::{Difference, Form, Level, Reward};
+use crate::reward::{DialogueMean, Form, PersonaDifference, Reward};
 
 /// How rewards are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum RewardsFormat {
     /// Two tables for each dialogue: its utterances, its persona.
     Table,
     /// One object a dialogue, or one for a comparison.
@@ -23,14 +23,14 @@ pub enum Format {
 
 /// How the rewards came to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct RewardSettings {
     /// The form of the terms.
     pub form: Form,
     /// Whether a mean was subtracted from the vectors.
     pub center: bool,
 }
 
-impl Settings {
+impl RewardSettings {
     fn is_literal(self) -> bool {
         self.form == Form::Literal
     }
@@ -86,7 +86,7 @@ pub fn json<T: Clone + Into<Json>>(
     persona: &[T],
     utterances: &[T],
     reward: &Reward,
-    settings: Settings,
+    settings: RewardSettings,
 ) -> Json {
     let turn = |said: Said| {
         json!({
@@ -116,17 +116,17 @@ pub fn json<T: Clone + Into<Json>>(
 pub fn rewards<T: Clone + Into<Json>>(
     dialogues: &[Dialogue<T>],
     rewards: &[Reward],
-    settings: Settings,
-    format: Format,
+    settings: RewardSettings,
+    format: RewardsFormat,
 ) -> Result<String> {
     let all = || (1usize..).zip(dialogues.iter().zip(rewards));
     match format {
-        Format::Table => {
+        RewardsFormat::Table => {
             let tables = all()
                 .map(|(number, (dialogue, reward))| tables(number, dialogue, reward, settings));
             Ok(tables.collect::<Vec<_>>().join("\n"))
         }
-        Format::Jsonl => {
+        RewardsFormat::Jsonl => {
             let lines = all().map(|(number, (dialogue, reward))| {
                 let mut line = json!({"dialogue": number, "line": dialogue.line});
                 let rest = json(&dialogue.persona, &dialogue.utterances, reward, settings);
@@ -137,7 +137,7 @@ pub fn rewards<T: Clone + Into<Json>>(
             });
             Ok(lines.collect())
         }
-        Format::Csv => {
+        RewardsFormat::Csv => {
             let rows = all().flat_map(|(number, (dialogue, reward))| {
                 let matches: Vec<String> = reward.matches.iter().map(usize::to_string).collect();
                 let turns = said(&dialogue.persona, &dialogue.utterances, reward).zip(1..);
@@ -185,7 +185,7 @@ fn tables<T: Clone + Into<Json>>(
     number: usize,
     dialogue: &Dialogue<T>,
     reward: &Reward,
-    settings: Settings,
+    settings: RewardSettings,
 ) -> String {
     let [total, per_turn, mean_r] =
         [reward.total(), reward.per_turn(), reward.mean_r()].map(figure);
@@ -214,27 +214,27 @@ fn tables<T: Clone + Into<Json>>(
 
 /// Dialogues with their own personas and with others'.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Comparison {
+pub struct PersonaComparison {
     /// How many dialogues.
     pub dialogues: usize,
     /// What decided whose persona each is given.
     pub seed: u64,
     /// R/N.
-    pub reward: Difference,
+    pub reward: PersonaDifference,
     /// R/T.
-    pub per_turn: Difference,
+    pub per_turn: PersonaDifference,
     /// The means of r_t.
-    pub mean_r: Difference,
+    pub mean_r: PersonaDifference,
 }
 
-impl Comparison {
+impl PersonaComparison {
     /// Compares what the same dialogues, of which there is at least one, are worth with their own
     /// personas and with those that `seed` gave them.
     pub fn of(own: &[Reward], shuffled: &[Reward], seed: u64, bootstrap: Bootstrap) -> Self {
         let difference = |figure: fn(&Reward) -> f64| {
             let [own, shuffled] =
                 [own, shuffled].map(|rewards| rewards.iter().map(figure).collect::<Vec<f64>>());
-            Difference::of(&own, &shuffled, bootstrap)
+            PersonaDifference::of(&own, &shuffled, bootstrap)
         };
         Self {
             dialogues: own.len(),
@@ -250,14 +250,18 @@ impl Comparison {
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -> Result<String> {
+pub fn comparison(
+    comparison: &PersonaComparison,
+    settings: RewardSettings,
+    format: RewardsFormat,
+) -> Result<String> {
     let figures = [
         ("R/N", "reward", comparison.reward),
         ("R/T", "per_turn", comparison.per_turn),
         ("mean r", "mean_r", comparison.mean_r),
     ];
     match format {
-        Format::Table => {
+        RewardsFormat::Table => {
             let dialogues = count(comparison.dialogues as u64);
             let title = format!(
                 "{dialogues} dialogues with their own persona and another's ({}, seed {})",
@@ -284,7 +288,7 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
             }
             Ok(table.text())
         }
-        Format::Jsonl => {
+        RewardsFormat::Jsonl => {
             let mut line = json!({
                 "dialogues": comparison.dialogues,
                 "seed": comparison.seed,
@@ -297,9 +301,9 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
             }
             Ok(line.to_string() + "\n")
         }
-        Format::Csv => {
+        RewardsFormat::Csv => {
             let rows = figures.into_iter().flat_map(|(_, key, figure)| {
-                let won = Level { mean: figure.won, interval: None };
+                let won = DialogueMean { mean: figure.won, interval: None };
                 let parts = [
                     ("own", figure.own),
                     ("shuffled", figure.shuffled),
@@ -316,7 +320,7 @@ pub fn comparison(comparison: &Comparison, settings: Settings, format: Format) -
     }
 }
 
-fn cells(level: Level) -> [String; 2] {
+fn cells(level: DialogueMean) -> [String; 2] {
     let interval =
         level.interval.map(|ends| format!("{} to {}", figure(ends.low), figure(ends.high)));
     [figure(level.mean), interval.unwrap_or("-".into())]

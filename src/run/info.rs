@@ -11,7 +11,7 @@ use crate::train::Stop;
 
 /// What a run remembers of its making.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Info {
+pub struct RunInfo {
     /// The version of this program.
     pub version: String,
     /// The state of the git repository that it was started in.
@@ -37,7 +37,7 @@ pub struct Info {
     /// What it started from, and how large that is.
     pub model: ModelInfo,
     /// What it learned from.
-    pub data: Vec<Source>,
+    pub data: Vec<DataFile>,
     /// The seconds that training took.
     pub seconds: f64,
 }
@@ -64,7 +64,7 @@ pub struct ModelInfo {
 
 /// A data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct DataFile {
     /// What it is to the run: `train`, `eval`, `test`.
     #[serde(alias = "split")]
     pub role: String,
@@ -76,7 +76,7 @@ pub struct Source {
     pub rows: usize,
 }
 
-impl Source {
+impl DataFile {
     /// Describes a file of which so many rows were taken.
     ///
     /// # Errors

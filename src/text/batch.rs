@@ -7,7 +7,7 @@ use crate::seed::{Purpose, Stream};
 
 /// Token sequences behind each other, without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedBatch {
     /// The token ids of all sequences.
     pub ids: Vec<u32>,
     /// The position of each token in its own sequence.
@@ -16,7 +16,7 @@ pub struct Packed {
     pub offsets: Arc<[usize]>,
 }
 
-impl Packed {
+impl PackedBatch {
     /// Packs sequences in their order.
     pub fn new<'a>(sequences: impl IntoIterator<Item = &'a [u32]>) -> Self {
         let (mut ids, mut positions, mut offsets) = (Vec::new(), Vec::new(), vec![0]);
@@ -29,7 +29,7 @@ impl Packed {
     }
 
     /// The same with positions counted from `first`.
-    pub fn moved(mut self, first: u32) -> Self {
+    pub fn with_positions_from(mut self, first: u32) -> Self {
         self.positions.iter_mut().for_each(|position| *position += first);
         self
     }

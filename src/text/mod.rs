@@ -6,5 +6,5 @@ mod template;
 pub mod tokenizer;
 pub mod vocabulary;
 
-pub use batch::Packed;
+pub use batch::PackedBatch;
 pub use tokenizer::TextEncoder;

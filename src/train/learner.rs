@@ -22,7 +22,12 @@ pub trait Learner {
     ///
     /// # Errors
     /// If the model fails.
-    fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done>;
+    fn step(
+        &mut self,
+        number: u64,
+        batches: &[Vec<usize>],
+        learning_rate: f64,
+    ) -> Result<StepOutcome>;
 
     /// The scores on held-out data.
     ///
@@ -51,7 +56,7 @@ pub trait Learner {
 
 /// What one optimiser step gave.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Done {
+pub struct StepOutcome {
     /// The mean loss, by weight.
     pub loss: f64,
     /// What its samples weigh together, in the task's unit.
@@ -64,7 +69,7 @@ pub struct Done {
 
 /// A [`Task`] that AdamW brings down its gradients.
 #[derive(Debug)]
-pub struct Descent<'a, T> {
+pub struct GradientLearner<'a, T> {
     task: T,
     settings: &'a TrainSettings,
     optimiser: AdamW,
@@ -72,7 +77,7 @@ pub struct Descent<'a, T> {
 
 const OPTIMISER: &str = "optimizer.safetensors";
 
-impl<'a, T: Task> Descent<'a, T> {
+impl<'a, T: Task> GradientLearner<'a, T> {
     /// Nothing is learned yet.
     ///
     /// # Errors
@@ -83,13 +88,18 @@ impl<'a, T: Task> Descent<'a, T> {
     }
 }
 
-impl<T: Task> Learner for Descent<'_, T> {
+impl<T: Task> Learner for GradientLearner<'_, T> {
     fn lengths(&self) -> Vec<usize> {
         self.task.lengths()
     }
 
     /// A unit of the task weighs alike, whatever batch it is in.
-    fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
+    fn step(
+        &mut self,
+        number: u64,
+        batches: &[Vec<usize>],
+        learning_rate: f64,
+    ) -> Result<StepOutcome> {
         let TrainSettings { seed, gradient_accumulation, dtype, max_grad_norm, .. } =
             *self.settings;
         let weight: u64 = batches.iter().map(|batch| self.task.weight(batch)).sum();
@@ -107,7 +117,7 @@ impl<T: Task> Learner for Descent<'_, T> {
         let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
         let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;
         let samples = batches.iter().map(Vec::len).sum();
-        Ok(Done { loss, weight, gradient_norm: Some(norm), samples })
+        Ok(StepOutcome { loss, weight, gradient_norm: Some(norm), samples })
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {

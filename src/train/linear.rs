@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::learner::{Done, Learner};
+use super::learner::{Learner, StepOutcome};
 use super::policy::Score;
 use super::value::scores;
 use crate::data::Sample;
@@ -12,13 +12,13 @@ use crate::value::{Label, LabelCounts};
 
 /// A linear model with its train and eval splits.
 #[derive(Debug)]
-pub struct LinearTask {
+pub struct LinearLearner {
     model: LinearModel,
     prompts: Vec<(Vec<u32>, Label)>,
     eval: Vec<Sample>,
 }
 
-impl LinearTask {
+impl LinearLearner {
     /// Prepares the splits for the model.
     pub fn new(mut model: LinearModel, train: &[Sample], eval: Vec<Sample>) -> Self {
         model.set_train_labels(LabelCounts::of(
@@ -30,21 +30,26 @@ impl LinearTask {
     }
 }
 
-impl Learner for LinearTask {
+impl Learner for LinearLearner {
     fn lengths(&self) -> Vec<usize> {
         self.prompts.iter().map(|(features, _)| features.len()).collect()
     }
 
     /// The samples of a batch are learned one after the other: a batch only shares its learning
     /// rate.
-    fn step(&mut self, _number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
+    fn step(
+        &mut self,
+        _number: u64,
+        batches: &[Vec<usize>],
+        learning_rate: f64,
+    ) -> Result<StepOutcome> {
         let samples: usize = batches.iter().map(Vec::len).sum();
         let mut sum = 0.0;
         for &sample in batches.iter().flatten() {
             let (features, label) = &self.prompts[sample];
             sum += f64::from(self.model.learn(features, *label, learning_rate as f32));
         }
-        Ok(Done {
+        Ok(StepOutcome {
             loss: sum / samples as f64,
             weight: samples as u64,
             gradient_norm: None,

@@ -11,7 +11,7 @@ mod task;
 pub mod value;
 
 pub use event::{Answer, Checkpoint, EvalRow, Event, LossRow, StepDone};
-pub use learner::{Descent, Done, Learner};
+pub use learner::{GradientLearner, Learner, StepOutcome};
 pub use plan::Plan;
 pub use policy::{Better, Score, Stop};
 pub use settings::TrainSettings;
@@ -107,7 +107,7 @@ pub fn fit(
     Ok(Stop::Finished)
 }
 
-fn refuse_divergence(step: u64, done: &Done) -> Result<()> {
+fn refuse_divergence(step: u64, done: &StepOutcome) -> Result<()> {
     let norm = done.gradient_norm.unwrap_or(0.0);
     if done.loss.is_finite() && norm.is_finite() {
         return Ok(());

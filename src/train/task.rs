@@ -21,7 +21,7 @@ pub struct Pass<'a> {
     pub seed: u64,
 }
 
-/// Something that [`super::Descent`] can train.
+/// Something that [`super::GradientLearner`] can train.
 pub trait Task {
     /// The parameters that are trained.
     fn params(&self) -> &Params;

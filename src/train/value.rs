@@ -11,7 +11,7 @@ use crate::eval::{Evaluation, Scored};
 use crate::model::{Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;
-use crate::text::Packed;
+use crate::text::PackedBatch;
 use crate::value::{Label, LabelCounts, Value};
 
 /// A value model with its train and eval splits.
@@ -53,7 +53,7 @@ impl Task for ValueTask {
     }
 
     fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node> {
-        let batch = Packed::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
+        let batch = PackedBatch::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
         let labels: Vec<Label> = samples.iter().map(|&sample| self.labels[sample]).collect();
         Ok(self.model.loss(pass.tape, &batch, &labels, pass.scale)?)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use valuenet::hub::{HubSettings, Patience, Transfer, download, locate};
+use valuenet::hub::{HubSettings, Timeouts, Transfer, download, locate};
 
 use super::server::{Answer, COMMIT, FILES, Manner, Request, Server, etag};
 use super::world::World;
@@ -15,9 +15,9 @@ const NAME: &str = "model.safetensors";
 const WEIGHTS: &str = FILES[3].1;
 
 /// As little patience as a loaded machine can bear.
-fn impatient() -> Patience {
+fn impatient() -> Timeouts {
     let wait = Duration::from_millis(400);
-    Patience { metadata: wait, download: wait, window: Duration::from_millis(800), slowest: 1000 }
+    Timeouts { metadata: wait, download: wait, window: Duration::from_millis(800), slowest: 1000 }
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn an_interrupted_download_goes_on_where_it_stopped() {
             answer.manner = Manner::Cut(if request.from.is_some() { 0 } else { 10 });
         }
     });
-    world.refuses_in_time(&cut, "model.safetensors", &Patience::default());
+    world.refuses_in_time(&cut, "model.safetensors", &Timeouts::default());
     let digest = etag(NAME, WEIGHTS.as_bytes());
     let partial = world.model().join("blobs").join(format!("{digest}.incomplete"));
     assert_eq!(std::fs::read_to_string(&partial).unwrap(), WEIGHTS[..10]);
@@ -142,7 +142,7 @@ fn a_connection_that_ends_is_tried_again_while_something_comes() {
             answer.manner = Manner::Cut(0);
         }
     });
-    world.refuses_in_time(&hub, "model.safetensors", &Patience::default());
+    world.refuses_in_time(&hub, "model.safetensors", &Timeouts::default());
     assert_eq!(gone.load(Ordering::Relaxed), 1, "where nothing comes, nothing is asked again");
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use valuenet::hub::{HubSettings, Patience, download};
+use valuenet::hub::{HubSettings, Timeouts, download};
 
 use super::server::Server;
 use crate::support::{folder, write};
@@ -56,14 +56,14 @@ impl World {
     /// Asserts that a download fails and says so, that nothing outside the cache has changed, and
     /// that in the cache there is at most the beginning of a file.
     pub fn refuses(&self, hub: &Server, says: &str) {
-        self.refuses_in_time(hub, says, &Patience::default());
+        self.refuses_in_time(hub, says, &Timeouts::default());
         let kept = self.kept();
         assert!(kept.is_empty(), "{says}: {kept:?}");
     }
 
     /// The same, but what has come so far may stay as `.incomplete`; within the time that is
     /// documented.
-    pub fn refuses_in_time(&self, hub: &Server, says: &str, patience: &Patience) {
+    pub fn refuses_in_time(&self, hub: &Server, says: &str, patience: &Timeouts) {
         let settings = HubSettings { patience: patience.clone(), ..self.settings(&hub.address) };
         let (before, begun) = (self.outside(), Instant::now());
         let error = download("ann/tiny", "main", &settings, &mut |_| {}).unwrap_err();

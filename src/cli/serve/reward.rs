@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 use valuenet::data::dialogue::{Dialogue, Vector, check_vectors};
-use valuenet::report::rewards::{self, Settings};
+use valuenet::report::rewards::{self, RewardSettings};
 use valuenet::reward::{Center, Form, Reward};
 
 use super::body::Refusal;
@@ -41,7 +41,7 @@ pub enum Dialogues {
 /// A request that can be meant.
 pub struct Request {
     pub dialogues: Dialogues,
-    pub settings: Settings,
+    pub settings: RewardSettings,
     /// Whether it asked for a list.
     pub is_list: bool,
 }
@@ -69,7 +69,7 @@ impl TryFrom<Asked> for Request {
             center,
         } = asked;
         let form = if literal { Form::Literal } else { Form::Bounded };
-        let settings = Settings { form, center };
+        let settings = RewardSettings { form, center };
         let one = Given { persona, utterances, persona_vectors, utterance_vectors };
         let is_list = dialogues.is_some();
         let given = match dialogues {
@@ -156,7 +156,7 @@ fn check_texts(dialogue: &Dialogue) -> Result<(), String> {
 pub fn rewards<T: Clone + Into<Json>>(
     dialogues: &[Dialogue<T>],
     mut vectors: Vec<Dialogue<Vector>>,
-    settings: Settings,
+    settings: RewardSettings,
 ) -> Vec<Json> {
     if settings.center
         && let Some(center) = Center::of(vectors.iter().flat_map(|dialogue| &dialogue.persona))

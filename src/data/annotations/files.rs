@@ -30,7 +30,7 @@ const HELP: &str = "annotations have the columns worker, scenario, value and ans
 /// is not among `items`, or has two texts.
 pub fn read(paths: &[PathBuf], items: Option<&Path>) -> Result<Answers> {
     let mut answers = Answers::default();
-    let mut texts = Texts::default();
+    let mut texts = ItemTexts::default();
     if let Some(items) = items {
         texts.list(items)?;
     }
@@ -75,7 +75,7 @@ fn content(path: &Path) -> Result<Content> {
     })
 }
 
-fn of_rows(rows: &Rows, texts: &mut Texts) -> Result<Vec<Annotation>> {
+fn of_rows(rows: &Rows, texts: &mut ItemTexts) -> Result<Vec<Annotation>> {
     let worker = rows.require(&["worker"])?;
     let item =
         rows.require(if texts.listed.is_some() { &["item"] } else { &["item", "scenario"] })?;
@@ -109,8 +109,8 @@ pub(super) struct Given<'a> {
 
 /// The texts of named items, and where they were read.
 #[derive(Default)]
-pub(super) struct Texts {
-    of: HashMap<String, (String, Place)>,
+pub(super) struct ItemTexts {
+    of: HashMap<String, (String, AnswerLocation)>,
     /// The files, and whether their places are tasks and not lines; the last is being read.
     files: Vec<(String, bool)>,
     /// The file that lists all items, if there is one.
@@ -118,9 +118,9 @@ pub(super) struct Texts {
 }
 
 /// A file's number, and a line or a task in it.
-type Place = (usize, u64);
+type AnswerLocation = (usize, u64);
 
-impl Texts {
+impl ItemTexts {
     /// Reads a file with the columns `item` and `scenario`; no other items may be asked then.
     fn list(&mut self, path: &Path) -> Result<()> {
         let rows = Rows::read(path, "a file of items has the columns item and scenario")?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use super::files::{Given, Texts};
+use super::files::{Given, ItemTexts};
 use super::{Answers, answer_of};
 use crate::data::rows::named_value;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ const HELP: &str = "export the project as JSON (not JSON-MIN); the data of its t
 ///
 /// # Errors
 /// If the file cannot be read, or at the first task that is wrong.
-pub(super) fn read(path: &Path, texts: &mut Texts, answers: &mut Answers) -> Result<()> {
+pub(super) fn read(path: &Path, texts: &mut ItemTexts, answers: &mut Answers) -> Result<()> {
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let tasks: Vec<Json> = serde_json::from_slice(bytes)
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, texts: &mut Texts, answers: &mut Answers) -> Res
 fn one_task(
     task: &Json,
     number: u64,
-    texts: &mut Texts,
+    texts: &mut ItemTexts,
     answers: &mut Answers,
 ) -> Result<(), String> {
     let data = task["data"].as_object().ok_or("there is no \"data\"")?;

@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::files::{Given, Texts};
+use super::files::{Given, ItemTexts};
 use super::{Answers, answer_of};
 use crate::data::rows::{Cells, Rows};
 use crate::error::Result;
@@ -66,7 +66,12 @@ impl Columns {
     ///
     /// # Errors
     /// At the first row that is wrong.
-    pub(super) fn read(&self, rows: &Rows, texts: &mut Texts, answers: &mut Answers) -> Result<()> {
+    pub(super) fn read(
+        &self,
+        rows: &Rows,
+        texts: &mut ItemTexts,
+        answers: &mut Answers,
+    ) -> Result<()> {
         rows.map(|line, cells| {
             if let Some(status) = self.status
                 && cells.text(status)?.eq_ignore_ascii_case("rejected")

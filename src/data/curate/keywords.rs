@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::lists::{Choice, List, Listed, Source, listed};
+use super::lists::{Choice, KeywordSource, List, Listed, listed};
 use super::words::{Stems, lower, words};
 use crate::error::Result;
 use crate::seed::name_index;
@@ -19,7 +19,7 @@ pub struct Keyword {
     /// The list.
     pub list: List,
     /// Where the list has it from.
-    pub source: Source,
+    pub source: KeywordSource,
     /// In lower case.
     lower: String,
     /// Its stems, by their numbers.

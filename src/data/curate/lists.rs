@@ -62,7 +62,7 @@ impl List {
 
 /// Where a list has a keyword from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum KeywordSource {
     /// Schwartz's own words for the value.
     Original,
     /// Words that go with those: found with datamuse in the paper, synonyms and opposites in ours.
@@ -71,24 +71,24 @@ pub enum Source {
     Embedding,
 }
 
-impl Source {
+impl KeywordSource {
     /// How many there are.
     pub const COUNT: usize = 3;
 
     /// All, the closest to the value first.
-    pub const ALL: [Source; Source::COUNT] =
-        [Source::Original, Source::Associated, Source::Embedding];
+    pub const ALL: [KeywordSource; KeywordSource::COUNT] =
+        [KeywordSource::Original, KeywordSource::Associated, KeywordSource::Embedding];
 
     /// The name of its array.
     pub fn name(self) -> &'static str {
         match self {
-            Source::Original => "original",
-            Source::Associated => "associated",
-            Source::Embedding => "embedding",
+            KeywordSource::Original => "original",
+            KeywordSource::Associated => "associated",
+            KeywordSource::Embedding => "embedding",
         }
     }
 
-    /// Its place in [`Source::ALL`].
+    /// Its place in [`KeywordSource::ALL`].
     pub fn index(self) -> usize {
         self as usize
     }
@@ -102,7 +102,7 @@ pub struct Listed {
     /// The list.
     pub list: List,
     /// Where the list has it from.
-    pub source: Source,
+    pub source: KeywordSource,
     /// A word, or several that stand together.
     pub text: String,
 }
@@ -197,7 +197,7 @@ fn parse(file: &File) -> Result<Vec<Listed>> {
     })?;
     let mut all = Vec::new();
     for (source, texts) in
-        Source::ALL.into_iter().zip([arrays.original, arrays.associated, arrays.embedding])
+        KeywordSource::ALL.into_iter().zip([arrays.original, arrays.associated, arrays.embedding])
     {
         for text in texts {
             if words(&lower(&text)).next().is_none() {

@@ -19,10 +19,10 @@ use rayon::prelude::*;
 
 use self::blocks::{Block, Blocks};
 use self::keywords::Keywords;
-use self::lists::Source;
+use self::lists::KeywordSource;
 use self::near::{Seen, Sketch, Sketcher, Standing};
 use self::rows::Layout;
-pub use self::rows::Shape;
+pub use self::rows::RecordFormat;
 use self::words::{lower, words};
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -47,7 +47,7 @@ pub struct Own {
     /// All of them.
     pub rows: u64,
     /// Those that are found under that value, by the closest source of a keyword.
-    pub found: [u64; Source::COUNT],
+    pub found: [u64; KeywordSource::COUNT],
 }
 
 /// What a curation did.
@@ -62,7 +62,7 @@ pub struct Summary {
     /// Of those found, those dropped for being near an earlier one.
     pub near: u64,
     /// The scenarios kept under each value, by the closest source of a keyword.
-    pub kept: [[u64; Source::COUNT]; Value::COUNT],
+    pub kept: [[u64; KeywordSource::COUNT]; Value::COUNT],
     /// What became of the rows that know their value, duplicates among them.
     pub own: [Own; Value::COUNT],
 }
@@ -76,9 +76,9 @@ impl Summary {
 
 /// How a curation goes about it.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct CurationSettings {
     /// How files hold scenarios; what their names tell if there is none.
-    pub shape: Option<Shape>,
+    pub shape: Option<RecordFormat>,
     /// The column or key with the scenarios; one of the usual names if there is none.
     pub column: Option<String>,
     /// How like an earlier scenario is too like, above 0 and up to 1; nothing is dropped if there
@@ -91,7 +91,7 @@ pub struct Settings {
 /// A curation of one file or several.
 pub struct Curation<'a> {
     keywords: &'a Keywords,
-    settings: Settings,
+    settings: CurationSettings,
     sketcher: Option<Sketcher>,
     seen: Option<Seen>,
     summary: Summary,
@@ -107,7 +107,7 @@ struct Searched {
 
 impl<'a> Curation<'a> {
     /// A curation that has read nothing.
-    pub fn new(keywords: &'a Keywords, settings: Settings) -> Self {
+    pub fn new(keywords: &'a Keywords, settings: CurationSettings) -> Self {
         let (sketcher, seen) =
             (settings.similarity.map(Sketcher::new), settings.similarity.map(Seen::new));
         Self { keywords, settings, sketcher, seen, summary: Summary::default() }
@@ -130,7 +130,7 @@ impl<'a> Curation<'a> {
         write: &mut dyn FnMut(&[Found], u64) -> Result<()>,
     ) -> Result<()> {
         let column = self.settings.column.as_deref();
-        let shape = self.settings.shape.unwrap_or_else(|| Shape::of(path, column));
+        let shape = self.settings.shape.unwrap_or_else(|| RecordFormat::of(path, column));
         let mut blocks = Blocks::new(path, reader, self.settings.block, shape.delimiter());
         let mut first = match blocks.next() {
             Some(block) => block?,

@@ -12,7 +12,7 @@ use crate::value::Value;
 
 /// How a file holds scenarios.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum RecordFormat {
     /// One a line.
     Text,
     /// In a column of comma-separated cells under a header.
@@ -23,25 +23,25 @@ pub enum Shape {
     Jsonl,
 }
 
-impl Shape {
+impl RecordFormat {
     /// The shape that a file's name tells; where it tells none, a column was asked for or not.
     pub fn of(path: &Path, column: Option<&str>) -> Self {
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match extension.as_str() {
-            "csv" => Shape::Csv,
-            "tsv" => Shape::Tsv,
-            "jsonl" | "ndjson" | "json" => Shape::Jsonl,
-            _ if column.is_some() => Shape::Csv,
-            _ => Shape::Text,
+            "csv" => RecordFormat::Csv,
+            "tsv" => RecordFormat::Tsv,
+            "jsonl" | "ndjson" | "json" => RecordFormat::Jsonl,
+            _ if column.is_some() => RecordFormat::Csv,
+            _ => RecordFormat::Text,
         }
     }
 
     /// What parts the cells of a table.
     pub(super) fn delimiter(self) -> Option<u8> {
         match self {
-            Shape::Csv => Some(b','),
-            Shape::Tsv => Some(b'\t'),
-            Shape::Text | Shape::Jsonl => None,
+            RecordFormat::Csv => Some(b','),
+            RecordFormat::Tsv => Some(b'\t'),
+            RecordFormat::Text | RecordFormat::Jsonl => None,
         }
     }
 }
@@ -80,13 +80,13 @@ impl Layout {
     /// If the header lacks the column.
     pub(super) fn of(
         path: &Path,
-        shape: Shape,
+        shape: RecordFormat,
         column: Option<&str>,
         first: &mut Block,
     ) -> Result<Self> {
         let kind = match (shape, shape.delimiter()) {
             (_, Some(delimiter)) => cells(path, delimiter, column, first)?,
-            (Shape::Jsonl, None) => Kind::Objects { key: column.map(String::from) },
+            (RecordFormat::Jsonl, None) => Kind::Objects { key: column.map(String::from) },
             (_, None) => Kind::Lines,
         };
         let named = path.file_stem().and_then(|stem| Value::from_str(stem.to_str()?).ok());

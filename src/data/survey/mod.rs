@@ -14,7 +14,7 @@ use crate::seed::{Purpose, Stream, name_index};
 use crate::value::{Label, Value};
 
 pub use sources::{Gold, Qualifying, Scenario, Scenarios};
-pub use texts::{Examples, Prerequisite, Texts, ValueTexts};
+pub use texts::{Examples, Prerequisite, SurveyTexts, ValueTexts};
 
 /// How many questions an assignment has.
 pub const QUESTIONS: usize = 10;
@@ -68,7 +68,7 @@ pub struct Survey {
     /// The hidden items among their questions, by value.
     pub keys: Vec<Key>,
     /// What workers read before they answer.
-    pub texts: Texts,
+    pub texts: SurveyTexts,
     /// How many workers are to answer each assignment.
     pub workers: u16,
     /// What its order was drawn with.
@@ -120,7 +120,7 @@ impl Survey {
 pub fn survey(
     scenarios: &Scenarios,
     gold: &Gold,
-    texts: Texts,
+    texts: SurveyTexts,
     workers: u16,
     seed: u64,
 ) -> Result<Survey> {

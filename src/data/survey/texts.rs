@@ -18,7 +18,7 @@ const HELP: &str = "each value has a definition, examples.yes, examples.no, exam
 
 /// The texts of several values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
+pub struct SurveyTexts {
     path: PathBuf,
     of: BTreeMap<Value, ValueTexts>,
 }
@@ -64,7 +64,7 @@ fn label<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Label, D::
     answer.ok_or_else(|| serde::de::Error::custom("\"not sure\" is no right answer"))
 }
 
-impl Texts {
+impl SurveyTexts {
     /// The texts that the program brings along.
     ///
     /// # Errors

@@ -4,14 +4,14 @@
 use candle_core::Result;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Offsets, Visible};
+use crate::nn::attention::{Mask, Offsets};
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::select_rows;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::BartConfig;
 use crate::model::blocks::{MultiHead, MultiHeadSettings, check_heads};
@@ -51,13 +51,13 @@ impl AttentionBlock {
         scope: &Scope,
         name: &str,
         heads: usize,
-        visible: Visible,
+        mask: Mask,
         config: &BartConfig,
     ) -> Result<Self> {
         let hidden = config.d_model;
         check_heads(hidden, heads)?;
         let attention =
-            MultiHeadSettings { hidden, heads, visible, dropout: config.attention_dropout };
+            MultiHeadSettings { hidden, heads, mask, dropout: config.attention_dropout };
         let own = scope.enter(name);
         Ok(Self {
             attention: MultiHead::load(&own, ["q_proj", "k_proj", "v_proj"], attention)?,
@@ -68,13 +68,13 @@ impl AttentionBlock {
     }
 
     /// Each row of `x` looks at its own sequence.
-    fn within(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
+    fn within(&self, tape: &Tape, x: &Node, batch: &PackedBatch) -> Result<Node> {
         let normed = self.layer_norm.before(tape, x)?;
         self.finish(tape, &self.attention.forward(tape, &normed, &batch.offsets)?, x)
     }
 
     /// The last row of each sequence, whose numbers are `last`, looks at its own sequence `x`.
-    fn within_last(&self, tape: &Tape, last: &Node, x: &Node, batch: &Packed) -> Result<Node> {
+    fn within_last(&self, tape: &Tape, last: &Node, x: &Node, batch: &PackedBatch) -> Result<Node> {
         let (last_normed, x) =
             (self.layer_norm.before(tape, last)?, self.layer_norm.before(tape, x)?);
         let rows = batch.single_rows();
@@ -92,7 +92,7 @@ impl AttentionBlock {
         x: &Node,
         queries: &Offsets,
         memory: &Node,
-        batch: &Packed,
+        batch: &PackedBatch,
     ) -> Result<Node> {
         let normed = self.layer_norm.before(tape, x)?;
         let attended =
@@ -150,13 +150,13 @@ impl EncoderLayer {
     pub(super) fn load(scope: &Scope, config: &BartConfig) -> Result<Self> {
         let heads = config.encoder_attention_heads;
         Ok(Self {
-            self_attn: AttentionBlock::load(scope, "self_attn", heads, Visible::All, config)?,
+            self_attn: AttentionBlock::load(scope, "self_attn", heads, Mask::All, config)?,
             feed_forward: FeedForward::load(scope, config.encoder_ffn_dim, config)?,
         })
     }
 
     /// (tokens, hidden) to (tokens, hidden).
-    pub(super) fn forward(&self, tape: &Tape, x: &Node, batch: &Packed) -> Result<Node> {
+    pub(super) fn forward(&self, tape: &Tape, x: &Node, batch: &PackedBatch) -> Result<Node> {
         self.feed_forward.forward(tape, &self.self_attn.within(tape, x, batch)?)
     }
 }
@@ -173,8 +173,8 @@ impl DecoderLayer {
     pub(super) fn load(scope: &Scope, config: &BartConfig) -> Result<Self> {
         let heads = config.decoder_attention_heads;
         Ok(Self {
-            self_attn: AttentionBlock::load(scope, "self_attn", heads, Visible::Before, config)?,
-            encoder_attn: AttentionBlock::load(scope, "encoder_attn", heads, Visible::All, config)?,
+            self_attn: AttentionBlock::load(scope, "self_attn", heads, Mask::Causal, config)?,
+            encoder_attn: AttentionBlock::load(scope, "encoder_attn", heads, Mask::All, config)?,
             feed_forward: FeedForward::load(scope, config.decoder_ffn_dim, config)?,
         })
     }
@@ -185,7 +185,7 @@ impl DecoderLayer {
         tape: &Tape,
         x: &Node,
         memory: &Node,
-        batch: &Packed,
+        batch: &PackedBatch,
     ) -> Result<Node> {
         let x = self.self_attn.within(tape, x, batch)?;
         let x = self.encoder_attn.across(tape, &x, &batch.offsets, memory, batch)?;
@@ -198,7 +198,7 @@ impl DecoderLayer {
         tape: &Tape,
         x: &Node,
         memory: &Node,
-        batch: &Packed,
+        batch: &PackedBatch,
     ) -> Result<Node> {
         let (last, queries) = (select_rows(tape, x, &batch.last_rows())?, batch.single_rows());
         let x = self.self_attn.within_last(tape, &last, x, batch)?;

@@ -16,11 +16,11 @@ use crate::nn::embedding::{Embedding, lookup_scaled, select_rows};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
-use crate::text::Packed;
+use crate::text::PackedBatch;
 
 use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::head::HeadLayout;
-use super::wanted::Wanted;
+use super::hidden_states::HiddenStates;
 
 use layers::{DecoderLayer, EncoderLayer};
 
@@ -164,22 +164,22 @@ impl Bart {
 
     /// What the decoder reads: each sequence behind a start token, without its end, as
     /// `shift_tokens_right`.
-    fn shifted(&self, batch: &Packed) -> Packed {
+    fn shifted(&self, batch: &PackedBatch) -> PackedBatch {
         let mut ids = batch.ids.clone();
         for bounds in batch.offsets.windows(2) {
             let sequence = &mut ids[bounds[0]..bounds[1]];
             sequence.rotate_right(1);
             sequence.iter_mut().take(1).for_each(|first| *first = self.decoder_start);
         }
-        Packed { ids, ..batch.clone() }
+        PackedBatch { ids, ..batch.clone() }
     }
 }
 
 impl Backbone for Bart {
     /// The decoder's last hidden states: (tokens, hidden), or (sequences, hidden) if only each
     /// sequence's last is wanted.
-    fn forward(&self, tape: &Tape, batch: &Packed, wanted: Wanted) -> Result<Node> {
-        let batch = batch.clone().moved(FIRST_POSITION);
+    fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
+        let batch = batch.clone().with_positions_from(FIRST_POSITION);
         let mut memory = self.encoder.embed(tape, &self.shared, &batch)?;
         for layer in &self.encoder.layers {
             memory = layer.forward(tape, &memory, &batch)?;
@@ -189,12 +189,12 @@ impl Backbone for Bart {
         let mut x = self.decoder.embed(tape, &self.shared, &shifted)?;
         for (number, layer) in self.decoder.layers.iter().enumerate() {
             let last = number + 1 == self.decoder.layers.len();
-            x = match wanted {
-                Wanted::Summary if last => layer.forward_last(tape, &x, &memory, &batch)?,
+            x = match states {
+                HiddenStates::Summary if last => layer.forward_last(tape, &x, &memory, &batch)?,
                 _ => layer.forward(tape, &x, &memory, &batch)?,
             };
         }
-        if wanted == Wanted::Summary && self.decoder.layers.is_empty() {
+        if states == HiddenStates::Summary && self.decoder.layers.is_empty() {
             x = select_rows(tape, &x, &batch.last_rows())?;
         }
         self.decoder.finish(tape, x)
@@ -239,7 +239,7 @@ impl<L> Side<L> {
     }
 
     /// (tokens, hidden)
-    fn embed(&self, tape: &Tape, shared: &Embedding, batch: &Packed) -> Result<Node> {
+    fn embed(&self, tape: &Tape, shared: &Embedding, batch: &PackedBatch) -> Result<Node> {
         let tables: [(&Embedding, &[u32]); 2] =
             [(shared, &batch.ids), (&self.embed_positions, &batch.positions)];
         let x = lookup_scaled(tape, &tables, self.scale)?;

@@ -6,68 +6,76 @@ use rayon::prelude::*;
 use super::projections::Projections;
 use super::relative::Tables;
 use super::{Attention, Sequence};
-use crate::nn::cpu::{self, Fresh, Matrix, MatrixMut, Piece, multiply};
+use crate::nn::cpu::{self, Matrix, MatrixMut, UninitBuffer, UninitSlice, multiply};
 use crate::nn::gradients::Gradient;
 use crate::nn::math::exp;
-use crate::nn::tape::{Kernel, Output, View};
+use crate::nn::tape::{CpuOp, CpuOutput, TensorView};
 
-impl Kernel for Attention {
-    fn forward(&self, inputs: &[View<'_>], keep: bool) -> Result<Output> {
+impl CpuOp for Attention {
+    fn forward(&self, inputs: &[TensorView<'_>], save: bool) -> Result<CpuOutput> {
         let hidden = self.check(&inputs.iter().map(|input| input.dims).collect::<Vec<_>>())?;
         let (main, tables) = self.split(inputs);
         let (all, tables) = (Projections::of(main), matrices(tables));
         let sequences = self.sequences();
-        let mut context = Fresh::new(inputs[0].rows() * hidden);
-        let kept_size = |s: &Sequence| if keep { self.probabilities(s) } else { 0 };
-        let mut kept = Fresh::new(sequences.iter().map(kept_size).sum());
+        let mut context = UninitBuffer::new(inputs[0].rows() * hidden);
+        let saved_size = |s: &Sequence| if save { self.probabilities(s) } else { 0 };
+        let mut saved = UninitBuffer::new(sequences.iter().map(saved_size).sum());
         let contexts = context.pieces(sequences.iter().map(|s| s.query_rows * hidden));
-        let kepts = kept.pieces(sequences.iter().map(kept_size));
-        contexts.into_par_iter().zip(kepts).zip(&sequences).for_each(|((context, kept), s)| {
-            let (context, kept) = (context.zeroed(), kept.zeroed());
-            if s.query_rows > 0 {
-                self.attend(s, all.of_sequence(s), self.tables(s, &tables).as_ref(), kept, context);
-            }
-        });
-        Ok(Output {
+        let saved_pieces = saved.pieces(sequences.iter().map(saved_size));
+        contexts.into_par_iter().zip(saved_pieces).zip(&sequences).for_each(
+            |((context, saved), s)| {
+                let (context, saved) = (context.zeroed(), saved.zeroed());
+                if s.query_rows > 0 {
+                    self.forward_sequence(
+                        s,
+                        all.of_sequence(s),
+                        self.tables(s, &tables).as_ref(),
+                        saved,
+                        context,
+                    );
+                }
+            },
+        );
+        Ok(CpuOutput {
             data: context.finish(),
             shape: (inputs[0].rows(), hidden).into(),
-            kept: kept.finish(),
+            saved: saved.finish(),
         })
     }
 
     fn backward(
         &self,
-        inputs: &[View<'_>],
-        kept: &[f32],
+        inputs: &[TensorView<'_>],
+        saved: &[f32],
         gradient: &[f32],
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
         let (main, tables) = self.split(inputs);
         let (all, tables) = (Projections::of(main), matrices(tables));
         let sequences = self.sequences();
-        let mut gradients: Vec<Fresh> =
-            main.iter().map(|input| Fresh::new(input.data.len())).collect();
-        let mut pieces: Vec<Vec<Piece>> = sequences.iter().map(|_| Vec::new()).collect();
+        let mut gradients: Vec<UninitBuffer> =
+            main.iter().map(|input| UninitBuffer::new(input.data.len())).collect();
+        let mut pieces: Vec<Vec<UninitSlice>> = sequences.iter().map(|_| Vec::new()).collect();
         for (number, (fresh, input)) in gradients.iter_mut().zip(main).enumerate() {
             let rows = |s: &Sequence| if number == 0 { s.query_rows } else { s.key_rows };
             let cut = fresh.pieces(sequences.iter().map(|s| rows(s) * input.width()));
             pieces.iter_mut().zip(cut).for_each(|(pieces, piece)| pieces.push(piece));
         }
         let of_tables = pieces.into_par_iter().zip(&sequences).map(|(pieces, s)| {
-            let mut to: Vec<&mut [f32]> = pieces.into_iter().map(Piece::zeroed).collect();
+            let mut to: Vec<&mut [f32]> = pieces.into_iter().map(UninitSlice::zeroed).collect();
             let tables = self.tables(s, &tables).filter(|_| s.query_rows > 0);
             let mut of_tables =
                 tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(all.hidden));
             if s.query_rows > 0 {
-                let probabilities = &kept[s.start..][..self.probabilities(s)];
+                let probabilities = &saved[s.start..][..self.probabilities(s)];
                 let dy = Matrix::new(gradient, all.hidden).rows(s.first_query, s.query_rows);
                 let relative = tables.as_ref().map(|tables| (tables, &mut of_tables[..]));
-                self.undo(s, all.of_sequence(s), relative, probabilities, dy, &mut to);
+                self.backward_sequence(s, all.of_sequence(s), relative, probabilities, dy, &mut to);
             }
             (tables.map_or(0, |tables| tables.first * all.hidden), of_tables)
         });
         let of_tables: Vec<(usize, Vec<Vec<f32>>)> = of_tables.collect();
-        let mut found: Vec<Vec<f32>> = gradients.into_iter().map(Fresh::finish).collect();
+        let mut found: Vec<Vec<f32>> = gradients.into_iter().map(UninitBuffer::finish).collect();
         for (number, table) in tables.iter().enumerate() {
             let mut sum = vec![0.0; table.row_count() * all.hidden];
             for (first, parts) in &of_tables {
@@ -80,7 +88,7 @@ impl Kernel for Attention {
     }
 }
 
-fn matrices<'a>(tables: &[View<'a>]) -> Vec<Matrix<'a>> {
+fn matrices<'a>(tables: &[TensorView<'a>]) -> Vec<Matrix<'a>> {
     tables.iter().map(|table| Matrix::new(table.data, table.width())).collect()
 }
 
@@ -90,13 +98,13 @@ impl Attention {
         self.relative.as_ref().map(|relative| Tables::of_sequence(relative, s, tables))
     }
 
-    /// Writes the context of one sequence, and its probabilities to `kept` unless that is empty.
-    fn attend(
+    /// Writes the context of one sequence, and its probabilities to `saved` unless that is empty.
+    fn forward_sequence(
         &self,
         s: &Sequence,
         all: Projections,
         tables: Option<&Tables>,
-        kept: &mut [f32],
+        saved: &mut [f32],
         context: &mut [f32],
     ) {
         let width = all.hidden / self.heads;
@@ -112,15 +120,15 @@ impl Attention {
         }
         cpu::vectorised!({
             for (row, scores) in probabilities.chunks_exact_mut(s.key_rows).enumerate() {
-                let seen = self.visible.keys(row % s.query_rows, s.query_rows, s.key_rows);
+                let seen = self.mask.keys(row % s.query_rows, s.query_rows, s.key_rows);
                 scores[..seen.start].fill(0.0);
                 scores[seen.end..].fill(0.0);
                 softmax_row(&mut scores[seen], scale);
             }
-            if !kept.is_empty() {
-                kept.copy_from_slice(&probabilities);
+            if !saved.is_empty() {
+                saved.copy_from_slice(&probabilities);
             }
-            if let Some(mask) = &self.mask {
+            if let Some(mask) = &self.dropout {
                 mask.apply(s.mask_start, &mut probabilities);
             }
         });
@@ -132,7 +140,7 @@ impl Attention {
 
     /// Writes the gradients of one sequence's inputs, `to`, and of its rows of the tables, from
     /// that of its context, `dy`.
-    fn undo(
+    fn backward_sequence(
         &self,
         s: &Sequence,
         all: Projections,
@@ -146,13 +154,17 @@ impl Attention {
         let scale = self.scale(width);
         let last = to.len() - 1;
         let stride = if last == 0 { 3 * hidden } else { 2 * hidden };
-        let of_q =
-            Place { input: 0, stride: if last == 0 { stride } else { hidden }, column: 0, width };
-        let of_k = Place { input: last, stride, column: stride - 2 * hidden, width };
-        let of_v = Place { column: stride - hidden, ..of_k };
+        let of_q = GradientColumns {
+            input: 0,
+            stride: if last == 0 { stride } else { hidden },
+            column: 0,
+            width,
+        };
+        let of_k = GradientColumns { input: last, stride, column: stride - 2 * hidden, width };
+        let of_v = GradientColumns { column: stride - hidden, ..of_k };
         let mut dropped = probabilities.to_vec();
         let mut ds = vec![0.0; probabilities.len()]; // (heads, queries, keys)
-        if let Some(mask) = &self.mask {
+        if let Some(mask) = &self.dropout {
             cpu::vectorised!(mask.apply(s.mask_start, &mut dropped));
         }
         for (head, (p, dp)) in dropped.chunks_exact(size).zip(ds.chunks_exact_mut(size)).enumerate()
@@ -162,7 +174,7 @@ impl Attention {
             multiply(MatrixMut::new(dp, s.key_rows), dy, all.of_head(head, width).v.t());
         }
         cpu::vectorised!({
-            if let Some(mask) = &self.mask {
+            if let Some(mask) = &self.dropout {
                 mask.apply(s.mask_start, &mut ds);
             }
             for (ds, p) in
@@ -182,7 +194,7 @@ impl Attention {
             let (mut dq, mut dk) = (vec![0.0; s.query_rows * width], vec![0.0; s.key_rows * width]);
             multiply(MatrixMut::new(&mut dq, width), matrix, part.k);
             multiply(MatrixMut::new(&mut dk, width), matrix.t(), part.q);
-            tables.undo_terms(head, &part, ds, (&mut dq, &mut dk), of_tables);
+            tables.backward_terms(head, &part, ds, (&mut dq, &mut dk), of_tables);
             of_q.of_head(head, to).copy_rows(&dq);
             of_k.of_head(head, to).copy_rows(&dk);
         }
@@ -191,7 +203,7 @@ impl Attention {
 
 /// Where the gradient of the queries, keys or values goes.
 #[derive(Clone, Copy)]
-struct Place {
+struct GradientColumns {
     /// To which input's gradient.
     input: usize,
     /// How wide that is.
@@ -202,7 +214,7 @@ struct Place {
     width: usize,
 }
 
-impl Place {
+impl GradientColumns {
     fn of_head<'a>(self, head: usize, to: &'a mut [&mut [f32]]) -> MatrixMut<'a> {
         MatrixMut::new(to[self.input], self.stride)
             .columns(self.column + head * self.width, self.width)

@@ -2,20 +2,20 @@
 //! without padding.
 
 mod kernel;
+mod mask;
 mod projections;
 mod relative;
-mod visible;
 
 use std::sync::Arc;
 
 use candle_core::{D, Result, Tensor};
 
+pub use mask::Mask;
 pub use relative::{Buckets, Relative};
-pub use visible::Visible;
 
-use super::gpu::Fused;
-use super::noise::{CHUNK, Mask};
-use super::tape::{Kernel, Op};
+use super::gpu::GpuOp;
+use super::noise::{CHUNK, DropoutMask};
+use super::tape::{CpuOp, Op};
 
 /// Where sequences begin in packed rows: sequence `i` has the rows `offsets[i] .. offsets[i + 1]`.
 pub type Offsets = Arc<[usize]>;
@@ -25,7 +25,7 @@ pub type Offsets = Arc<[usize]>;
 /// The inputs are the queries, (query rows, hidden), and keys beside values, (key rows, 2 hidden);
 /// or one tensor of queries, keys and values side by side, (rows, 3 hidden). A sequence may have
 /// other numbers of queries than of keys, which also serves cross-attention and a last layer of
-/// which only one row is wanted. [`Relative`] attention takes its tables as further inputs.
+/// which only one row is needed. [`Relative`] attention takes its tables as further inputs.
 #[derive(Debug)]
 pub struct Attention {
     /// The number of heads; each has `hidden / heads` columns.
@@ -35,11 +35,11 @@ pub struct Attention {
     /// The same sequences among the key rows.
     pub keys: Offsets,
     /// Which keys a query may see.
-    pub visible: Visible,
+    pub mask: Mask,
     /// Whether scores depend on distances too.
     pub relative: Option<Relative>,
     /// What is dropped of the attention probabilities, if anything.
-    pub mask: Option<Mask>,
+    pub dropout: Option<DropoutMask>,
 }
 
 /// One sequence's part of the work.
@@ -115,7 +115,7 @@ impl Attention {
                 && self.queries.len() == self.keys.len()
                 && self.queries.last() == Some(&query_rows)
                 && self.keys.last() == Some(&key_rows)
-                && self.sequences().iter().all(|s| self.visible.fits(s.query_rows, s.key_rows))
+                && self.sequences().iter().all(|s| self.mask.fits(s.query_rows, s.key_rows))
                 && tables.iter().all(|table| *table == [rows, hidden])
         };
         match hidden.filter(fits) {
@@ -126,7 +126,7 @@ impl Attention {
 }
 
 impl Op for Attention {
-    fn portable(&self, inputs: &[Tensor]) -> Result<Tensor> {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let hidden = self.check(&inputs.iter().map(Tensor::dims).collect::<Vec<_>>())?;
         let width = hidden / self.heads;
         let (main, tables) = self.split(inputs);
@@ -149,11 +149,11 @@ impl Op for Attention {
                 let v = heads(&kv.narrow(1, hidden, hidden)?)?;
                 let mut scores = q.matmul(&k.t()?.contiguous()?)?; // (heads, queries, keys)
                 if let Some(relative) = &self.relative {
-                    scores = (scores + relative.portable(sequence, &q, &k, tables)?)?;
+                    scores = (scores + relative.reference(sequence, &q, &k, tables)?)?;
                 }
                 let scores = (scores * f64::from(self.scale(width)))?;
-                let mut probabilities = softmax(&self.hide(sequence, scores)?)?;
-                if let Some(mask) = &self.mask {
+                let mut probabilities = softmax(&self.apply_mask(sequence, scores)?)?;
+                if let Some(mask) = &self.dropout {
                     let mask = mask.starting_at(sequence.mask_start);
                     let factors = mask.tensor(probabilities.shape(), probabilities.device())?;
                     probabilities = (&probabilities * factors.to_dtype(probabilities.dtype())?)?;
@@ -168,24 +168,24 @@ impl Op for Attention {
         Tensor::cat(&contexts, 0)
     }
 
-    fn kernel(&self) -> Option<&dyn Kernel> {
+    fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }
 
-    fn fused(&self) -> Option<&dyn Fused> {
-        self.relative.is_none().then_some(self as &dyn Fused)
+    fn gpu(&self) -> Option<&dyn GpuOp> {
+        self.relative.is_none().then_some(self as &dyn GpuOp)
     }
 }
 
 impl Attention {
     /// The scores of one sequence, (heads, queries, keys), with those of keys that a query may not
     /// see at -∞.
-    fn hide(&self, s: &Sequence, scores: Tensor) -> Result<Tensor> {
-        if self.visible == Visible::All {
+    fn apply_mask(&self, s: &Sequence, scores: Tensor) -> Result<Tensor> {
+        if self.mask == Mask::All {
             return Ok(scores);
         }
         let hidden = (0..s.query_rows).flat_map(|query| {
-            let seen = self.visible.keys(query, s.query_rows, s.key_rows);
+            let seen = self.mask.keys(query, s.query_rows, s.key_rows);
             (0..s.key_rows)
                 .map(move |key| if seen.contains(&key) { 0.0 } else { f32::NEG_INFINITY })
         });

@@ -2,7 +2,7 @@
 
 use super::Sequence;
 use crate::nn::cpu::Matrix;
-use crate::nn::tape::View;
+use crate::nn::tape::TensorView;
 
 /// Queries, keys and values, (rows, hidden) each.
 #[derive(Clone, Copy)]
@@ -15,7 +15,7 @@ pub(super) struct Projections<'a> {
 
 impl<'a> Projections<'a> {
     /// Those in the inputs of [`super::Attention`].
-    pub(super) fn of(inputs: &[View<'a>]) -> Self {
+    pub(super) fn of(inputs: &[TensorView<'a>]) -> Self {
         let (q, kv) = (inputs[0], inputs[inputs.len() - 1]);
         let hidden = kv.width() / if inputs.len() == 1 { 3 } else { 2 };
         let keys = kv.width() - 2 * hidden;

@@ -79,7 +79,7 @@ impl Relative {
     }
 
     /// The further terms of one sequence, (heads, queries, keys), from candle's own operations.
-    pub(super) fn portable(
+    pub(super) fn reference(
         &self,
         s: &Sequence,
         q: &Tensor,
@@ -189,7 +189,7 @@ impl<'a> Tables<'a> {
     /// From the gradient of one head's scores: adds those of its queries and keys to `dq` and `dk`,
     /// which are (rows, head width), and writes those of its columns of the tables to `tables`,
     /// (count, hidden) each.
-    pub(super) fn undo_terms(
+    pub(super) fn backward_terms(
         &self,
         head: usize,
         part: &Projections,
@@ -199,7 +199,7 @@ impl<'a> Tables<'a> {
     ) {
         let width = part.hidden;
         let mut tables = tables.iter_mut();
-        let mut undo = |table: Matrix, x: Matrix, met: &[f32], dx: &mut [f32]| {
+        let mut backward_term = |table: Matrix, x: Matrix, met: &[f32], dx: &mut [f32]| {
             let met = Matrix::new(met, self.count);
             let mut more = vec![0.0; dx.len()];
             multiply(MatrixMut::new(&mut more, width), met, table);
@@ -216,7 +216,7 @@ impl<'a> Tables<'a> {
             {
                 ds.iter().zip(self.rows_of(i).iter().rev()).for_each(|(ds, &row)| met[row] += ds);
             }
-            undo(table, part.q, &met, dq);
+            backward_term(table, part.q, &met, dq);
         }
         if let Some(table) = Self::of_head(self.position_to_content, head, width) {
             let mut met = vec![0.0; self.keys * self.count];
@@ -225,7 +225,7 @@ impl<'a> Tables<'a> {
                 let places = met.chunks_mut(self.count).zip(rows);
                 ds.iter().zip(places).for_each(|(ds, (met, &row))| met[row] += ds);
             }
-            undo(table, part.k, &met, dk);
+            backward_term(table, part.k, &met, dk);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Products of matrices whose numbers are rounded to bfloat16, on CPUs that have instructions for
 //! it.
 //!
-//! Both sides are laid out in pairs along the depth, as those instructions take them: `AMX`
+//! Both sides are packed in pairs along the depth, as those instructions take them: `AMX`
 //! multiplies tiles of 16 rows and 16 columns, `AVX512-BF16` vectors of 16 columns.
 
 use std::sync::LazyLock;

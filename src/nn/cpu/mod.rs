@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 mod bf16;
-mod fresh;
+mod buffer;
 mod matrix;
 mod product;
 mod rhs;
@@ -17,7 +17,7 @@ use std::sync::LazyLock;
 
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, Tensor};
 
-pub use fresh::{Fresh, Piece, build, keep_memory};
+pub use buffer::{UninitBuffer, UninitSlice, build, keep_memory};
 pub use matrix::{Matrix, MatrixMut};
 pub use product::{multiply, product};
 pub use rhs::Rhs;

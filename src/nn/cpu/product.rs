@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::bf16::{self, DEPTH_STEP, PairProduct, ROW_STEP};
-use super::fresh::{Fresh, Scratch, as_pairs};
+use super::buffer::{Scratch, UninitBuffer, as_pairs};
 use super::matrix::{Matrix, MatrixMut};
 use super::rhs::{Layout, Rhs, fill_panel};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
@@ -35,13 +35,14 @@ pub fn product(
     let block = rows_of_a_block(a.rows, step);
     let rows = |start: usize| block.min(a.rows - start);
     let starts = || (0..a.rows).step_by(block);
-    let (mut c, mut more) = (Fresh::new(a.rows * b.columns), Fresh::new(a.rows * extra));
+    let (mut c, mut more) =
+        (UninitBuffer::new(a.rows * b.columns), UninitBuffer::new(a.rows * extra));
     let blocks = c.pieces(starts().map(|start| rows(start) * b.columns));
     let extras = more.pieces(starts().map(|start| rows(start) * extra));
     blocks.into_par_iter().zip(extras).enumerate().for_each(|(number, (mut c, extra))| {
         let start = number * block;
         let a = a.rows(start, rows(start));
-        // SAFETY: the block has room for as many rows as `a` has, and `b` was laid out for its
+        // SAFETY: the block has room for as many rows as `a` has, and `b` was packed for its
         // sizes; the product writes all of it.
         let c = unsafe {
             multiply_block(a, b, c.as_mut_ptr(), b.columns);
@@ -85,7 +86,7 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
             c,
             c_row_stride,
         };
-        // SAFETY: both sides are laid out for these sizes, `c` as this function asks, and the unit
+        // SAFETY: both sides are packed for these sizes, `c` as this function asks, and the unit
         // was found here.
         return unsafe { product.run(unit) };
     }
@@ -209,14 +210,14 @@ pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
         to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
         return;
     }
-    let laid_out = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
+    let packed_weights = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
         let mut panels = Scratch::new(columns.div_ceil(PANEL) * PANEL * depth);
         for (number, panel) in panels.chunks_exact_mut(PANEL * depth).enumerate() {
             vectorised!(fill_panel(panel, number * PANEL, columns, &[((0, 0), b)]));
         }
         panels
     });
-    let (b, b_row_stride, b_panel_stride) = match &laid_out {
+    let (b, b_row_stride, b_panel_stride) = match &packed_weights {
         Some(panels) => (panels.as_ptr(), PANEL, PANEL * depth),
         None => (b.data.as_ptr(), b.row_stride, PANEL),
     };
@@ -272,8 +273,7 @@ mod tests {
             let exact: Vec<f32> =
                 (0..rows * columns).map(|at| exact(at / columns, at % columns)).collect();
             for layout in layouts() {
-                let rhs =
-                    Rhs::lay_out(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
+                let rhs = Rhs::pack(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
                 for a in [Matrix::new(&a, depth), Matrix::new(&turned, rows).t()] {
                     let found = product(a, &rhs, 0, |_, _, _| {}).0;
                     assert!(found == exact, "{rows}x{depth}x{columns}, {layout:?}");
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn rounded_rows_round_both_sides() {
         let (a, b) = ([1.004f32, -0.3], [0.7f32, 1.003]);
-        let rhs = Rhs::lay_out(2, 1, &[((0, 0), Matrix::new(&b, 1))], Layout::RoundedRows);
+        let rhs = Rhs::pack(2, 1, &[((0, 0), Matrix::new(&b, 1))], Layout::RoundedRows);
         let expected = bf16::rounded(a[1])
             .mul_add(bf16::rounded(b[1]), bf16::rounded(a[0]) * bf16::rounded(b[0]));
         assert_eq!(product(Matrix::new(&a, 2), &rhs, 0, |_, _, _| {}).0, [expected]);
@@ -297,7 +297,7 @@ mod tests {
         let irrational = |place: usize| ((place * 7919 % 1000) as f32).sqrt() - 15.0;
         let a: Vec<f32> = (0..rows * depth).map(irrational).collect();
         let b: Vec<f32> = (0..depth * columns).map(|place| irrational(place + 17)).collect();
-        let rhs = Rhs::lay_out(depth, columns, &[((0, 0), Matrix::new(&b, columns))], Layout::Rows);
+        let rhs = Rhs::pack(depth, columns, &[((0, 0), Matrix::new(&b, columns))], Layout::Rows);
         let with = |run: &dyn Fn(TileProduct)| {
             let mut c = vec![0f32; rows * columns];
             run(TileProduct {

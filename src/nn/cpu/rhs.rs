@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 
 use super::bf16::{self, DEPTH_STEP};
-use super::fresh::{Scratch, as_pairs};
+use super::buffer::{Scratch, as_pairs};
 use super::matrix::Matrix;
 use super::tile::PANEL;
 use super::vectorised;
 use crate::nn::precision::Precision;
 
-/// The right-hand side of products, laid out so that it is read in one direction: panels of 32
+/// The right-hand side of products, packed so that it is read in one direction: panels of 32
 /// columns.
 #[derive(Debug)]
 pub struct Rhs {
@@ -61,7 +61,7 @@ impl Rhs {
             Some((0, *end - part.columns))
         });
         let columns = parts.iter().map(|part| part.columns).sum();
-        Self::lay_out(
+        Self::pack(
             depth,
             columns,
             &starts.zip(parts.iter().copied()).collect::<Vec<_>>(),
@@ -81,7 +81,7 @@ impl Rhs {
             Some((*end - part.rows, 0))
         });
         let depth = parts.iter().map(|part| part.rows).sum();
-        Self::lay_out(
+        Self::pack(
             depth,
             columns,
             &starts.zip(parts.iter().copied()).collect::<Vec<_>>(),
@@ -90,7 +90,7 @@ impl Rhs {
     }
 
     /// Matrices that fill the whole, each from its (row, column) on.
-    pub(super) fn lay_out(
+    pub(super) fn pack(
         depth: usize,
         columns: usize,
         parts: &[((usize, usize), Matrix)],

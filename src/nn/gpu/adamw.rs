@@ -3,15 +3,15 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::machine::{address, fresh, launch};
-use super::work::Arg;
+use super::backend::{address, launch, uninit};
+use super::launch::Arg;
 
 /// The numbers of a tensor that one warp has, as in `kernels/optimiser.cu`.
 const CHUNK: usize = 8192;
 
 /// One parameter, its moments and its gradient, all f32 and of one shape.
 #[derive(Debug)]
-pub struct Moved<'a> {
+pub struct AdamWTensors<'a> {
     /// The parameter.
     pub parameter: &'a Tensor,
     /// The running mean of its gradients.
@@ -26,7 +26,7 @@ pub struct Moved<'a> {
 
 /// What all parameters have in common in one step.
 #[derive(Debug, Clone, Copy)]
-pub struct Move {
+pub struct AdamWStep {
     /// The largest gradient norm; 0 to clip nothing.
     pub max_norm: f32,
     /// The decay of the running mean of gradients.
@@ -48,7 +48,7 @@ pub struct Move {
 ///
 /// # Errors
 /// If a gradient does not have its parameter's shape, or the GPU fails.
-pub fn step(all: &[Moved], by: Move) -> Result<Tensor> {
+pub fn step(all: &[AdamWTensors], by: AdamWStep) -> Result<Tensor> {
     let Some(first) = all.first() else { candle_core::bail!("no parameter has a gradient") };
     let device = first.parameter.device();
     let (mut table, mut firsts, mut chunks) = (Vec::with_capacity(6 * all.len()), vec![0u32], 0);
@@ -69,11 +69,11 @@ pub fn step(all: &[Moved], by: Move) -> Result<Tensor> {
         firsts.push(u32::try_from(chunks).map_err(candle_core::Error::wrap)?);
     }
     let (table, firsts) = (Tensor::new(table, device)?, Tensor::new(firsts, device)?);
-    let (sums, norm) = (fresh(chunks, DType::F32, device)?, fresh(1, DType::F32, device)?);
+    let (sums, norm) = (uninit(chunks, DType::F32, device)?, uninit(1, DType::F32, device)?);
     let tensors: [Arg; 3] = [(&table).into(), (&firsts).into(), all.len().into()];
     launch("squares", "f32", 32 * chunks, &[&[Arg::from(&sums)], tensors.as_slice()].concat())?;
     launch("root_of_sum", "f32", 32, &[(&norm).into(), (&sums).into(), chunks.into()])?;
-    let Move { max_norm, beta1, beta2, epsilon, keep, rate, square_correction } = by;
+    let AdamWStep { max_norm, beta1, beta2, epsilon, keep, rate, square_correction } = by;
     let factors = [max_norm, beta1, beta2, epsilon, keep, rate, square_correction].map(Arg::from);
     launch(
         "adamw",

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::machine::{fresh, launch};
-use super::work::{Arg, mask_args, suffix};
-use super::{Fused, Fusion, Pass};
-use crate::nn::attention::{Attention, Offsets, Visible};
-use crate::nn::gradients::Sum;
+use super::backend::{launch, uninit};
+use super::launch::{Arg, mask_args, suffix};
+use super::{GpuContext, GpuOp, GpuOutput};
+use crate::nn::attention::{Attention, Mask, Offsets};
+use crate::nn::gradients::GradientSum;
 use crate::nn::noise::CHUNK;
 
 /// The widest head that the kernels know.
@@ -89,56 +89,56 @@ impl<'a> Shapes<'a> {
         rows: usize,
         sequences: &'a Tensor,
     ) -> Result<Vec<Arg<'a>>> {
-        let (visible, reach) = match attention.visible {
-            Visible::All => (0u32, 0),
-            Visible::Near(reach) => (1, reach),
-            Visible::Before => (2, 0),
+        let (mask, reach) = match attention.mask {
+            Mask::All => (0u32, 0),
+            Mask::Window(reach) => (1, reach),
+            Mask::Causal => (2, 0),
         };
         let width = self.hidden / attention.heads;
         let mut args = [first, &self.places(self.q, self.kv)].concat();
         args.extend([rows.into(), sequences.into(), Arg::from(attention.queries.len() - 1)]);
-        args.extend([visible.into(), reach.into(), attention.heads.into(), Arg::from(width)]);
+        args.extend([mask.into(), reach.into(), attention.heads.into(), Arg::from(width)]);
         args.extend([
             self.q.dim(1)?.into(),
             self.kv.dim(1)?.into(),
             Arg::from(attention.scale(width)),
         ]);
-        args.extend(mask_args(attention.mask.as_ref()));
+        args.extend(mask_args(attention.dropout.as_ref()));
         Ok(args)
     }
 }
 
-impl Fused for Attention {
-    fn forward(&self, pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
+impl GpuOp for Attention {
+    fn forward(&self, context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
         let shapes = Shapes::of(self, inputs)?;
         let (rows, device, dtype) = (shapes.q.dim(0)?, shapes.q.device(), shapes.q.dtype());
-        let sequences = pass.uploads.sequences(self, device)?;
-        let y = fresh((rows, shapes.hidden), dtype, device)?;
-        let log_sums = fresh((rows, self.heads), DType::F32, device)?;
+        let sequences = context.uploads.sequences(self, device)?;
+        let y = uninit((rows, shapes.hidden), dtype, device)?;
+        let log_sums = uninit((rows, self.heads), DType::F32, device)?;
         let args = shapes.args(self, &[(&y).into(), (&log_sums).into()], rows, &sequences)?;
         launch("attention", suffix(dtype)?, 32 * rows * self.heads, &args)?;
-        Ok(Fusion { result: y.clone(), kept: vec![y, log_sums, sequences] })
+        Ok(GpuOutput { result: y.clone(), saved: vec![y, log_sums, sequences] })
     }
 
     fn backward(
         &self,
         inputs: &[Tensor],
-        kept: &[Tensor],
+        saved: &[Tensor],
         gradient: &Tensor,
         _wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
-        let [y, log_sums, sequences] = kept else {
-            candle_core::bail!("attention kept too little")
+    ) -> Result<Vec<Option<GradientSum>>> {
+        let [y, log_sums, sequences] = saved else {
+            candle_core::bail!("attention saved too little")
         };
         let shapes = Shapes::of(self, inputs)?;
         let Shapes { q, kv, .. } = shapes;
         let (rows, types) = (q.dim(0)?, suffix(q.dtype())?);
         let gradients = inputs
             .iter()
-            .map(|input| fresh(input.shape(), input.dtype(), input.device()))
+            .map(|input| uninit(input.shape(), input.dtype(), input.device()))
             .collect::<Result<Vec<_>>>()?;
         let [of_q, of_k, of_v] = shapes.places(&gradients[0], &gradients[gradients.len() - 1]);
-        let products = fresh((rows, self.heads), DType::F32, q.device())?;
+        let products = uninit((rows, self.heads), DType::F32, q.device())?;
         let first = [of_q, (&products).into(), gradient.into(), y.into(), log_sums.into()];
         let args = shapes.args(self, &first, rows, sequences)?;
         launch("attention_backward_queries", types, 32 * rows * self.heads, &args)?;
@@ -146,6 +146,6 @@ impl Fused for Attention {
         let first = [of_k, of_v, (&products).into(), gradient.into(), log_sums.into()];
         let args = shapes.args(self, &first, rows, sequences)?;
         launch("attention_backward_keys", types, 32 * rows * self.heads, &args)?;
-        Ok(gradients.into_iter().map(|gradient| Some(Sum::Dense(gradient))).collect())
+        Ok(gradients.into_iter().map(|gradient| Some(GradientSum::Dense(gradient))).collect())
     }
 }

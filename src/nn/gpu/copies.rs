@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Result, Shape, Tensor};
 
-use super::machine::{fresh, launch};
-use super::work::{Arg, by_fours, dtype, suffix};
+use super::backend::{launch, uninit};
+use super::launch::{Arg, by_fours, dtype, suffix};
 use crate::nn::precision::Precision;
 
 /// The weights of layers below each other, (out₁ + out₂ + …, in), as products read them, and their
@@ -31,7 +31,7 @@ fn stack(parts: &[&Tensor], dtype: DType) -> Result<Tensor> {
     }
     let rows: usize = parts.iter().map(|part| part.dims()[0]).sum();
     let shape = [&[rows], &parts[0].dims()[1..]].concat();
-    let whole = fresh(shape, dtype, parts[0].device())?;
+    let whole = uninit(shape, dtype, parts[0].device())?;
     let mut start = 0;
     for four in parts.chunks(4) {
         let counts: Vec<usize> = four.iter().map(|part| part.elem_count()).collect();

@@ -16,7 +16,7 @@ use candle_core::cuda_backend::cudarc::driver::{
 use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice, DeviceId};
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor};
 
-use super::work::{BLOCK, Factor, Product};
+use super::launch::{BLOCK, Factor, Product};
 
 mod kernels {
     include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
@@ -50,7 +50,7 @@ fn keep_memory(number: usize) -> Result<()> {
     }
 }
 
-pub(super) fn fresh(shape: Shape, dtype: DType, device: &Device) -> Result<Tensor> {
+pub(super) fn uninit(shape: Shape, dtype: DType, device: &Device) -> Result<Tensor> {
     // SAFETY: every caller has a kernel or a product write all of it before anything reads it.
     unsafe { Tensor::empty(shape, dtype, device) }
 }

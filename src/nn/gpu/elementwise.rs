@@ -2,18 +2,18 @@
 
 use candle_core::{Result, Tensor};
 
-use super::machine::{fresh, launch};
-use super::work::{by_fours, mask_args, suffix};
-use super::{Fused, Fusion, Pass};
+use super::backend::{launch, uninit};
+use super::launch::{by_fours, mask_args, suffix};
+use super::{GpuContext, GpuOp, GpuOutput};
 use crate::nn::activation::Activation;
 use crate::nn::dropout::Dropout;
 use crate::nn::gated::Gated;
-use crate::nn::gradients::Sum;
-use crate::nn::noise::Mask;
+use crate::nn::gradients::GradientSum;
+use crate::nn::noise::DropoutMask;
 
 /// `mask * x`.
-pub(super) fn drop(mask: &Mask, x: &Tensor) -> Result<Tensor> {
-    let (y, count) = (fresh(x.shape(), x.dtype(), x.device())?, x.elem_count());
+pub(super) fn drop(mask: &DropoutMask, x: &Tensor) -> Result<Tensor> {
+    let (y, count) = (uninit(x.shape(), x.dtype(), x.device())?, x.elem_count());
     let args = [[(&y).into(), x.into(), count.into()].as_slice(), &mask_args(Some(mask))].concat();
     launch("dropout", suffix(x.dtype())?, by_fours(count), &args)?;
     Ok(y)
@@ -21,19 +21,19 @@ pub(super) fn drop(mask: &Mask, x: &Tensor) -> Result<Tensor> {
 
 /// `activation'(x) * dy`.
 pub(super) fn activate_backward(activation: Activation, x: &Tensor, dy: &Tensor) -> Result<Tensor> {
-    let (dx, count) = (fresh(x.shape(), x.dtype(), x.device())?, x.elem_count());
+    let (dx, count) = (uninit(x.shape(), x.dtype(), x.device())?, x.elem_count());
     let args = [(&dx).into(), x.into(), dy.into(), activation.number().into(), count.into()];
     launch("activate_backward", suffix(x.dtype())?, by_fours(count), &args)?;
     Ok(dx)
 }
 
-impl Fused for Activation {
-    fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
+impl GpuOp for Activation {
+    fn forward(&self, _context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
         let x = &inputs[0];
-        let (y, count) = (fresh(x.shape(), x.dtype(), x.device())?, x.elem_count());
+        let (y, count) = (uninit(x.shape(), x.dtype(), x.device())?, x.elem_count());
         let args = [(&y).into(), x.into(), self.number().into(), count.into()];
         launch("activate", suffix(x.dtype())?, by_fours(count), &args)?;
-        Ok(Fusion { result: y, kept: Vec::new() })
+        Ok(GpuOutput { result: y, saved: Vec::new() })
     }
 
     fn backward(
@@ -42,14 +42,14 @@ impl Fused for Activation {
         _kept: &[Tensor],
         gradient: &Tensor,
         _wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
-        Ok(vec![Some(Sum::Dense(activate_backward(*self, &inputs[0], gradient)?))])
+    ) -> Result<Vec<Option<GradientSum>>> {
+        Ok(vec![Some(GradientSum::Dense(activate_backward(*self, &inputs[0], gradient)?))])
     }
 }
 
-impl Fused for Dropout {
-    fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
-        Ok(Fusion { result: drop(&self.mask, &inputs[0])?, kept: Vec::new() })
+impl GpuOp for Dropout {
+    fn forward(&self, _context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
+        Ok(GpuOutput { result: drop(&self.mask, &inputs[0])?, saved: Vec::new() })
     }
 
     fn backward(
@@ -58,24 +58,24 @@ impl Fused for Dropout {
         _kept: &[Tensor],
         gradient: &Tensor,
         _wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
-        Ok(vec![Some(Sum::Dense(drop(&self.mask, gradient)?))])
+    ) -> Result<Vec<Option<GradientSum>>> {
+        Ok(vec![Some(GradientSum::Dense(drop(&self.mask, gradient)?))])
     }
 }
 
-impl Fused for Gated {
-    fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
+impl GpuOp for Gated {
+    fn forward(&self, _context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
         let x = &inputs[0];
         let (rows, width) = x.dims2()?;
         if width % 2 == 1 {
             candle_core::bail!("rows of {width} have no two halves");
         }
         let (width, count) = (width / 2, rows * width / 2);
-        let y = fresh((rows, width), x.dtype(), x.device())?;
+        let y = uninit((rows, width), x.dtype(), x.device())?;
         let args =
             [(&y).into(), x.into(), self.activation.number().into(), width.into(), count.into()];
         launch("gated", suffix(x.dtype())?, by_fours(count), &args)?;
-        Ok(Fusion { result: y, kept: Vec::new() })
+        Ok(GpuOutput { result: y, saved: Vec::new() })
     }
 
     fn backward(
@@ -84,13 +84,13 @@ impl Fused for Gated {
         _kept: &[Tensor],
         gradient: &Tensor,
         _wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
+    ) -> Result<Vec<Option<GradientSum>>> {
         let x = &inputs[0];
         let (dx, width, count) =
-            (fresh(x.shape(), x.dtype(), x.device())?, x.dim(1)? / 2, gradient.elem_count());
+            (uninit(x.shape(), x.dtype(), x.device())?, x.dim(1)? / 2, gradient.elem_count());
         let kind = self.activation.number().into();
         let args = [(&dx).into(), x.into(), gradient.into(), kind, width.into(), count.into()];
         launch("gated_backward", suffix(x.dtype())?, by_fours(count), &args)?;
-        Ok(vec![Some(Sum::Dense(dx))])
+        Ok(vec![Some(GradientSum::Dense(dx))])
     }
 }

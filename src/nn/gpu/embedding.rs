@@ -2,11 +2,11 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::machine::{fresh, launch};
-use super::work::{Arg, dtype};
-use super::{Fused, Fusion, Pass};
+use super::backend::{launch, uninit};
+use super::launch::{Arg, dtype};
+use super::{GpuContext, GpuOp, GpuOutput};
 use crate::nn::embedding::Lookup;
-use crate::nn::gradients::{Sum, unique_rows};
+use crate::nn::gradients::{GradientSum, unique_rows};
 
 /// How many tables the kernel adds up.
 pub const TABLES: usize = 3;
@@ -21,18 +21,18 @@ fn suffix(tables: DType, rows: DType) -> Result<&'static str> {
     }
 }
 
-impl Fused for Lookup {
-    fn forward(&self, pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
+impl GpuOp for Lookup {
+    fn forward(&self, context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
         self.check(inputs.iter().map(|table| table.dims()[0]))?;
         let (rows, width, of_tables) = (self.ids[0].len(), inputs[0].dim(1)?, inputs[0].dtype());
-        let of_rows = if of_tables == DType::BF16 { DType::BF16 } else { dtype(pass.precision) };
+        let of_rows = if of_tables == DType::BF16 { DType::BF16 } else { dtype(context.precision) };
         let ids = Tensor::new(self.ids.concat(), inputs[0].device())?;
-        let y = fresh((rows, width), of_rows, inputs[0].device())?;
+        let y = uninit((rows, width), of_rows, inputs[0].device())?;
         let mut args = vec![Arg::from(&y)];
         args.extend((0..TABLES).map(|table| inputs.get(table).map_or(Arg::NULL, Arg::from)));
         args.extend([(&ids).into(), self.scale.into(), rows.into(), Arg::from(width)]);
         launch("lookup", suffix(of_tables, of_rows)?, rows * width, &args)?;
-        Ok(Fusion { result: y, kept: Vec::new() })
+        Ok(GpuOutput { result: y, saved: Vec::new() })
     }
 
     fn backward(
@@ -40,26 +40,26 @@ impl Fused for Lookup {
         inputs: &[Tensor],
         _kept: &[Tensor],
         gradient: &Tensor,
-        wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
+        needed: &[bool],
+    ) -> Result<Vec<Option<GradientSum>>> {
         let (width, device) = (gradient.dim(1)?, gradient.device());
-        let tables = inputs.iter().zip(&self.ids).zip(wanted).enumerate();
+        let tables = inputs.iter().zip(&self.ids).zip(needed).enumerate();
         tables
-            .map(|(number, ((table, ids), wanted))| {
-                if !wanted {
+            .map(|(number, ((table, ids), needed))| {
+                if !needed {
                     return Ok(None);
                 }
                 let (unique, places) = unique_rows(ids);
                 let (order, starts) = grouped(&places, unique.len());
                 let lists = Tensor::new([order.as_slice(), &starts].concat(), device)?;
-                let rows = fresh((unique.len(), width), table.dtype(), device)?;
+                let rows = uninit((unique.len(), width), table.dtype(), device)?;
                 let (scale, used) = (self.scale_of(number).into(), unique.len().into());
                 let (order, starts) = (Arg::At(&lists, 0), Arg::At(&lists, order.len()));
                 let args =
                     [(&rows).into(), gradient.into(), order, starts, scale, used, width.into()];
                 let types = suffix(table.dtype(), gradient.dtype())?;
                 launch("lookup_backward", types, unique.len() * width, &args)?;
-                Ok(Some(Sum::Rows(unique, rows)))
+                Ok(Some(GradientSum::Rows(unique, rows)))
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, DType, Device, Result, Shape, Storage, Tensor};
 
-use super::work::{BLOCK, Factor, Product};
+use super::launch::{BLOCK, Factor, Product};
 use crate::nn::cpu::{Matrix, MatrixMut, multiply as multiply_matrices};
 
 unsafe extern "C" {
@@ -19,7 +19,7 @@ unsafe extern "C" {
 }
 
 /// Numbers that are none, so that a test sees what no kernel wrote.
-pub(super) fn fresh(shape: Shape, dtype: DType) -> Result<Tensor> {
+pub(super) fn uninit(shape: Shape, dtype: DType) -> Result<Tensor> {
     Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_dtype(dtype)
 }
 

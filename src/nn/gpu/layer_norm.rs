@@ -2,14 +2,14 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::machine::{fresh, launch};
-use super::work::suffix;
-use super::{Fused, Fusion, Pass, ROWS_A_THREAD, sum_partials};
-use crate::nn::gradients::Sum;
+use super::backend::{launch, uninit};
+use super::launch::suffix;
+use super::{GpuContext, GpuOp, GpuOutput, ROWS_A_THREAD, sum_partials};
+use crate::nn::gradients::GradientSum;
 use crate::nn::layer_norm::Normalise;
 
-impl Fused for Normalise {
-    fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
+impl GpuOp for Normalise {
+    fn forward(&self, _context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
         let [x, weight, bias] = inputs else {
             candle_core::bail!("layer norm takes x, weight and bias")
         };
@@ -17,41 +17,42 @@ impl Fused for Normalise {
         if weight.dims() != [width] || bias.dims() != [width] {
             candle_core::bail!("{:?} rows do not fit a norm of {:?}", x.dims(), weight.dims());
         }
-        let y = fresh((rows, width), x.dtype(), x.device())?;
-        let stats = fresh((rows, 2), DType::F32, x.device())?;
+        let y = uninit((rows, width), x.dtype(), x.device())?;
+        let stats = uninit((rows, 2), DType::F32, x.device())?;
         let eps = self.eps as f32;
         let args = [&y, &stats, x, weight, bias].map(Into::into);
         let args = [args.as_slice(), &[eps.into(), rows.into(), width.into()]].concat();
         launch("norm", suffix(x.dtype())?, 32 * rows, &args)?;
-        Ok(Fusion { result: y, kept: vec![stats] })
+        Ok(GpuOutput { result: y, saved: vec![stats] })
     }
 
     fn backward(
         &self,
         inputs: &[Tensor],
-        kept: &[Tensor],
+        saved: &[Tensor],
         gradient: &Tensor,
-        wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
-        let ([x, weight, _], [stats]) = (inputs, kept) else {
+        needed: &[bool],
+    ) -> Result<Vec<Option<GradientSum>>> {
+        let ([x, weight, _], [stats]) = (inputs, saved) else {
             candle_core::bail!("layer norm takes x, weight and bias")
         };
         let ((rows, width), types) = (x.dims2()?, suffix(x.dtype())?);
-        let dx = fresh((rows, width), x.dtype(), x.device())?;
+        let dx = uninit((rows, width), x.dtype(), x.device())?;
         let args = [&dx, gradient, x, weight, stats].map(Into::into);
         let args = [args.as_slice(), &[rows.into(), width.into()]].concat();
         launch("norm_backward", types, 32 * rows, &args)?;
-        let mut gradients = vec![Some(Sum::Dense(dx)), None, None];
-        if wanted[1..].contains(&true) {
+        let mut gradients = vec![Some(GradientSum::Dense(dx)), None, None];
+        if needed[1..].contains(&true) {
             let chunks = rows.div_ceil(ROWS_A_THREAD);
-            let partial = fresh((chunks, 2 * width), DType::F32, x.device())?;
+            let partial = uninit((chunks, 2 * width), DType::F32, x.device())?;
             let args = [&partial, gradient, x, stats].map(Into::into);
             let args =
                 [args.as_slice(), &[rows.into(), width.into(), ROWS_A_THREAD.into()]].concat();
             launch("norm_columns", types, chunks * width, &args)?;
             let both = sum_partials(&partial)?;
             for place in 0..2 {
-                gradients[1 + place] = Some(Sum::Dense(both.narrow(0, place * width, width)?));
+                gradients[1 + place] =
+                    Some(GradientSum::Dense(both.narrow(0, place * width, width)?));
             }
         }
         Ok(gradients)

@@ -1,13 +1,14 @@
 //! The operations on a GPU: kernels in CUDA C++ (`kernels/`), matrix products by cuBLAS, and what
 //! leads to them.
 //!
-//! Only the lowest floor, `machine`, knows what runs a kernel: CUDA, or, with the feature
+//! Only the lowest floor, `backend`, knows what runs a kernel: CUDA, or, with the feature
 //! `cuda-emulation`, the CPU in its place, so that all the rest is tested where there is no GPU.
 //! Tensors are f32, or with [`Precision::Bf16`] bfloat16 between operations; parameters, their
 //! gradients, norms, softmax and losses are f32 always.
 
 pub mod adamw;
 mod attention;
+pub(super) mod backend;
 pub(super) mod copies;
 #[cfg(feature = "cuda")]
 mod cuda;
@@ -15,53 +16,52 @@ mod elementwise;
 mod embedding;
 #[cfg(feature = "cuda-emulation")]
 mod emulated;
+mod launch;
 mod layer_norm;
 mod linear;
-pub(super) mod machine;
 mod rotary;
-mod work;
 
 use candle_core::{DType, Result, Tensor};
 
+pub use backend::holds;
 pub use copies::{Stacked, scatter};
 #[cfg(feature = "cuda")]
 pub use cuda::open;
 pub use embedding::TABLES;
-pub use machine::holds;
 
-use super::gradients::Sum;
+use super::gradients::GradientSum;
 use super::precision::Precision;
-use machine::{fresh, launch};
-use work::suffix;
+use backend::{launch, uninit};
+use launch::suffix;
 
 /// The GPU form of an [`super::tape::Op`]. All tensors are contiguous, f32 or bfloat16, and on one
 /// GPU.
-pub trait Fused {
-    /// Computes the result, and if asked to `keep`, what the backward pass needs beside the inputs.
+pub trait GpuOp {
+    /// Computes the result, and if asked to `save`, what the backward pass needs beside the inputs.
     ///
     /// # Errors
     /// If the inputs do not fit, or the GPU fails.
-    fn forward(&self, pass: &Pass, inputs: &[Tensor]) -> Result<Fusion>;
+    fn forward(&self, context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput>;
 
     /// The gradients of the inputs, each in its input's type, from that of the result; an entry may
-    /// be `None` where `wanted` is false.
+    /// be `None` where `needed` is false.
     ///
     /// # Errors
     /// If the GPU fails.
     fn backward(
         &self,
         inputs: &[Tensor],
-        kept: &[Tensor],
+        saved: &[Tensor],
         gradient: &Tensor,
-        wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>>;
+        needed: &[bool],
+    ) -> Result<Vec<Option<GradientSum>>>;
 }
 
 /// What an operation is told of the pass that it is part of.
 #[derive(Debug)]
-pub struct Pass<'a> {
+pub struct GpuContext<'a> {
     /// Whether there will be a backward pass.
-    pub keep: bool,
+    pub save: bool,
     /// In which type tensors stand between operations.
     pub precision: Precision,
     /// What the batch's earlier operations uploaded.
@@ -70,11 +70,11 @@ pub struct Pass<'a> {
 
 /// What an operation gives.
 #[derive(Debug)]
-pub struct Fusion {
+pub struct GpuOutput {
     /// The result.
     pub result: Tensor,
     /// What the backward pass needs.
-    pub kept: Vec<Tensor>,
+    pub saved: Vec<Tensor>,
 }
 
 pub use attention::Uploads;
@@ -86,7 +86,7 @@ const ROWS_A_THREAD: usize = 32;
 fn column_sums(x: &Tensor) -> Result<Tensor> {
     let (rows, width) = x.dims2()?;
     let chunks = rows.div_ceil(ROWS_A_THREAD);
-    let partial = fresh((chunks, width), DType::F32, x.device())?;
+    let partial = uninit((chunks, width), DType::F32, x.device())?;
     let args = [(&partial).into(), x.into(), rows.into(), width.into(), ROWS_A_THREAD.into()];
     launch("column_sums", suffix(x.dtype())?, chunks * width, &args)?;
     sum_partials(&partial)
@@ -95,7 +95,7 @@ fn column_sums(x: &Tensor) -> Result<Tensor> {
 /// `Σ rows` of a few f32 rows.
 fn sum_partials(partial: &Tensor) -> Result<Tensor> {
     let (chunks, width) = partial.dims2()?;
-    let sums = fresh(width, DType::F32, partial.device())?;
+    let sums = uninit(width, DType::F32, partial.device())?;
     launch(
         "sum_partials",
         "f32",

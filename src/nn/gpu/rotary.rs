@@ -2,21 +2,21 @@
 
 use candle_core::{Result, Tensor};
 
-use super::machine::{fresh, launch};
-use super::work::{Arg, suffix};
-use super::{Fused, Fusion, Pass};
-use crate::nn::gradients::Sum;
+use super::backend::{launch, uninit};
+use super::launch::{Arg, suffix};
+use super::{GpuContext, GpuOp, GpuOutput};
+use crate::nn::gradients::GradientSum;
 use crate::nn::rotary::Rotary;
 
 impl Rotary {
     /// Turns each head forth or, with `direction` -1, back.
-    fn turn_on_gpu(&self, x: &Tensor, direction: f32) -> Result<Tensor> {
+    fn rotate_on_gpu(&self, x: &Tensor, direction: f32) -> Result<Tensor> {
         let (rows, width) = x.dims2()?;
         self.check(rows, width)?;
         let (cosines, sines) = self.angles();
         let positions = Tensor::new(self.positions.as_slice(), x.device())?;
         let (cosines, sines) = (Tensor::new(cosines, x.device())?, Tensor::new(sines, x.device())?);
-        let (y, count) = (fresh(x.shape(), x.dtype(), x.device())?, rows * width);
+        let (y, count) = (uninit(x.shape(), x.dtype(), x.device())?, rows * width);
         let tensors = [&y, x, &positions, &cosines, &sines].map(Arg::from);
         let sizes = [
             self.columns.into(),
@@ -30,9 +30,9 @@ impl Rotary {
     }
 }
 
-impl Fused for Rotary {
-    fn forward(&self, _pass: &Pass, inputs: &[Tensor]) -> Result<Fusion> {
-        Ok(Fusion { result: self.turn_on_gpu(&inputs[0], 1.0)?, kept: Vec::new() })
+impl GpuOp for Rotary {
+    fn forward(&self, _context: &GpuContext, inputs: &[Tensor]) -> Result<GpuOutput> {
+        Ok(GpuOutput { result: self.rotate_on_gpu(&inputs[0], 1.0)?, saved: Vec::new() })
     }
 
     fn backward(
@@ -41,7 +41,7 @@ impl Fused for Rotary {
         _kept: &[Tensor],
         gradient: &Tensor,
         _wanted: &[bool],
-    ) -> Result<Vec<Option<Sum>>> {
-        Ok(vec![Some(Sum::Dense(self.turn_on_gpu(gradient, -1.0)?))])
+    ) -> Result<Vec<Option<GradientSum>>> {
+        Ok(vec![Some(GradientSum::Dense(self.rotate_on_gpu(gradient, -1.0)?))])
     }
 }

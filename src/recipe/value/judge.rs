@@ -7,7 +7,7 @@ use candle_core::Device;
 
 use super::seed_reports;
 use super::splits::saved_split;
-use crate::data::{Split, Table};
+use crate::data::{SampleTable, Split};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::eval::calibration::{Thresholded, reliability};
@@ -16,12 +16,12 @@ use crate::model::Predictor;
 use crate::nn::device;
 use crate::nn::precision::Precision;
 use crate::recipe::models::open_model;
-use crate::recipe::{News, Observer};
-use crate::report::card::{Making, card};
+use crate::recipe::{Observer, ProgressEvent};
+use crate::report::card::{Provenance, card};
 use crate::report::evaluation::EvaluationReport;
 use crate::report::predictions;
 use crate::report::{Format, Report, render};
-use crate::run::{self, Saved};
+use crate::run::{self, SavedRun};
 use crate::train::Checkpoint;
 use crate::train::value::predict;
 
@@ -61,14 +61,14 @@ pub enum Judged {
 pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn Report>> {
     let folder = &request.folder;
     let (seeds, split) = match &request.rows {
-        Judged::Split(split) if !Saved::is_run(folder) => (run::seeds(folder), split.name()),
+        Judged::Split(split) if !SavedRun::is_run(folder) => (run::seeds(folder), split.name()),
         _ => (Vec::new(), ""),
     };
     if seeds.is_empty() {
         return Ok(Box::new(judge_one(request, folder, observer)?));
     }
     for (seed, path) in seeds {
-        observer.tell(News::Note(&format!("── seed {seed}")));
+        observer.tell(ProgressEvent::Note(&format!("── seed {seed}")));
         judge_one(request, &path, observer)?;
     }
     Ok(Box::new(seed_reports(folder, &report_name(split, request.checkpoint))?))
@@ -80,9 +80,9 @@ fn judge_one(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<EvaluationReport> {
-    let saved = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()?;
+    let saved = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?;
     let table = match (&request.rows, &saved) {
-        (Judged::File(path), _) => Table::read_strict(path)?,
+        (Judged::File(path), _) => SampleTable::read_strict(path)?,
         (Judged::Split(split), Some(saved)) => saved_split(saved, *split, observer)?,
         (Judged::Split(_), None) => {
             let what = format!("{} is a model without data of its own", folder.display());
@@ -115,12 +115,12 @@ fn judge_one(
 /// Judges a run's best checkpoint on its test split, and keeps the report in the run.
 pub(in crate::recipe) fn judge_test(
     folder: &Path,
-    test: &Table,
+    test: &SampleTable,
     device: &Device,
     precision: Precision,
     observer: &dyn Observer,
 ) -> Result<EvaluationReport> {
-    let saved = Saved::open(folder)?;
+    let saved = SavedRun::open(folder)?;
     let model = open_model(folder, Checkpoint::Best, device, precision)?;
     let name = Split::Test.name();
     let job = Job {
@@ -146,7 +146,7 @@ fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
 }
 
 /// The report of this name that a run keeps.
-pub(in crate::recipe) fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
+pub(in crate::recipe) fn read_report(saved: &SavedRun, name: &str) -> Result<Evaluation> {
     let path = saved.report(name);
     if !path.is_file() {
         return Err(
@@ -167,8 +167,8 @@ fn replicates_for(split: &str) -> u32 {
 struct Job<'a> {
     model: &'a dyn Predictor,
     folder: &'a Path,
-    saved: Option<&'a Saved>,
-    table: &'a Table,
+    saved: Option<&'a SavedRun>,
+    table: &'a SampleTable,
     name: &'a str,
     checkpoint: Checkpoint,
     /// How many bootstrap replicates its intervals are made of, if any.
@@ -214,14 +214,14 @@ impl Job<'_> {
             Ok(train) => Some(train.rows.into_iter().map(|row| row.sample.scenario).collect()),
             Err(error) => {
                 let warning = format!("warning: no slice of unseen texts: {error}");
-                self.observer.tell(News::Note(&warning));
+                self.observer.tell(ProgressEvent::Note(&warning));
                 None
             }
         }
     }
 
     /// Writes report, predictions and model card into the run.
-    fn keep(&self, saved: &Saved, report: &EvaluationReport, scored: &[Scored]) -> Result<()> {
+    fn keep(&self, saved: &SavedRun, report: &EvaluationReport, scored: &[Scored]) -> Result<()> {
         let name = report_name(self.name, self.checkpoint);
         let path = saved.report(&name);
         if let Some(folder) = path.parent() {
@@ -229,7 +229,7 @@ impl Job<'_> {
         }
         disk::write_file(&path, render(report, Format::Json)?.as_bytes())?;
         disk::write_file(&saved.predictions(&name), self.predictions(scored)?.as_bytes())?;
-        self.observer.tell(News::Detail(&format!("written to {}", path.display())));
+        self.observer.tell(ProgressEvent::Detail(&format!("written to {}", path.display())));
         if name == Split::Test.name() {
             self.write_card(saved, &report.evaluation)?;
         }
@@ -237,7 +237,7 @@ impl Job<'_> {
     }
 
     /// The model card of the best checkpoint.
-    fn write_card(&self, saved: &Saved, evaluation: &Evaluation) -> Result<()> {
+    fn write_card(&self, saved: &SavedRun, evaluation: &Evaluation) -> Result<()> {
         let Some(folder) = saved.checkpoint(Checkpoint::Best) else { return Ok(()) };
         let (info, train) = (&saved.info, &saved.info.config.train);
         let settings = [
@@ -247,14 +247,14 @@ impl Job<'_> {
             ("seed", train.seed.to_string()),
             ("dtype", info.dtype.clone()),
         ];
-        let making = Making {
+        let provenance = Provenance {
             base: info.model.base.clone(),
             parameters: info.model.parameters,
             class_rule: self.model.rule().into(),
             settings: settings.map(|(name, value)| (name.to_string(), value)).into(),
             data: info.data.iter().map(|source| (source.role.clone(), source.rows)).collect(),
         };
-        disk::write_file(&folder.join("README.md"), card(&making, evaluation).as_bytes())
+        disk::write_file(&folder.join("README.md"), card(&provenance, evaluation).as_bytes())
     }
 
     /// The rows judged by thresholds fitted on the run's eval split, if that is asked for.

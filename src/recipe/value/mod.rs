@@ -13,19 +13,19 @@ use candle_core::Device;
 
 use super::models::open_model;
 use super::train::{Origin, Prepared, Recipe};
-use super::{News, Observer, Site};
+use super::{Observer, ProgressEvent, Site};
 use crate::config::{Config, FamilyKind};
-use crate::data::{Split, Table};
+use crate::data::{SampleTable, Split};
 use crate::error::Result;
 use crate::hub;
 use crate::model::linear::LinearModel;
 use crate::model::{Model, ValueModel};
 use crate::report::Report;
 use crate::report::seeds::Seeds;
-use crate::run::{self, ModelInfo, Saved, Source};
-use crate::train::linear::LinearTask;
+use crate::run::{self, DataFile, ModelInfo, SavedRun};
+use crate::train::linear::LinearLearner;
 use crate::train::value::ValueTask;
-use crate::train::{Checkpoint, Descent, Learner};
+use crate::train::{Checkpoint, GradientLearner, Learner};
 
 /// The training of a value model.
 pub(super) struct ValueRecipe<'a> {
@@ -41,7 +41,7 @@ impl<'a> ValueRecipe<'a> {
 }
 
 impl<'a> Recipe<'a> for ValueRecipe<'a> {
-    fn sources(&self) -> &[Source] {
+    fn sources(&self) -> &[DataFile] {
         &self.data.sources
     }
 
@@ -49,19 +49,19 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
         let Self { config, data } = self;
         let model = match origin {
             Origin::New => new_model(config, &data.train, device, site)?,
-            Origin::Saved(run) => open_model(run, Checkpoint::Last, device, config.train.dtype)?,
+            Origin::SavedRun(run) => open_model(run, Checkpoint::Last, device, config.train.dtype)?,
         };
         let info = ModelInfo {
             base: config.base().into(),
             parameters: model.parameters(),
-            fresh: model.fresh(),
+            fresh: model.newly_initialised(),
         };
         let (train, eval) = (data.samples(Split::Train), data.samples(Split::Eval));
         let learner: Box<dyn Learner + 'a> = match model {
             Model::Encoder(model) => {
-                Box::new(Descent::new(ValueTask::new(model, &train, eval)?, &config.train)?)
+                Box::new(GradientLearner::new(ValueTask::new(model, &train, eval)?, &config.train)?)
             }
-            Model::Linear(model) => Box::new(LinearTask::new(model, &train, eval)),
+            Model::Linear(model) => Box::new(LinearLearner::new(model, &train, eval)),
         };
         Ok(Prepared { learner, info })
     }
@@ -79,7 +79,7 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
 }
 
 /// The model as it is before the first step.
-fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Result<Model> {
+fn new_model(config: &Config, train: &SampleTable, device: &Device, site: Site) -> Result<Model> {
     if config.model.family == FamilyKind::Linear {
         let prompts = train.rows.iter().map(|row| (row.sample.value, row.sample.scenario.as_str()));
         return Ok(Model::Linear(LinearModel::new(
@@ -94,7 +94,8 @@ fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Res
         let model = ValueModel::from_scratch(&config.model.scratch, texts, &new, device)?;
         return Ok(Model::Encoder(model.with_precision(config.train.dtype)));
     }
-    let mut tell = |transfer: hub::Transfer<'_>| site.observer.tell(News::Transfer(transfer));
+    let mut tell =
+        |transfer: hub::Transfer<'_>| site.observer.tell(ProgressEvent::Transfer(transfer));
     let folder = hub::locate(&config.model.base, &config.model.revision, site.hub, &mut tell)?;
     let model = ValueModel::from_pretrained(&folder, &new, device)?;
     Ok(Model::Encoder(model.with_precision(config.train.dtype)))
@@ -106,7 +107,7 @@ fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Res
 /// If one of the runs has none, or it is damaged.
 pub fn seed_reports(folder: &Path, name: &str) -> Result<Seeds> {
     let report =
-        |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&Saved::open(&path)?, name)?));
+        |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&SavedRun::open(&path)?, name)?));
     let reports = run::seeds(folder).into_iter().map(report).collect::<Result<_>>()?;
     Ok(Seeds { folder: folder.display().to_string(), split: name.into(), reports })
 }

@@ -1,32 +1,33 @@
 //! The splits that the training of a value model reads.
 
 use crate::config::Config;
-use crate::data::{Sample, Split, Table};
+use crate::data::{Sample, SampleTable, Split};
 use crate::error::{Error, Result};
-use crate::recipe::{News, Observer};
-use crate::run::{Saved, Source};
+use crate::recipe::{Observer, ProgressEvent};
+use crate::run::{DataFile, SavedRun};
 
 /// The splits of the dataset, as far as they are taken.
 pub(in crate::recipe) struct Splits {
-    pub(in crate::recipe) train: Table,
-    pub(in crate::recipe) eval: Table,
-    pub(in crate::recipe) test: Option<Table>,
+    pub(in crate::recipe) train: SampleTable,
+    pub(in crate::recipe) eval: SampleTable,
+    pub(in crate::recipe) test: Option<SampleTable>,
     /// Where they came from.
-    pub(in crate::recipe) sources: Vec<Source>,
+    pub(in crate::recipe) sources: Vec<DataFile>,
 }
 
 impl Splits {
     /// Reads the splits; there need not be a test split.
     pub(in crate::recipe) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
-        let read = |split: Split| -> Result<Table> {
+        let read = |split: Split| -> Result<SampleTable> {
             let mut table = split.read(&config.data.dir)?;
             table.rows.truncate(limit.unwrap_or(usize::MAX));
             Ok(table)
         };
         let (train, eval) = (read(Split::Train)?, read(Split::Eval)?);
         let test = Split::Test.find(&config.data.dir).map(|_| read(Split::Test)).transpose()?;
-        let source =
-            |split: Split, table: &Table| Source::of(split.name(), &table.path, table.rows.len());
+        let source = |split: Split, table: &SampleTable| {
+            DataFile::of(split.name(), &table.path, table.rows.len())
+        };
         let mut sources = vec![source(Split::Train, &train)?, source(Split::Eval, &eval)?];
         sources.extend(test.as_ref().map(|test| source(Split::Test, test)).transpose()?);
         Ok(Self { train, eval, test, sources })
@@ -40,7 +41,11 @@ impl Splits {
 }
 
 /// A split of the data that a run was made with.
-pub(super) fn saved_split(saved: &Saved, split: Split, observer: &dyn Observer) -> Result<Table> {
+pub(super) fn saved_split(
+    saved: &SavedRun,
+    split: Split,
+    observer: &dyn Observer,
+) -> Result<SampleTable> {
     let source = saved.info.data.iter().find(|source| source.role == split.name());
     let source = source.ok_or_else(|| {
         Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
@@ -49,11 +54,11 @@ pub(super) fn saved_split(saved: &Saved, split: Split, observer: &dyn Observer) 
         let what = "the run's data is no longer there";
         return Err(Error::data(&source.path, what).help("put it back, or name a file with --data"));
     }
-    let mut table = Table::read_strict(&source.path)?;
+    let mut table = SampleTable::read_strict(&source.path)?;
     table.rows.truncate(source.rows);
-    if Source::of(split.name(), &table.path, table.rows.len())?.sha256 != source.sha256 {
+    if DataFile::of(split.name(), &table.path, table.rows.len())?.sha256 != source.sha256 {
         let path = source.path.display();
-        observer.tell(News::Note(&format!(
+        observer.tell(ProgressEvent::Note(&format!(
             "warning: {path} is not the file that the run was made with"
         )));
     }

@@ -7,7 +7,7 @@ use super::gpu::Stacked;
 
 /// The weights of layers as products read them.
 #[derive(Debug, Clone)]
-pub enum LaidOut {
+pub enum PackedWeights {
     /// For the CPU.
     Cpu(Arc<Rhs>),
     /// For a GPU.

@@ -2,7 +2,7 @@
 
 /// Which hidden states of the last layer are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum HiddenStates {
     /// Those of every token: (tokens, hidden).
     AllTokens,
     /// That of the token which stands for its whole sequence, which costs less: (sequences,

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use crate::nn::noise::Mask;
+use crate::nn::noise::DropoutMask;
 use crate::nn::precision::Precision;
 
 /// The threads of a block: four warps.
@@ -99,8 +99,8 @@ pub(super) fn suffix(dtype: DType) -> Result<&'static str> {
 }
 
 /// How a mask stands among a kernel's arguments.
-pub(super) fn mask_args(mask: Option<&Mask>) -> [Arg<'static>; 7] {
-    let ([k0, k1, s0, s1, s2], dropped, scale) = mask.map_or(([0; 5], 0, 1.0), Mask::words);
+pub(super) fn mask_args(mask: Option<&DropoutMask>) -> [Arg<'static>; 7] {
+    let ([k0, k1, s0, s1, s2], dropped, scale) = mask.map_or(([0; 5], 0, 1.0), DropoutMask::words);
     [k0.into(), k1.into(), s0.into(), s1.into(), s2.into(), dropped.into(), scale.into()]
 }
 

@@ -13,14 +13,14 @@ use rayon::prelude::*;
 
 /// Numbers that have a place but no value yet.
 #[derive(Debug)]
-pub struct Fresh {
+pub struct UninitBuffer {
     memory: Vec<f32>,
     length: usize,
     cut: usize,
     written: AtomicUsize,
 }
 
-impl Fresh {
+impl UninitBuffer {
     /// Room for `length` numbers.
     pub fn new(length: usize) -> Self {
         Self { memory: Vec::with_capacity(length), length, cut: 0, written: AtomicUsize::new(0) }
@@ -30,7 +30,7 @@ impl Fresh {
     ///
     /// # Panics
     /// If they are larger than that.
-    pub fn pieces(&mut self, sizes: impl Iterator<Item = usize>) -> Vec<Piece<'_>> {
+    pub fn pieces(&mut self, sizes: impl Iterator<Item = usize>) -> Vec<UninitSlice<'_>> {
         let mut rest = &mut self.memory.spare_capacity_mut()[self.cut..self.length];
         let (cut, written) = (&mut self.cut, &self.written);
         sizes
@@ -38,7 +38,7 @@ impl Fresh {
                 *cut += size;
                 let (memory, behind) = std::mem::take(&mut rest).split_at_mut(size);
                 rest = behind;
-                Piece { memory, written }
+                UninitSlice { memory, written }
             })
             .collect()
     }
@@ -60,14 +60,14 @@ impl Fresh {
     }
 }
 
-/// A part of [`Fresh`] memory, for one task.
+/// A part of [`UninitBuffer`] memory, for one task.
 #[derive(Debug)]
-pub struct Piece<'a> {
+pub struct UninitSlice<'a> {
     memory: &'a mut [MaybeUninit<f32>],
     written: &'a AtomicUsize,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> UninitSlice<'a> {
     /// The piece, filled with zeros.
     pub fn zeroed(self) -> &'a mut [f32] {
         self.memory.fill(MaybeUninit::new(0.0));
@@ -96,7 +96,7 @@ impl<'a> Piece<'a> {
 /// `length` numbers, computed in blocks on all threads: `fill` gets a block's first index and its
 /// zeros.
 pub fn build(length: usize, block: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
-    let mut fresh = Fresh::new(length);
+    let mut fresh = UninitBuffer::new(length);
     let sizes = (0..length).step_by(block.max(1)).map(|start| block.min(length - start));
     let pieces = fresh.pieces(sizes);
     pieces

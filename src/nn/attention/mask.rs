@@ -4,22 +4,22 @@ use std::ops::Range;
 
 /// Which keys of its own sequence a query may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visible {
+pub enum Mask {
     /// All of them.
     All,
     /// Those at most so many places away. Query `i` stands at place `i` of its sequence.
-    Near(usize),
+    Window(usize),
     /// Those up to its own place. The queries stand at the last places of their sequence.
-    Before,
+    Causal,
 }
 
-impl Visible {
+impl Mask {
     /// The keys that query number `query` of `queries` may see of `keys`.
     pub(super) fn keys(self, query: usize, queries: usize, keys: usize) -> Range<usize> {
         match self {
             Self::All => 0..keys,
-            Self::Near(reach) => query.saturating_sub(reach)..keys.min(query + reach + 1),
-            Self::Before => 0..query + 1 + keys - queries,
+            Self::Window(reach) => query.saturating_sub(reach)..keys.min(query + reach + 1),
+            Self::Causal => 0..query + 1 + keys - queries,
         }
     }
 
@@ -27,8 +27,8 @@ impl Visible {
     pub(super) fn fits(self, queries: usize, keys: usize) -> bool {
         match self {
             Self::All => queries == 0 || keys > 0,
-            Self::Near(reach) => queries <= keys + reach,
-            Self::Before => queries <= keys,
+            Self::Window(reach) => queries <= keys + reach,
+            Self::Causal => queries <= keys,
         }
     }
 }

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use super::cuda;
 #[cfg(feature = "cuda-emulation")]
 use super::emulated;
-use super::work::{Arg, BLOCK, Factor, Product};
+use super::launch::{Arg, BLOCK, Factor, Product};
 
 /// Whether the kernels can work on this tensor.
 pub fn holds(tensor: &Tensor) -> bool {
@@ -19,12 +19,12 @@ pub fn holds(tensor: &Tensor) -> bool {
 }
 
 /// Memory for a result that is about to be written.
-pub(super) fn fresh(shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
+pub(super) fn uninit(shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
     match device {
         #[cfg(feature = "cuda")]
-        Device::Cuda(_) => cuda::fresh(shape.into(), dtype, device),
+        Device::Cuda(_) => cuda::uninit(shape.into(), dtype, device),
         #[cfg(feature = "cuda-emulation")]
-        Device::Cpu => emulated::fresh(shape.into(), dtype),
+        Device::Cpu => emulated::uninit(shape.into(), dtype),
         _ => Tensor::zeros(shape, dtype, device),
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn product(a: Factor, b: Factor, dtype: DType) -> Result<Tensor> {
     if k != b_rows || a.matrix.dtype() != b.matrix.dtype() {
         candle_core::bail!("{:?} times {:?}", a.matrix, b.matrix);
     }
-    let to = fresh((m, n), dtype, a.matrix.device())?;
+    let to = uninit((m, n), dtype, a.matrix.device())?;
     multiply(&Product { a, b, to: &to, m, n, k })?;
     Ok(to)
 }

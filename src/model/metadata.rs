@@ -13,11 +13,11 @@ use crate::error::Result;
 use crate::value::{LabelCounts, Value};
 
 /// The key of `config.json` under which our own settings stand.
-pub(super) const EXTRAS: &str = "valuenet";
+pub(super) const METADATA_KEY: &str = "valuenet";
 
 /// Our own settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Extras {
+pub(super) struct ModelMetadata {
     pub(super) version: String,
     #[serde(flatten)]
     pub(super) head: HeadSettings,
@@ -26,7 +26,7 @@ pub(super) struct Extras {
     pub(super) train_labels: Option<LabelCounts>,
 }
 
-impl Extras {
+impl ModelMetadata {
     pub(super) fn new(head: HeadSettings, max_length: usize) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -69,15 +69,15 @@ impl TokenizerSettings {
     }
 
     /// Writes them into a model folder, with the value tokens.
-    pub(super) fn write(&self, folder: &Path, extras: &Extras) -> Result<()> {
+    pub(super) fn write(&self, folder: &Path, metadata: &ModelMetadata) -> Result<()> {
         let mut settings = self.0.clone();
-        settings.insert("additional_special_tokens".into(), json!(extras.value_tokens));
-        settings.insert("model_max_length".into(), json!(extras.max_length));
+        settings.insert("additional_special_tokens".into(), json!(metadata.value_tokens));
+        settings.insert("model_max_length".into(), json!(metadata.max_length));
         let mut special: Map<String, Json> = ROLES
             .into_iter()
             .filter_map(|role| Some((role.to_string(), settings.get(role)?.clone())))
             .collect();
-        special.insert("additional_special_tokens".into(), json!(extras.value_tokens));
+        special.insert("additional_special_tokens".into(), json!(metadata.value_tokens));
         disk::write_json(&folder.join(files::TOKENIZER_CONFIG), &settings)?;
         disk::write_json(&folder.join(files::SPECIAL_TOKENS), &special)
     }
