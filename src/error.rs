@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Kind {
     /// Something failed while running: a disk, a network, a model file. Exit code 1.
     Failure,
-    /// The command line or the configuration cannot be meant as written. Exit code 2.
+    /// The command line or the configuration is invalid. Exit code 2.
     Usage,
     /// A data file does not say what a ValueNet file must say. Exit code 3.
     Data,
@@ -100,7 +100,7 @@ impl Error {
         Self::new(Kind::Data, Location::Line(path.as_ref().into(), line), what)
     }
 
-    /// A value on the command line or a request that cannot be meant.
+    /// An invalid value on the command line or in a request.
     pub fn usage(what: impl Into<String>) -> Self {
         Self::new(Kind::Usage, Location::Nowhere, what)
     }

@@ -49,8 +49,8 @@ impl Form {
 /// What an utterance is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Turn {
-    /// m_t: the persona sentence nearest to it, the first of equals, by its place; none if there
-    /// is none above the start of the search.
+    /// m_t: the persona sentence nearest to it, the first of equals, by its place; `None` if
+    /// no dot product exceeds the start of the search.
     pub matched: Option<usize>,
     /// r_t: the cosine of their value vectors, in [-1, 1]; 0 for a vector of zeros, -1 without a
     /// match.
@@ -93,19 +93,19 @@ impl Reward {
         Self { turns: nearest.into_iter().map(turn).collect(), matches }
     }
 
-    /// R, as the paper returns it: the sum of all terms by the number of persona sentences. Not a
-    /// number without a persona.
+    /// R, as the paper returns it: the sum of all terms by the number of persona sentences. NaN
+    /// without a persona.
     pub fn total(&self) -> f64 {
         self.sum() / self.matches.len() as f64
     }
 
-    /// The sum by the number of utterances, which dialogues of any length can be compared by. Not a
-    /// number without any.
+    /// The sum by the number of utterances, which dialogues of any length can be compared by. NaN
+    /// without any.
     pub fn per_turn(&self) -> f64 {
         self.sum() / self.turns.len() as f64
     }
 
-    /// The mean of r_t. Not a number without utterances.
+    /// The mean of r_t. NaN without utterances.
     pub fn mean_r(&self) -> f64 {
         self.turns.iter().map(|turn| turn.r).sum::<f64>() / self.turns.len() as f64
     }

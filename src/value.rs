@@ -186,7 +186,7 @@ impl Label {
     /// The class of a predicted utility: rounded to the nearest integer, ties to even, clamped to
     /// [-1, 1].
     ///
-    /// A prediction that is not a number has no class.
+    /// A utility that is NaN has no class.
     pub fn of_utility(utility: f64) -> Option<Label> {
         match utility.round_ties_even() {
             rounded if rounded.is_nan() => None,

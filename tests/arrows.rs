@@ -30,6 +30,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The files that may hold `unsafe` code, which the documentation of `nn` names.
+const UNSAFE: [&str; 8] = [
+    "cpu/amx.rs",
+    "cpu/emulated_amx.rs",
+    "cpu/fresh.rs",
+    "cpu/pair_product.rs",
+    "cpu/product.rs",
+    "cpu/tile.rs",
+    "gpu/cuda.rs",
+    "gpu/emulated.rs",
+];
+
 /// What several verbs of the command line share; every other file there is a verb, which no other
 /// verb uses.
 const SHARED_BY_VERBS: [&str; 7] =
@@ -124,5 +136,44 @@ fn every_file_fits_in_the_head() {
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         let limit = if path.ends_with("main.rs") { 80 } else { 400 };
         assert!(lines <= limit, "{} has {lines} lines", path.display());
+    }
+}
+
+/// Whether the line's code has this word.
+fn has_word(line: &str, word: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|found| found == word)
+}
+
+/// The comments and attributes right above a line, which may begin in the middle of a statement.
+fn above<'a>(lines: &[&'a str], number: usize) -> Vec<&'a str> {
+    let is_note = |line: &&&str| line.starts_with("//") || line.starts_with("#[");
+    lines[..number].iter().rev().take_while(is_note).copied().collect()
+}
+
+#[test]
+fn unsafe_code_stands_only_where_nn_says_and_says_why_it_is_sound() {
+    let manifest = std::fs::read_to_string("Cargo.toml").unwrap();
+    assert!(manifest.contains("\nunsafe_code = \"deny\"\n"));
+    let documentation = std::fs::read_to_string("src/nn/mod.rs").unwrap();
+    let mut found = BTreeSet::new();
+    for path in sources(Path::new("src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| has_word(line, "unsafe"))
+        {
+            let place = format!("{}:{}: {line}", path.display(), number + 1);
+            found.insert(path.strip_prefix("src/nn").expect(&place).to_path_buf());
+            let why = if line.contains("unsafe fn") { "/// # Safety" } else { "// SAFETY: " };
+            let notes = above(&lines, number);
+            assert!(notes.iter().any(|note| note.starts_with(why)), "{place}: without {why}");
+        }
+        let is_allowed = lines.contains(&"#![allow(unsafe_code)]");
+        let is_named = UNSAFE.iter().any(|name| path == Path::new("src/nn").join(name));
+        assert_eq!(is_allowed, is_named, "{}", path.display());
+    }
+    assert_eq!(found, UNSAFE.iter().map(PathBuf::from).collect());
+    for name in UNSAFE {
+        assert!(documentation.contains(&format!("`{name}`")), "nn does not name {name}");
     }
 }

@@ -285,10 +285,19 @@ fn weights_in_several_files_are_read_as_one() {
 #[test]
 fn an_index_of_weights_names_files_beside_it_and_no_others() {
     for (index, says) in [
-        (json!({"weight_map": {"a": "../a.safetensors"}}), "is not the name of a file beside it"),
-        (json!({"weight_map": {"a": "/a.safetensors"}}), "is not the name of a file beside it"),
-        (json!({"weight_map": {"a": 1}}), "1 is not the name of a file beside it"),
+        (
+            json!({"weight_map": {"a": "../a.safetensors"}}),
+            "is not the name of a file of weights beside it",
+        ),
+        (
+            json!({"weight_map": {"a": "/a.safetensors"}}),
+            "is not the name of a file of weights beside it",
+        ),
+        (json!({"weight_map": {"a": 1}}), "1 is not the name of a file of weights beside it"),
+        (json!({"weight_map": {"a": "a.bin"}}), "is not the name of a file of weights beside it"),
+        (json!({"weight_map": {"a": "a.safetensors\n"}}), "of weights beside it"),
         (json!({"metadata": {}}), "there is no \"weight_map\" in it"),
+        (json!({"weight_map": {}}), "there is no \"weight_map\" in it"),
     ] {
         let folder = in_two_files();
         write(folder.path(), "model.safetensors.index.json", index.to_string());
@@ -303,10 +312,42 @@ fn a_pickled_checkpoint_loads_like_a_safetensors_one() {
     for name in ["config.json", "tokenizer.json"] {
         std::fs::copy(format!("{BERT}/{name}"), folder.path().join(name)).unwrap();
     }
-    std::fs::copy("tests/fixtures/pytorch_model.bin", folder.path().join("pytorch_model.bin"))
-        .unwrap();
+    let pickled = |name: &str| {
+        std::fs::copy("tests/fixtures/pytorch_model.bin", folder.path().join(name)).unwrap();
+    };
+    pickled("pytorch_model.bin");
     let expected = utilities(&from_base(Path::new(BERT), Pooling::Pooler));
     assert_eq!(utilities(&from_base(folder.path(), Pooling::Pooler)), expected);
+
+    // As a part, too.
+    std::fs::remove_file(folder.path().join("pytorch_model.bin")).unwrap();
+    pickled("pytorch_model-00001-of-00001.bin");
+    let index = json!({"weight_map": {"pooler.dense.bias": "pytorch_model-00001-of-00001.bin"}});
+    write(folder.path(), "pytorch_model.bin.index.json", index.to_string());
+    assert_eq!(utilities(&from_base(folder.path(), Pooling::Pooler)), expected);
+}
+
+#[test]
+fn a_tokenizer_in_two_files_is_as_good_as_in_one() {
+    let roberta = Path::new("tests/fixtures/golden/roberta");
+    let folder = folder();
+    for name in ["config.json", "model.safetensors", "tokenizer_config.json"] {
+        std::fs::copy(roberta.join(name), folder.path().join(name)).unwrap();
+    }
+    let model = &read_json(&roberta.join("tokenizer.json")).unwrap()["model"];
+    write(folder.path(), "vocab.json", model["vocab"].to_string());
+    let error =
+        ValueModel::from_pretrained(folder.path(), &new_model(), &CPU).unwrap_err().to_string();
+    assert!(
+        error.contains("there is no tokenizer.json or vocab.json with merges.txt or"),
+        "{error}"
+    );
+    let pairs = model["merges"].as_array().unwrap().iter();
+    let lines =
+        pairs.map(|pair| format!("{} {}\n", pair[0].as_str().unwrap(), pair[1].as_str().unwrap()));
+    write(folder.path(), "merges.txt", format!("#version: 0.2\n{}", lines.collect::<String>()));
+    let expected = utilities(&from_base(roberta, Pooling::Cls));
+    assert_eq!(utilities(&from_base(folder.path(), Pooling::Cls)), expected);
 }
 
 #[test]

@@ -33,6 +33,14 @@ fn every_link_leads_to_a_file() {
 }
 
 #[test]
+fn the_readme_asks_for_the_rust_that_the_manifest_declares() {
+    let manifest = std::fs::read_to_string("Cargo.toml").unwrap();
+    let declared = manifest.split("\nrust-version = \"").nth(1).unwrap().split('"').next().unwrap();
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    assert!(readme.contains(&format!("a Rust toolchain ({declared} or newer)")), "{declared}");
+}
+
+#[test]
 fn every_file_of_the_repository_that_a_page_names_is_there() {
     let roots = ["src/", "configs/", "scripts/", "tests/", "benches/", "data/sample"];
     let mut found = BTreeSet::new();

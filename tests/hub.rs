@@ -3,6 +3,7 @@
 mod lies;
 mod patience;
 mod server;
+mod shards;
 mod world;
 
 use std::collections::HashMap;
@@ -10,10 +11,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use valuenet::error::Kind;
-use valuenet::hub::{HubSettings, Timeouts, Transfer, download, locate};
+use valuenet::hub::{HubSettings, Timeouts, Transfer};
 
 use self::server::{Answer, COMMIT, FILES, Manner, Server, etag};
-use self::world::{World, listing};
+use self::world::{World, download, listing, locate};
 use crate::support::{assert_fails, folder, program, stderr, stdout, write};
 
 fn settings(variables: &[(&str, &str)]) -> HubSettings {
@@ -183,10 +184,9 @@ fn refusals_say_what_to_do() {
         let error = locate(model, "main", &world.settings(endpoint), &mut |_| {}).unwrap_err();
         format!("{error} / {}", error.advice().unwrap_or_default())
     };
-    assert!(
-        told("ann/tiny", &hub.address)
-            .contains("ann/tiny has no model.safetensors or pytorch_model.bin")
-    );
+    assert!(told("ann/tiny", &hub.address).contains(
+        "ann/tiny has no model.safetensors or model.safetensors.index.json or pytorch_model.bin or"
+    ));
     assert!(told("ann/other", &hub.address).contains("has no model ann/other / check the name"));
     assert!(told("ann/tiny", "http://127.0.0.1:9").contains("cannot get ann/tiny"));
     for endpoint in ["mirror", "ftp://mirror", "http://"] {

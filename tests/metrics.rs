@@ -67,10 +67,10 @@ fn metrics_are_those_of_scikit_learn() {
             "{name}"
         );
         for (place, class) in all.classes.iter().enumerate() {
-            assert_close(class.precision, &classes["precision"][place], name);
-            assert_close(class.recall, &classes["recall"][place], name);
-            assert_close(class.f1, &classes["f1"][place], name);
-            assert_eq!(Json::from(class.support), classes["support"][place], "{name}");
+            assert_close(class.scores.precision, &classes["precision"][place], name);
+            assert_close(class.scores.recall, &classes["recall"][place], name);
+            assert_close(class.scores.f1, &classes["f1"][place], name);
+            assert_eq!(Json::from(class.scores.support), classes["support"][place], "{name}");
         }
     }
 }
@@ -153,20 +153,95 @@ fn any_label() -> impl Strategy<Value = Label> {
     prop::sample::select(Label::ALL.to_vec())
 }
 
+/// What holds of rows whose label and class are those of `pairs` modulo `N`; `order` shuffles the
+/// classes.
+fn check_confusion<const N: usize>(
+    pairs: &[(usize, usize, u32)],
+    order: &[usize],
+) -> Result<(), TestCaseError> {
+    let rows = || pairs.iter().map(|&(label, class, weight)| (label % N, class % N, weight));
+    let count = |is_in: &dyn Fn(usize, usize) -> bool| -> u64 {
+        let inside = rows().filter(|&(label, class, _)| is_in(label, class));
+        inside.map(|(.., weight)| u64::from(weight)).sum()
+    };
+    let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
+    let confusion = Confusion::<N>::of(rows());
+    let (total, classes) = (count(&|_, _| true), confusion.classes());
+    prop_assert_eq!(confusion.total(), total);
+    for (class, scores) in classes.iter().enumerate() {
+        let of_label = count(&|label, _| label == class);
+        let of_class = count(&|_, predicted| predicted == class);
+        let hits = count(&|label, predicted| label == class && predicted == class);
+        prop_assert_eq!(confusion.counts()[class].iter().sum::<u64>(), of_label);
+        prop_assert_eq!(confusion.labels()[class], of_label);
+        prop_assert_eq!(confusion.predictions()[class], of_class);
+        prop_assert_eq!(scores.support, of_label);
+        prop_assert_eq!(scores.precision, share(hits, of_class));
+        prop_assert_eq!(scores.recall, share(hits, of_label));
+        let mean = 2.0 * scores.precision * scores.recall;
+        let mean = if hits == 0 { 0.0 } else { mean / (scores.precision + scores.recall) };
+        prop_assert!((scores.f1 - mean).abs() < 1e-12);
+    }
+    let trace: u64 = (0..N).map(|class| confusion.counts()[class][class]).sum();
+    prop_assert_eq!(confusion.accuracy(), share(trace, total));
+
+    let place: Vec<usize> = order.iter().copied().filter(|&class| class < N).collect();
+    let moved = Confusion::<N>::of(
+        rows().map(|(label, class, weight)| (place[label], place[class], weight)),
+    );
+    for (class, scores) in classes.iter().enumerate() {
+        prop_assert_eq!(&moved.classes()[place[class]], scores);
+    }
+    prop_assert_eq!(moved.accuracy(), confusion.accuracy());
+    prop_assert_eq!(moved.majority(), confusion.majority());
+    prop_assert!((moved.macro_f1() - confusion.macro_f1()).abs() < 1e-12);
+    prop_assert!((moved.weighted_f1() - confusion.weighted_f1()).abs() < 1e-12);
+    Ok(())
+}
+
+/// The cells of a matrix as rows: label, predicted class, how often.
+fn cells<const N: usize>(counts: &[[u32; N]; N]) -> impl Iterator<Item = (usize, usize, u32)> {
+    (0..N).flat_map(move |i| (0..N).map(move |j| (i, j, counts[i][j])))
+}
+
+#[test]
+fn a_worked_example_of_four_classes() {
+    let counts = [[5, 1, 0, 2], [0, 3, 1, 0], [2, 0, 4, 0], [0, 0, 0, 2]];
+    let confusion = Confusion::<4>::of(cells(&counts));
+    assert_eq!(confusion.labels(), [8, 4, 6, 2]);
+    assert_eq!(confusion.predictions(), [7, 4, 5, 4]);
+    let found = confusion.classes().map(|class| [class.precision, class.recall, class.f1]);
+    let expected = [
+        [5.0 / 7.0, 5.0 / 8.0, 2.0 / 3.0],
+        [3.0 / 4.0, 3.0 / 4.0, 3.0 / 4.0],
+        [4.0 / 5.0, 4.0 / 6.0, 8.0 / 11.0],
+        [2.0 / 4.0, 2.0 / 2.0, 2.0 / 3.0],
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(confusion.accuracy(), 14.0 / 20.0);
+    assert_eq!(confusion.majority(), 8.0 / 20.0);
+    assert!((confusion.macro_f1() - 371.0 / 528.0).abs() < 1e-12);
+    assert!((confusion.weighted_f1() - 463.0 / 660.0).abs() < 1e-12);
+    assert_eq!(confusion.mean_squared_error(), f64::from(1 + 2 * 9 + 1 + 2 * 4) / 20.0);
+    assert_eq!(confusion.opposed(), 2.0 / 20.0);
+    let json = serde_json::to_value(confusion).unwrap();
+    assert_eq!(json, serde_json::json!(counts));
+    assert_eq!(serde_json::from_value::<Confusion<4>>(json.clone()).unwrap(), confusion);
+    let error = serde_json::from_value::<Confusion<3>>(json).unwrap_err();
+    assert!(error.to_string().contains("3 rows of 3 counts"), "{error}");
+}
+
 proptest! {
     #[test]
-    fn confusion_counts_every_pair_once(pairs in prop::collection::vec((any_label(), any_label()), 0..200)) {
-        let confusion = Confusion::of(pairs.iter().map(|&(label, class)| (label, class, 1)));
-        prop_assert_eq!(confusion.total(), pairs.len() as u64);
-        for label in Label::ALL {
-            let class = confusion.class(label);
-            prop_assert_eq!(class.support, pairs.iter().filter(|pair| pair.0 == label).count() as u64);
-            for score in [class.precision, class.recall, class.f1] {
-                prop_assert!((0.0..=1.0).contains(&score));
-            }
-        }
-        let hits = pairs.iter().filter(|pair| pair.0 == pair.1).count();
-        prop_assert!((confusion.accuracy() - hits as f64 / pairs.len().max(1) as f64).abs() < 1e-12);
+    fn confusions_of_any_number_of_classes_count_every_row_and_do_not_depend_on_the_classes_order(
+        pairs in prop::collection::vec((0usize..32, 0usize..32, 0u32..4), 0..300),
+        order in Just((0..32).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        check_confusion::<1>(&pairs, &order)?;
+        check_confusion::<2>(&pairs, &order)?;
+        check_confusion::<3>(&pairs, &order)?;
+        check_confusion::<7>(&pairs, &order)?;
+        check_confusion::<32>(&pairs, &order)?;
     }
 
     #[test]
@@ -217,8 +292,7 @@ fn a_worked_example_of_kappa() {
     // Labels by classes; the margins are 16/14/10 and 17/15/8. Disagreement counts by its squared
     // distance.
     let counts = [[12u32, 3, 1], [3, 9, 2], [2, 3, 5]];
-    let cell = |(i, j): (usize, usize)| (Label::ALL[i], Label::ALL[j], counts[i][j]);
-    let confusion = Confusion::of((0..3).flat_map(|i| (0..3).map(move |j| (i, j))).map(cell));
+    let confusion = Confusion::<3>::of(cells(&counts));
     let observed = f64::from(3 + 4 + 3 + 2 + 4 * 2 + 3);
     let (labels, classes) = ([16.0, 14.0, 10.0], [17.0, 15.0, 8.0]);
     let expected = (labels[0] * (classes[1] + 4.0 * classes[2])

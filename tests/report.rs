@@ -17,7 +17,7 @@ use valuenet::report::radar::{self, Series};
 use valuenet::report::reproduction::{Entry, ReproductionReport};
 use valuenet::report::seeds::Seeds;
 use valuenet::report::speaker::SpeakerReport;
-use valuenet::report::table::{Table, count, hundredths, paragraph, score};
+use valuenet::report::table::{Table, count, hundredths, paragraph, score, shortened};
 use valuenet::report::{self, Format, Records, Report};
 use valuenet::value::{Label, LabelCounts, Value};
 
@@ -132,6 +132,30 @@ fn latex_keeps_what_it_would_take_for_commands() {
     let latex = table.latex();
     assert!(latex.contains("\\caption{50\\% of a\\_b \\& \\{c\\}}"), "{latex}");
     assert!(latex.contains("a $\\times$2 & \\textbf{$-$.5} \\\\"), "{latex}");
+}
+
+#[test]
+fn columns_are_aligned_by_what_letters_take_on_a_terminal() {
+    let mut table = Table::new("names", ["name", "count", "note", "x"]).left(2);
+    table.push(["東京", "1", "猫", "7"].map(String::from));
+    table.push(["cafe\u{301}", "22", "a\u{308}b", "8"].map(String::from));
+    table.push(["👩\u{200d}👧", "333", "🎉", "9"].map(String::from));
+    table.mark_best(1);
+    table.push(["plain", "4444", "note", "10"].map(String::from));
+    let expected = [
+        "names",
+        "name   count  note   x",
+        "──────────────────────",
+        "東京       1  猫     7",
+        "cafe\u{301}      22  a\u{308}b     8",
+        "👩\u{200d}👧      *333  🎉     9",
+        "plain   4444  note  10",
+        "",
+    ];
+    assert_eq!(table.text(), expected.join("\n"));
+    assert_eq!(shortened("東京 plain", 5), "東京…");
+    assert_eq!(shortened("cafe\u{301} au lait", 4), "cafe\u{301}…");
+    assert_eq!(shortened("cafe\u{301}", 4), "cafe\u{301}");
 }
 
 #[test]
@@ -258,11 +282,12 @@ fn words_stand_between_white_space_without_marks_and_tokens_are_words_and_marks(
 }
 
 #[test]
-fn paragraphs_are_broken_at_eighty_letters() {
+fn paragraphs_are_broken_at_eighty_columns() {
     let text = paragraph(&"word ".repeat(40));
     let lines: Vec<usize> = text.lines().map(str::len).collect();
     assert_eq!(lines, [79, 79, 39]);
     assert_eq!(paragraph(&"é".repeat(90)), "é".repeat(90) + "\n");
+    assert_eq!(paragraph(&"東京都庁前 ".repeat(8)).lines().count(), 2, "ten columns a word");
 }
 
 #[test]

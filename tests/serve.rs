@@ -363,6 +363,13 @@ fn health_and_metrics_tell_how_it_goes() {
     assert_eq!(server.metric("valuenet_requests_total{path=\"/score\",status=\"400\"}"), 1.0);
     assert_eq!(server.metric("valuenet_batch_texts_bucket{le=\"4\"}"), 1.0);
     assert!(server.metric("valuenet_request_seconds_sum{path=\"/score\"}") > 0.0);
+    let metrics = server.ask("GET", "/metrics", "");
+    assert!(
+        metrics.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{}",
+        metrics.head
+    );
+    assert!(metrics.body.contains("# TYPE valuenet_requests_total counter\n"), "{}", metrics.body);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use valuenet::hub;
+use valuenet::recipe::LAYOUT;
 
 use super::output::{Console, print};
 use super::progress::Download;
@@ -20,9 +21,8 @@ pub struct Args {
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let progress = Download::new(console);
-    let folder = hub::download(&args.model, &args.revision, &hub_settings(), &mut |transfer| {
-        progress.advance(transfer)
-    })?;
+    let mut tell = |transfer: hub::Transfer<'_>| progress.advance(transfer);
+    let folder = hub::download(&args.model, &args.revision, &LAYOUT, &hub_settings(), &mut tell)?;
     print(&format!("{}\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::scored::Scored;
+use super::figures::Scored;
 use crate::seed::{Purpose, Stream};
 
 /// The interval that holds the middle 95% of a figure's replicates.
@@ -33,8 +33,8 @@ impl From<Interval> for [f64; 2] {
 }
 
 impl Interval {
-    /// The percentile interval of replicates, in any order. None if a tenth of them or more is not
-    /// a number.
+    /// The percentile interval of replicates, in any order. `None` if a tenth of them or more are
+    /// not finite.
     pub fn of(mut replicates: Vec<f64>) -> Option<Self> {
         let all = replicates.len();
         replicates.retain(|figure| figure.is_finite());

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::confusion::Confusion;
 use super::evaluation::Evaluation;
-use super::scored::Scored;
+use super::figures::Scored;
 use crate::error::Result;
 use crate::value::{Label, LabelCounts};
 
@@ -73,8 +74,10 @@ impl Thresholds {
             grid().filter(move |high| low < *high).map(move |high| Self { low, high })
         });
         let score = |thresholds: &Self| {
-            let classes = rows.iter().map(|row| (row.label, thresholds.class(row.utility), 1));
-            super::Confusion::of(classes).macro_f1()
+            let classes = rows
+                .iter()
+                .map(|row| (row.label.index(), thresholds.class(row.utility).index(), 1));
+            Confusion::<{ Label::COUNT }>::of(classes).macro_f1()
         };
         let from_rounding =
             |thresholds: &Self| (thresholds.low + 0.5).abs() + (thresholds.high - 0.5).abs();

@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::bootstrap::{Bootstrap, Interval};
 use super::evaluation::{Part, parts};
-use super::figures::{Figure, Measured};
-use super::scored::Scored;
+use super::figures::{Figure, Measured, Scored};
 use crate::value::Value;
 
 /// Below this a p-value is taken for a difference beyond chance.

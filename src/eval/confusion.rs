@@ -1,23 +1,19 @@
 //! The confusion of labels with predicted classes, and what follows from it.
 //!
-//! Where a quotient has no meaning, because a class is never predicted or never true, it counts as
-//! 0, as scikit-learn's `zero_division=0`. Macro averages are over all three classes, present or
-//! not.
+//! Classes are indices from 0 to `N - 1`; what they stand for is their owner's. Where a quotient
+//! has no meaning, because a class is never predicted or never true, it counts as 0, as
+//! scikit-learn's `zero_division=0`. Macro averages are over all classes, present or not.
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::Label;
-
-/// How often each label (rows) was predicted as each class (columns), both in the order -1, 0, +1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Confusion([[u64; Label::COUNT]; Label::COUNT]);
+/// How often each label (rows) was predicted as each class (columns).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Vec<u64>>", into = "Vec<Vec<u64>>")]
+pub struct Confusion<const N: usize>([[u64; N]; N]);
 
 /// The scores of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ClassScores {
-    /// The class as a number: -1, 0 or 1.
-    pub label: i8,
     /// Of what was predicted as this class, the share that is.
     pub precision: f64,
     /// Of what is this class, the share that was predicted so.
@@ -28,18 +24,18 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-impl Confusion {
-    /// Counts rows: (label, predicted class, how often the row counts).
-    pub fn of(rows: impl IntoIterator<Item = (Label, Label, u32)>) -> Self {
-        let mut counts = Self::default();
+impl<const N: usize> Confusion<N> {
+    /// Counts rows: (label, predicted class, how often the row counts), both below `N`.
+    pub fn of(rows: impl IntoIterator<Item = (usize, usize, u32)>) -> Self {
+        let mut counts = [[0; N]; N];
         for (label, predicted, weight) in rows {
-            counts.0[label.index()][predicted.index()] += u64::from(weight);
+            counts[label][predicted] += u64::from(weight);
         }
-        counts
+        Self(counts)
     }
 
     /// The counts: rows are labels, columns predictions.
-    pub fn counts(&self) -> &[[u64; Label::COUNT]; Label::COUNT] {
+    pub fn counts(&self) -> &[[u64; N]; N] {
         &self.0
     }
 
@@ -48,71 +44,47 @@ impl Confusion {
         self.0.iter().flatten().sum()
     }
 
-    /// The scores of a class.
-    pub fn class(&self, label: Label) -> ClassScores {
-        let class = label.index();
-        let hits = self.0[class][class];
-        let support: u64 = self.0[class].iter().sum();
-        let predicted: u64 = self.0.iter().map(|row| row[class]).sum();
-        ClassScores {
-            label: label.number(),
-            precision: share(hits, predicted),
-            recall: share(hits, support),
-            f1: share(2 * hits, support + predicted),
-            support,
-        }
+    /// How many rows have each label.
+    pub fn labels(&self) -> [u64; N] {
+        self.0.map(|row| row.iter().sum())
     }
 
-    /// The scores of the classes -1, 0 and +1.
-    pub fn classes(&self) -> [ClassScores; Label::COUNT] {
-        Label::ALL.map(|label| self.class(label))
+    /// How many rows were predicted as each class.
+    pub fn predictions(&self) -> [u64; N] {
+        std::array::from_fn(|class| self.0.iter().map(|row| row[class]).sum())
+    }
+
+    /// The scores of each class.
+    pub fn classes(&self) -> [ClassScores; N] {
+        let (labels, predictions) = (self.labels(), self.predictions());
+        std::array::from_fn(|class| {
+            let (hits, support, predicted) =
+                (self.0[class][class], labels[class], predictions[class]);
+            ClassScores {
+                precision: share(hits, predicted),
+                recall: share(hits, support),
+                f1: share(2 * hits, support + predicted),
+                support,
+            }
+        })
     }
 
     /// The share of rows predicted as what they are.
     pub fn accuracy(&self) -> f64 {
-        share((0..Label::COUNT).map(|class| self.0[class][class]).sum(), self.total())
+        share((0..N).map(|class| self.0[class][class]).sum(), self.total())
     }
 
-    /// The mean of `(predicted - label)²`, both as numbers.
-    pub fn mean_squared_error(&self) -> f64 {
-        let of_cell = |(label, predicted): (usize, usize)| {
-            (label.abs_diff(predicted).pow(2) as u64) * self.0[label][predicted]
-        };
-        let cells =
-            (0..Label::COUNT).flat_map(|label| (0..Label::COUNT).map(move |other| (label, other)));
-        share(cells.map(of_cell).sum(), self.total())
+    /// The share of the most frequent label: the accuracy of always predicting it.
+    pub fn majority(&self) -> f64 {
+        share(self.labels().into_iter().max().unwrap_or(0), self.total())
     }
 
-    /// Cohen's kappa with quadratic weights: how far labels and classes agree beyond chance, where
-    /// -1 for +1 is four times as wrong as 0. None if neither varies.
-    pub fn quadratic_kappa(&self) -> Option<f64> {
-        let total = self.total() as f64;
-        let labels: Vec<u64> = self.0.iter().map(|row| row.iter().sum()).collect();
-        let classes: Vec<u64> =
-            (0..Label::COUNT).map(|class| self.0.iter().map(|row| row[class]).sum()).collect();
-        let (mut observed, mut expected) = (0.0, 0.0);
-        for (i, row) in self.0.iter().enumerate() {
-            for (j, count) in row.iter().enumerate() {
-                let distance = i.abs_diff(j).pow(2) as f64;
-                observed += distance * *count as f64;
-                expected += distance * labels[i] as f64 * classes[j] as f64 / total;
-            }
-        }
-        (expected > 0.0).then(|| 1.0 - observed / expected)
-    }
-
-    /// The share of rows of which the label is -1 and the class +1, or the other way round.
-    pub fn opposed(&self) -> f64 {
-        let last = Label::COUNT - 1;
-        share(self.0[0][last] + self.0[last][0], self.total())
-    }
-
-    /// The mean F1 of the three classes.
+    /// The mean F1 of the classes.
     pub fn macro_f1(&self) -> f64 {
-        self.classes().iter().map(|class| class.f1).sum::<f64>() / Label::COUNT as f64
+        self.classes().iter().map(|class| class.f1).sum::<f64>() / N as f64
     }
 
-    /// The mean F1 of the three classes, each weighted by its support.
+    /// The mean F1 of the classes, each weighted by its support.
     pub fn weighted_f1(&self) -> f64 {
         let weighted: f64 =
             self.classes().iter().map(|class| class.f1 * class.support as f64).sum();
@@ -120,6 +92,59 @@ impl Confusion {
     }
 }
 
+/// For classes in an order, neighbours of which are one apart.
+impl<const N: usize> Confusion<N> {
+    /// The mean of `(predicted - label)²`, both as indices.
+    pub fn mean_squared_error(&self) -> f64 {
+        let of_cell = |(label, predicted): (usize, usize)| {
+            (label.abs_diff(predicted).pow(2) as u64) * self.0[label][predicted]
+        };
+        let cells = (0..N).flat_map(|label| (0..N).map(move |other| (label, other)));
+        share(cells.map(of_cell).sum(), self.total())
+    }
+
+    /// Cohen's kappa with quadratic weights: how far labels and classes agree beyond chance, where
+    /// two classes apart is four times as wrong as one. None if neither varies.
+    pub fn quadratic_kappa(&self) -> Option<f64> {
+        let total = self.total() as f64;
+        let (labels, predictions) = (self.labels(), self.predictions());
+        let (mut observed, mut expected) = (0.0, 0.0);
+        for (i, row) in self.0.iter().enumerate() {
+            for (j, count) in row.iter().enumerate() {
+                let distance = i.abs_diff(j).pow(2) as f64;
+                observed += distance * *count as f64;
+                expected += distance * labels[i] as f64 * predictions[j] as f64 / total;
+            }
+        }
+        (expected > 0.0).then(|| 1.0 - observed / expected)
+    }
+
+    /// The share of rows of which the label is the first class and the prediction the last, or the
+    /// other way round.
+    pub fn opposed(&self) -> f64 {
+        let last = N - 1;
+        share(self.0[0][last] + self.0[last][0], self.total())
+    }
+}
+
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+impl<const N: usize> From<Confusion<N>> for Vec<Vec<u64>> {
+    fn from(confusion: Confusion<N>) -> Self {
+        confusion.0.iter().map(|row| row.to_vec()).collect()
+    }
+}
+
+impl<const N: usize> TryFrom<Vec<Vec<u64>>> for Confusion<N> {
+    type Error = String;
+
+    fn try_from(rows: Vec<Vec<u64>>) -> Result<Self, String> {
+        let rows: Result<Vec<[u64; N]>, _> = rows.into_iter().map(TryInto::try_into).collect();
+        match rows.map(TryInto::try_into) {
+            Ok(Ok(counts)) => Ok(Self(counts)),
+            _ => Err(format!("a confusion of {N} classes has {N} rows of {N} counts")),
+        }
+    }
 }

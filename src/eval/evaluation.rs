@@ -5,13 +5,73 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::baseline::Baseline;
 use super::bootstrap::{Bootstrap, Interval};
 use super::confusion::{ClassScores, Confusion};
-use super::figures::{Figure, Measured};
-use super::scored::Scored;
+use super::figures::{Figure, Measured, Scored};
 use crate::error::{Error, Result};
 use crate::value::{Label, LabelCounts, Value};
+
+/// The scores of one label.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LabelScores {
+    /// The label as a number: -1, 0 or 1.
+    pub label: i8,
+    /// Its scores.
+    #[serde(flatten)]
+    pub scores: ClassScores,
+}
+
+impl LabelScores {
+    fn of(confusion: &Confusion<{ Label::COUNT }>) -> [Self; Label::COUNT] {
+        let classes = confusion.classes();
+        Label::ALL.map(|label| Self { label: label.number(), scores: classes[label.index()] })
+    }
+}
+
+/// What a model without text would score on some rows: the labels of the train split, value by
+/// value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Accuracy of each value's most frequent train label.
+    pub accuracy: f64,
+    /// Mean squared error of each value's mean train label.
+    pub mse: f64,
+}
+
+impl Baseline {
+    /// The baselines' scores on `rows`. A value that the train split does not have is judged by all
+    /// of it.
+    pub fn of(rows: &[&Scored], train: &LabelCounts) -> Self {
+        let (mut hits, mut squares) = (0, 0.0);
+        for row in rows {
+            let counts = match train.of_value(row.value) {
+                [0, 0, 0] => train.total(),
+                counts => counts,
+            };
+            hits += u64::from(majority(&counts) == row.label);
+            squares += (mean(&counts) - f64::from(row.label.number())).powi(2);
+        }
+        let count = rows.len() as f64;
+        Self { accuracy: hits as f64 / count, mse: squares / count }
+    }
+}
+
+/// The most frequent label; of equally frequent ones the lowest.
+fn majority(counts: &[u64; Label::COUNT]) -> Label {
+    Label::ALL
+        .into_iter()
+        .rev()
+        .max_by_key(|label| counts[label.index()])
+        .unwrap_or(Label::Unrelated)
+}
+
+fn mean(counts: &[u64; Label::COUNT]) -> f64 {
+    let sum: f64 = Label::ALL
+        .iter()
+        .map(|label| f64::from(label.number()) * counts[label.index()] as f64)
+        .sum();
+    sum / counts.iter().sum::<u64>().max(1) as f64
+}
 
 /// The report on some rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,9 +105,9 @@ pub struct Slice {
     /// not occur.
     pub sign_auc: Option<f64>,
     /// Precision, recall and F1 of the classes -1, 0 and +1.
-    pub classes: [ClassScores; Label::COUNT],
+    pub classes: [LabelScores; Label::COUNT],
     /// Rows are labels, columns predicted classes, in the order -1, 0, +1.
-    pub confusion: Confusion,
+    pub confusion: Confusion<{ Label::COUNT }>,
     /// What the trivial baselines score on the same rows, if the train split's labels are known.
     pub baseline: Option<Baseline>,
     /// The 95% interval of each figure, by name, if they were computed; those without meaning are
@@ -57,7 +117,7 @@ pub struct Slice {
 }
 
 impl Slice {
-    /// The report on rows that may not be none.
+    /// The report on rows, of which there is at least one.
     fn of(name: &str, rows: &[&Scored], train: Option<&LabelCounts>) -> Self {
         let (measured, weights) = (Measured::new(rows), vec![1; rows.len()]);
         let confusion = measured.confusion(&weights);
@@ -80,7 +140,7 @@ impl Slice {
             quadratic_kappa: optional(Figure::QuadraticKappa),
             opposed: number(Figure::Opposed),
             sign_auc: optional(Figure::SignAuc),
-            classes: confusion.classes(),
+            classes: LabelScores::of(&confusion),
             confusion,
             baseline: train.map(|train| Baseline::of(rows, train)),
             intervals: BTreeMap::new(),

@@ -2,8 +2,25 @@
 
 use super::confusion::Confusion;
 use super::regression::Pairs;
-use super::scored::Scored;
-use crate::value::Label;
+use crate::value::{Label, Value};
+
+/// A row with the model's prediction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scored {
+    /// The value that was asked about.
+    pub value: Value,
+    /// The annotators' answer.
+    pub label: Label,
+    /// The predicted utility.
+    pub utility: f64,
+    /// The predicted class.
+    pub class: Label,
+    /// The number of its text among the texts that are judged, counted from 0: rows with the same
+    /// one share their text.
+    pub text: usize,
+    /// Whether the text stood in the train split, under whatever value, if that is known.
+    pub seen: Option<bool>,
+}
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,16 +117,16 @@ impl Measured {
     }
 
     /// The confusion of labels with classes.
-    pub fn confusion(&self, weights: &[u32]) -> Confusion {
+    pub fn confusion(&self, weights: &[u32]) -> Confusion<{ Label::COUNT }> {
         Confusion::of(
             self.classes
                 .iter()
                 .zip(weights)
-                .map(|(&(label, class), &weight)| (label, class, weight)),
+                .map(|(&(label, class), &weight)| (label.index(), class.index(), weight)),
         )
     }
 
-    /// All figures in the order of [`Figure::ALL`]; not a number where one has no meaning.
+    /// All figures in the order of [`Figure::ALL`]; NaN where one is undefined.
     pub fn figures(&self, weights: &[u32]) -> [f64; Figure::COUNT] {
         if weights.iter().all(|&weight| weight == 0) {
             return [f64::NAN; Figure::COUNT];

@@ -2,7 +2,6 @@
 
 pub mod agreement;
 pub mod annotators;
-pub mod baseline;
 pub mod bootstrap;
 pub mod calibration;
 pub mod circle;
@@ -12,12 +11,10 @@ pub mod evaluation;
 pub mod figures;
 mod mean;
 pub mod regression;
-mod scored;
 pub mod speaker;
 
 pub use bootstrap::{Bootstrap, Interval};
 pub use confusion::Confusion;
 pub use evaluation::{Evaluation, Slice};
-pub use figures::Figure;
+pub use figures::{Figure, Scored};
 pub use mean::Mean;
-pub use scored::Scored;

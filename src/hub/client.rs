@@ -29,6 +29,13 @@ pub struct Offer {
     pub siblings: Vec<Sibling>,
 }
 
+impl Offer {
+    /// Whether it has a file of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.siblings.iter().any(|file| file.rfilename == name)
+    }
+}
+
 /// A file as the hub lists it.
 #[derive(serde::Deserialize)]
 pub struct Sibling {
@@ -38,8 +45,8 @@ pub struct Sibling {
 
 /// A file that the hub has.
 pub struct RemoteFile {
-    /// Its name below the model's folder, one of ours.
-    pub name: &'static str,
+    /// Its name below the model's folder, which stays there.
+    pub name: String,
     /// What its bytes must come to.
     pub digest: Digest,
     /// How many bytes it has.
@@ -84,7 +91,7 @@ impl<'a> Client<'a> {
         &self,
         model: &str,
         commit: &str,
-        name: &'static str,
+        name: &str,
     ) -> Result<RemoteFile, TransportError> {
         let wait = self.settings.patience.metadata;
         let ask = Request { method: Method::HEAD, wait, from: 0, bytes: 0 };
@@ -120,7 +127,7 @@ impl<'a> Client<'a> {
             }
             _ => address,
         };
-        Ok(RemoteFile { name, digest, size, address })
+        Ok(RemoteFile { name: name.into(), digest, size, address })
     }
 
     /// Fetches what is missing of a file, or all of it if the server will have it so.
@@ -135,7 +142,7 @@ impl<'a> Client<'a> {
         let mut ask = Request { method: Method::GET, wait, from: here, bytes: remote.size };
         let (_, answer) = self.transport.ask(&ask, remote.address.clone(), |_| false)?;
         let header = |name| header(&answer, name);
-        progress(Transfer::Begin(remote.name, remote.size));
+        progress(Transfer::Begin(&remote.name, remote.size));
         if answer.status() == StatusCode::PARTIAL_CONTENT {
             let range = header("content-range").unwrap_or_default();
             if range != format!("bytes {here}-{}/{}", remote.size.saturating_sub(1), remote.size) {
@@ -157,7 +164,7 @@ impl<'a> Client<'a> {
                 format!("it sends {} bytes of {}, not {expected}", quoted(&length), remote.name);
             return Err(TransportError::Untrue(what));
         }
-        let got = self.transport.pour(&ask, answer, remote.name, |bytes| {
+        let got = self.transport.pour(&ask, answer, &remote.name, |bytes| {
             progress(Transfer::Bytes(bytes.len() as u64));
             Ok(partial.append(bytes)?)
         })?;

@@ -67,6 +67,33 @@ impl Store {
         self.repo.create_ref(commit).map_err(|error| refused(&self.root.join("refs"), error))
     }
 
+    /// Fetches and verifies a file that says what else is needed, and reads it before it gets its
+    /// name. If what it says cannot be true, nothing of it stays.
+    pub fn peek<T>(
+        &self,
+        client: &Client<'_>,
+        file: &RemoteFile,
+        progress: &mut dyn FnMut(Transfer<'_>),
+        read: impl FnOnce(&[u8]) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        make_folder(&self.root.join("blobs"))?;
+        let _lock = self.lock(&file.digest)?;
+        let partial = self.partial(&file.digest);
+        let (place, fetched) = if self.has(file)? {
+            (self.blob(&file.digest), Ok(()))
+        } else {
+            (partial.clone(), fetch(client, file, partial.clone(), progress))
+        };
+        let told = fetched.and_then(|()| {
+            let text = std::fs::read(&place).map_err(|error| Error::io(&place, "read", error))?;
+            read(&text)
+        });
+        if let Err(TransportError::Untrue(_)) = told {
+            remove(&partial)?;
+        }
+        told
+    }
+
     /// Fetches files, verifies each, and gives them their names in the snapshot once all are right.
     /// If one is not, none stays; if only the connection ends, what has come stays as
     /// `.incomplete`.
@@ -101,7 +128,7 @@ impl Store {
         for digest in digests {
             let partial = self.partial(digest);
             if partial.exists() {
-                let blob = blobs.join(digest.as_str());
+                let blob = self.blob(digest);
                 std::fs::rename(&partial, &blob).map_err(|error| refused(&blob, error))?;
             }
         }
@@ -111,12 +138,16 @@ impl Store {
 
     /// Whether the bytes are there already, and right.
     fn has(&self, file: &RemoteFile) -> Result<bool> {
-        let blob = self.root.join("blobs").join(file.digest.as_str());
+        let blob = self.blob(&file.digest);
         Ok(blob.exists()
             && file
                 .digest
                 .fits(&blob, file.size)
                 .map_err(|error| Error::io(&blob, "read", error))?)
+    }
+
+    fn blob(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs").join(digest.as_str())
     }
 
     fn partial(&self, digest: &Digest) -> PathBuf {
@@ -209,7 +240,7 @@ fn fetch(
 /// Gives verified bytes their name in a snapshot.
 fn link(blobs: &Path, snapshot: &Path, file: &RemoteFile) -> Result<()> {
     make_folder(snapshot)?;
-    let name = snapshot.join(file.name);
+    let name = snapshot.join(&file.name);
     remove(&name)?;
     let target: PathBuf = ["..", "..", "blobs", file.digest.as_str()].iter().collect();
     let made = symlink(target, &name)

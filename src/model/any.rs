@@ -48,7 +48,7 @@ impl Model {
         }
     }
 
-    /// How many numbers are trained.
+    /// The number of trained parameters, each number of a tensor counted.
     pub fn parameters(&self) -> usize {
         match self {
             Self::Encoder(model) => model.network().params().count(),
@@ -56,7 +56,7 @@ impl Model {
         }
     }
 
-    /// The names of the tensors that no checkpoint brought.
+    /// The names of the tensors that were initialised, and not read from a checkpoint.
     pub fn newly_initialised(&self) -> Vec<String> {
         match self {
             Self::Encoder(model) => model.network().newly_initialised().to_vec(),

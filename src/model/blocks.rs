@@ -1,5 +1,4 @@
-//! What most families share: attention, the way back into the residual stream, and the walk through
-//! the layers.
+//! What most families share: attention, residual connections, and the loop over the layers.
 
 use candle_core::Result;
 
@@ -156,8 +155,8 @@ pub struct Rows {
     pub sequences: Option<Offsets>,
 }
 
-/// Walks through the layers with all tokens, and through the last one with the first of each
-/// sequence only, if no more is wanted. A layer gets the rows that it computes and all tokens,
+/// Runs the layers on all tokens, and the last one on the first of each sequence only, if no more
+/// is asked for. A layer gets the rows that it computes and all tokens,
 /// (tokens, hidden).
 ///
 /// # Errors

@@ -12,8 +12,8 @@ use crate::nn::params::Params;
 
 /// The name of the weights.
 pub const WEIGHTS: &str = "model.safetensors";
-/// The name of the list of files that the weights are in, where they are in several.
-const INDEX: &str = "model.safetensors.index.json";
+/// The names of the lists of files that the weights are in, where they are in several.
+pub const INDEXES: [&str; 2] = ["model.safetensors.index.json", "pytorch_model.bin.index.json"];
 /// The name of the model's sizes and settings.
 pub const CONFIG: &str = "config.json";
 /// The name of the tokenizer.
@@ -22,6 +22,26 @@ pub const TOKENIZER: &str = "tokenizer.json";
 pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// The names of the special tokens, for older readers.
 pub const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+
+/// What can stand for one part of a model, the best first: a file, or several that belong together,
+/// the one that leads to the others in front.
+type Choices = &'static [&'static [&'static str]];
+
+/// What a model folder must have: its settings, its tokenizer and its weights.
+pub const NEEDED: [Choices; 3] = [
+    &[&[CONFIG]],
+    &[&[TOKENIZER], &["vocab.json", "merges.txt"], &["vocab.txt"], &["spm.model"]],
+    &[&[WEIGHTS], &[INDEXES[0]], &["pytorch_model.bin"], &[INDEXES[1]]],
+];
+
+/// What a model folder may have beside that.
+pub const WELCOME: [&str; 5] = [
+    TOKENIZER_CONFIG,
+    SPECIAL_TOKENS,
+    "added_tokens.json",
+    "generation_config.json",
+    "chat_template.jinja",
+];
 
 /// What a user can do when weights and sizes do not fit each other.
 pub(super) const UNFIT: &str = "config.json and the weights must come from the same model";
@@ -33,9 +53,9 @@ pub struct ModelFiles {
     pub folder: PathBuf,
     /// `config.json`.
     pub config: PathBuf,
-    /// `tokenizer.json`, or `vocab.txt` or `spm.model` where there is none.
+    /// `tokenizer.json`, or where there is none the best of what can stand for it.
     pub tokenizer: PathBuf,
-    /// `model.safetensors`, or where there is none the index of its parts or `pytorch_model.bin`.
+    /// `model.safetensors`, or where there is none the best of what can stand for it.
     pub weights: PathBuf,
 }
 
@@ -48,18 +68,21 @@ impl ModelFiles {
         if !folder.is_dir() {
             return Err(Error::file(folder, "no such folder"));
         }
-        let first_of = |names: &[&str]| {
-            let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-            found.ok_or_else(|| {
+        let best_of = |choices: Choices| {
+            let is_whole = |files: &&&[&str]| files.iter().all(|name| folder.join(name).is_file());
+            let found = choices.iter().find(is_whole).and_then(|files| files.first());
+            found.map(|name| folder.join(name)).ok_or_else(|| {
+                let names: Vec<String> = choices.iter().map(|files| files.join(" with ")).collect();
                 Error::file(folder, format!("there is no {} in this folder", names.join(" or ")))
                     .help("a model folder has config.json, tokenizer.json and model.safetensors")
             })
         };
+        let [config, tokenizer, weights] = NEEDED;
         Ok(Self {
             folder: folder.into(),
-            config: first_of(&[CONFIG])?,
-            tokenizer: first_of(&[TOKENIZER, "vocab.txt", "spm.model"])?,
-            weights: first_of(&[WEIGHTS, INDEX, "pytorch_model.bin"])?,
+            config: best_of(config)?,
+            tokenizer: best_of(tokenizer)?,
+            weights: best_of(weights)?,
         })
     }
 
@@ -68,25 +91,39 @@ impl ModelFiles {
     /// # Errors
     /// If a file is missing or damaged.
     pub fn read_weights(&self) -> Result<HashMap<String, Tensor>> {
-        if !self.weights.ends_with(INDEX) {
+        let Some(index) = INDEXES.into_iter().find(|index| self.weights.ends_with(index)) else {
             return read_tensors(&self.weights);
-        }
+        };
+        let text = std::fs::read(&self.weights);
+        let text = text.map_err(|error| Error::io(&self.weights, "read", error))?;
         let mut tensors = HashMap::new();
-        for part in parts(&self.weights)? {
+        for part in parts(index, &text).map_err(|what| Error::file(&self.weights, what))? {
             tensors.extend(read_tensors(&self.folder.join(part))?);
         }
         Ok(tensors)
     }
 }
 
-/// The files that an index names, each once.
-fn parts(index: &Path) -> Result<BTreeSet<String>> {
-    let json = disk::read_json(index)?;
-    let named = json["weight_map"].as_object();
-    let named = named.ok_or_else(|| Error::file(index, "there is no \"weight_map\" in it"))?;
+/// The files that an index of this name and with this text names, each once: all beside it, and of
+/// the kind that its own name says.
+///
+/// # Errors
+/// If it is no index, or names something else.
+pub fn parts(index: &str, text: &[u8]) -> Result<BTreeSet<String>, String> {
+    let json: serde_json::Value =
+        serde_json::from_slice(text).map_err(|error| format!("not a JSON file: {error}"))?;
+    let named = json["weight_map"].as_object().filter(|named| !named.is_empty());
+    let named = named.ok_or("there is no \"weight_map\" in it")?;
+    let kind = Path::new(index.trim_end_matches(".index.json")).extension();
     let beside = |name: &serde_json::Value| match name.as_str() {
-        Some(name) if Path::new(name).file_name() == Some(name.as_ref()) => Ok(name.to_string()),
-        _ => Err(Error::file(index, format!("{name} is not the name of a file beside it"))),
+        Some(text)
+            if Path::new(text).file_name() == Some(text.as_ref())
+                && Path::new(text).extension() == kind
+                && !text.contains(char::is_control) =>
+        {
+            Ok(text.to_string())
+        }
+        _ => Err(format!("{name} is not the name of a file of weights beside it")),
     };
     named.values().map(beside).collect()
 }

@@ -1,6 +1,6 @@
-//! What is asked of an encoder.
+//! Which hidden states an encoder is asked for.
 
-/// Which hidden states of the last layer are wanted.
+/// Which hidden states of the last layer an encoder computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HiddenStates {
     /// Those of every token: (tokens, hidden).

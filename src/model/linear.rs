@@ -97,7 +97,7 @@ impl LinearModel {
         Self { settings, words, ids, vectors, output, train_labels }
     }
 
-    /// How many numbers are trained.
+    /// The number of trained parameters, each number of a vector counted.
     pub fn parameters(&self) -> usize {
         self.vectors.len() + self.output.len()
     }

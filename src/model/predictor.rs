@@ -13,15 +13,15 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// That of a regression: the class is the nearest integer. None if the utility is no finite
-    /// number.
+    /// That of a regression: the class is the nearest integer. `None` if the utility is not
+    /// finite.
     pub fn of_utility(utility: f32) -> Option<Self> {
         let class = Label::of_utility(utility.into()).filter(|_| utility.is_finite())?;
         Some(Self { utility, class })
     }
 
     /// That of a classifier: the class of the largest logit, the first of equal ones, and `p(+1) -
-    /// p(-1)`. None if a logit is no finite number.
+    /// p(-1)`. `None` if a logit is not finite.
     pub fn of_logits(logits: [f32; Label::COUNT]) -> Option<Self> {
         let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, logit| largest.max(*logit));
         let class = Label::ALL.into_iter().find(|label| logits[label.index()] == largest)?;
@@ -37,7 +37,7 @@ pub trait Predictor {
     /// The prediction for each (value, scenario) pair, in the order of the pairs.
     ///
     /// # Errors
-    /// If the model fails, or predicts something that is not a number.
+    /// If the model fails, or predicts a number that is not finite.
     fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>>;
 
     /// The utilities alone.
@@ -81,10 +81,10 @@ pub(super) fn profiles_of(predictions: &[Prediction]) -> Vec<Profile> {
     predictions.chunks_exact(Value::COUNT).map(profile).collect()
 }
 
-/// All predictions, or an error if one is none.
+/// All predictions, or an error if one is `None`: its utility was not finite.
 pub(super) fn whole(predictions: Vec<Option<Prediction>>) -> Result<Vec<Prediction>> {
     predictions.into_iter().collect::<Option<_>>().ok_or_else(|| {
-        Error::failure("the model predicted something that is not a number")
+        Error::failure("the model predicted a number that is not finite")
             .help("the training may have diverged: lower the learning rate")
     })
 }

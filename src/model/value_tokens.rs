@@ -24,7 +24,7 @@ pub enum ValueTokenInit {
 /// as they are.
 ///
 /// # Errors
-/// If the table is none.
+/// If `table` is not a matrix.
 pub fn add_value_rows(
     table: &Tensor,
     text: &TextEncoder,

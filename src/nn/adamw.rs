@@ -12,7 +12,7 @@ use super::gradients::{GradientSum, Gradients};
 use super::params::Params;
 use super::{clip, cpu, gpu};
 
-/// What AdamW can be told.
+/// AdamW's hyperparameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct AdamWSettings {
     /// The decay of the running mean of gradients.
@@ -21,8 +21,8 @@ pub struct AdamWSettings {
     pub beta2: f64,
     /// Keeps the divisor away from zero.
     pub epsilon: f64,
-    /// The pull towards zero, for tensors of two or more dimensions: biases and norms are left
-    /// alone.
+    /// The weight decay, of tensors of two or more dimensions only: biases and norms do not
+    /// decay.
     pub weight_decay: f64,
 }
 
@@ -79,7 +79,7 @@ impl AdamW {
 
     /// Moves every parameter that has a gradient, and returns the norm of all gradients together.
     /// Longer ones than `max_norm`, unless that is 0, are clipped to it; nothing moves if the
-    /// norm is no finite number.
+    /// norm is not finite.
     ///
     /// # Errors
     /// If a gradient does not have its parameter's shape.

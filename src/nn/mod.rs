@@ -1,10 +1,20 @@
-//! What candle lacks for training: operations with a right and fast backward pass, parameters in
+//! What candle lacks for training: operations with a correct and fast backward pass, parameters in
 //! order, an optimiser.
 //!
 //! Every operation works on packed rows, (all tokens of a batch, hidden), without padding, and
-//! exists three times: from candle's own operations ([`tape::Op::reference`]), for any device and as
-//! the reference in tests, as a kernel for f32 in CPU memory ([`tape::Op::cpu`]), and as kernels
-//! for a GPU ([`tape::Op::gpu`]). This room knows nothing of BERT, texts or values.
+//! has three forms: a reference of candle's own operations ([`tape::Op::reference`]), for any
+//! device and for tests, one for f32 in CPU memory ([`tape::Op::cpu`]), and one for a GPU
+//! ([`tape::Op::gpu`]). This room knows nothing of BERT, texts or values.
+//!
+//! The crate denies `unsafe` code except in these files, each of which says why at every block;
+//! `tests/arrows.rs` checks that.
+//!
+//! * `cpu/fresh.rs`: memory that tasks write before anything reads it, and memory used again.
+//! * `cpu/tile.rs`, `cpu/pair_product.rs`, `cpu/amx.rs`: the innermost loops of products, through
+//!   pointers, with vector instructions and assembly.
+//! * `cpu/product.rs`: calls those loops, and is what checks their bounds.
+//! * `cpu/emulated_amx.rs`: AMX on machines without it, for tests.
+//! * `gpu/cuda.rs`, `gpu/emulated.rs`: kernels of another language, and memory that they write.
 
 pub mod activation;
 pub mod adamw;
@@ -25,6 +35,7 @@ pub mod noise;
 pub mod packed_weights;
 pub mod params;
 pub mod precision;
+mod reference;
 pub mod rotary;
 pub mod schedule;
 pub mod tape;

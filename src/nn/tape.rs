@@ -2,13 +2,13 @@
 //!
 //! candle's own `backward` adds every gradient to a fresh tensor of zeros and keeps all activations
 //! until the loss is dropped, which costs a third of a training step on a CPU. A [`Tape`] moves
-//! gradients instead, frees what a step saved as soon as it is undone, and lets an operation have
+//! gradients instead, frees what a step saved as soon as its gradients are computed, and lets an operation have
 //! any number of inputs. The tensors stay candle's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use candle_core::{DType, Result, Shape, Tensor, Var};
+use candle_core::{DType, Result, Shape, Tensor};
 
 use super::cpu;
 use super::gpu::{self, GpuContext, GpuOp, GpuOutput, Uploads};
@@ -17,6 +17,7 @@ use super::noise::{DropoutMask, Noise};
 use super::packed_weights::PackedWeights;
 use super::params::ParamId;
 use super::precision::Precision;
+use super::reference;
 
 /// A tensor in a computation, with the knowledge of where it came from.
 #[derive(Debug, Clone)]
@@ -70,20 +71,19 @@ impl Node {
     }
 }
 
-/// An operation that can be undone: its meaning in candle's own operations, and perhaps a faster
-/// kernel.
+/// A differentiable operation: its reference form in candle's own operations, and perhaps faster
+/// forms for a CPU and a GPU.
 pub trait Op: std::fmt::Debug + 'static {
-    /// The result, from operations that candle differentiates rightly. It runs on every device and
-    /// in every dtype, and serves as the reference that [`Op::cpu`] is tested against. The
-    /// inputs are contiguous.
+    /// The result, from operations that candle differentiates correctly. It runs on every device
+    /// and in every dtype, and the other forms are tested against it. The inputs are contiguous.
     fn reference(&self, inputs: &[Tensor]) -> Result<Tensor>;
 
-    /// The same for f32 in CPU memory.
+    /// The form for f32 in CPU memory, if there is one.
     fn cpu(&self) -> Option<&dyn CpuOp> {
         None
     }
 
-    /// The same on a GPU.
+    /// The form for a GPU, if there is one.
     fn gpu(&self) -> Option<&dyn GpuOp> {
         None
     }
@@ -94,8 +94,8 @@ pub trait CpuOp {
     /// Computes the result, and if asked to `save`, what the backward pass needs beside the inputs.
     fn forward(&self, inputs: &[TensorView<'_>], save: bool) -> Result<CpuOutput>;
 
-    /// Computes the gradients of the inputs. `saved` is what the forward pass saved, `gradient` that
-    /// of its result; an entry may be `None` where `needed` is false.
+    /// Computes the gradients of the inputs. `saved` is what the forward pass saved, `gradient`
+    /// that of its result; an entry may be `None` where `needed` is false.
     fn backward(
         &self,
         inputs: &[TensorView<'_>],
@@ -105,7 +105,7 @@ pub trait CpuOp {
     ) -> Result<Vec<Option<Gradient>>>;
 }
 
-/// A contiguous f32 tensor as a kernel sees it.
+/// The numbers and the shape of a contiguous f32 tensor in CPU memory.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView<'a> {
     /// The numbers, row by row.
@@ -126,7 +126,7 @@ impl TensorView<'_> {
     }
 }
 
-/// What a kernel's forward pass gives.
+/// The result of a forward pass on a CPU, and what its backward pass needs.
 #[derive(Debug)]
 pub struct CpuOutput {
     /// The numbers of the result, row by row.
@@ -144,7 +144,7 @@ impl CpuOutput {
     }
 }
 
-/// A step that can be undone.
+/// A recorded operation.
 #[derive(Debug)]
 struct Step {
     op: Box<dyn Op>,
@@ -264,7 +264,7 @@ impl Tape {
                     with_views(&inputs, |views| on_cpu.forward(views, recorded))?;
                 (Tensor::from_vec(data, shape, &device)?, Saved::Cpu(saved))
             }
-            _ => (reference(&op, &tensors(&inputs))?, Saved::Reference),
+            _ => (reference::forward(&op, &tensors(&inputs))?, Saved::Reference),
         };
         let source = match &self.steps {
             Some(steps) if recorded => {
@@ -340,7 +340,7 @@ impl Step {
                     })
                     .collect()
             }
-            _ => backward_by_reference(self.op.as_ref(), &self.inputs, &needed, &gradient),
+            _ => reference::backward(self.op.as_ref(), &tensors(&self.inputs), &needed, &gradient),
         }
     }
 }
@@ -358,43 +358,8 @@ fn as_gradient_sum(found: Gradient, input: &Tensor, of_result: &Tensor) -> Resul
     })
 }
 
-/// An operation's reference form, in f32 where it is given bfloat16.
-fn reference(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
-    if inputs.iter().all(|input| input.dtype() != DType::BF16) {
-        return op.reference(inputs);
-    }
-    let widened =
-        inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
-    op.reference(&widened)?.to_dtype(DType::BF16)
-}
-
 fn tensors(inputs: &[Node]) -> Vec<Tensor> {
     inputs.iter().map(|node| node.tensor.clone()).collect()
-}
-
-/// The gradients of an operation's reference form, by candle's own differentiation.
-fn backward_by_reference(
-    op: &dyn Op,
-    inputs: &[Node],
-    needed: &[bool],
-    gradient: &Tensor,
-) -> Result<Vec<Option<GradientSum>>> {
-    let variables = inputs
-        .iter()
-        .zip(needed)
-        .map(|(node, &needed)| match needed {
-            true => Ok(Var::from_tensor(&node.tensor)?.into_inner()),
-            false => Ok(node.tensor.clone()),
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let mut found = (reference(op, &variables)? * gradient)?.sum_all()?.backward()?;
-    Ok(variables
-        .iter()
-        .zip(needed)
-        .map(|(variable, &needed)| {
-            needed.then(|| found.remove(variable)).flatten().map(GradientSum::Dense)
-        })
-        .collect())
 }
 
 /// Calls `work` with the memory of the inputs.

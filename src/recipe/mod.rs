@@ -17,17 +17,22 @@ mod train;
 mod value;
 
 pub use gather::{Gathered, compare, gather};
-pub use models::open_model;
+pub use models::{LAYOUT, open_model};
 pub use reward::{RewardRequest, Rewarded, reward};
 pub use score::{distinct_profiles, profiles};
 pub use seeds::train_seeds;
 pub use train::{Begin, Outcome, TrainRequest, train};
 pub use value::{JudgeRequest, Judged, judge, seed_reports};
 
-use crate::error::Error;
+use std::path::Path;
+
+use candle_core::Device;
+
+use crate::error::{Error, Result};
 use crate::hub::{HubSettings, Transfer};
-use crate::run::Git;
-use crate::train::StepDone;
+use crate::report::Report;
+use crate::run::{DataFile, Git, ModelInfo};
+use crate::train::{Learner, StepDone};
 
 /// What is to be known of the world outside.
 #[derive(Clone, Copy)]
@@ -83,6 +88,44 @@ pub enum ProgressEvent<'a> {
     Ended,
     /// Something failed, and the work goes on with the next.
     Failed(&'a Error),
+}
+
+/// What a kind of task brings to its training.
+trait Recipe<'a> {
+    /// The files that it reads.
+    fn sources(&self) -> &[DataFile];
+
+    /// What is trained, as it is before the next step.
+    ///
+    /// # Errors
+    /// If the model cannot be had, or does not fit the data.
+    fn prepare(&self, origin: Origin, device: &Device, site: Site) -> Result<Prepared<'a>>;
+
+    /// Judges the run's best checkpoint on the test split, if there is one.
+    ///
+    /// # Errors
+    /// If the model fails, or the report cannot be kept.
+    fn test(
+        &self,
+        run: &Path,
+        device: &Device,
+        observer: &dyn Observer,
+    ) -> Result<Option<Box<dyn Report>>>;
+}
+
+/// Where a training takes its model from.
+#[derive(Debug, Clone, Copy)]
+enum Origin<'a> {
+    /// From what the configuration names.
+    New,
+    /// From the last checkpoint of this run.
+    SavedRun(&'a Path),
+}
+
+/// What is ready to be trained.
+struct Prepared<'a> {
+    learner: Box<dyn Learner + 'a>,
+    info: ModelInfo,
 }
 
 /// Says nothing of one of several trainings at a time, whose progress would be mixed up.

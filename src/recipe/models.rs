@@ -1,14 +1,23 @@
-//! From a run, or a folder, to its model.
+//! From a run, or a folder, to its model, and which of the hub's files make one.
 
 use std::path::Path;
 
 use candle_core::Device;
 
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::hub::Layout;
+use crate::model::{Model, files};
 use crate::nn::precision::Precision;
 use crate::run::SavedRun;
 use crate::train::Checkpoint;
+
+/// What the hub is asked for.
+pub const LAYOUT: Layout = Layout {
+    needed: &files::NEEDED,
+    welcome: &files::WELCOME,
+    indexes: &files::INDEXES,
+    parts: files::parts,
+};
 
 /// The model of a run's checkpoint, or of a model folder, which predicts in this precision if it
 /// can.

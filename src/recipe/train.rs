@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::Device;
-
 use super::provenance::{describe, now};
 use super::session::{Destination, Session};
 use super::value::ValueRecipe;
-use super::{Observer, Site};
+use super::{Origin, Recipe, Site};
 use crate::config::{Config, TaskKind};
 use crate::error::{Error, Result};
 use crate::nn::device;
 use crate::report::Report;
-use crate::run::{self, DataFile, IfOccupied, ModelInfo, Run, RunInfo, SavedRun};
+use crate::run::{self, DataFile, IfOccupied, Run, RunInfo, SavedRun};
 use crate::train::{Learner, Plan, Stop};
 
 /// What is to be trained, and where it is kept.
@@ -53,44 +51,6 @@ pub enum Outcome {
     Interrupted,
     /// It was only to be prepared.
     Planned,
-}
-
-/// What a kind of task brings to its training.
-pub(super) trait Recipe<'a> {
-    /// The files that it reads.
-    fn sources(&self) -> &[DataFile];
-
-    /// What is trained, as it is before the next step.
-    ///
-    /// # Errors
-    /// If the model cannot be had, or does not fit the data.
-    fn prepare(&self, origin: Origin, device: &Device, site: Site) -> Result<Prepared<'a>>;
-
-    /// Judges the run's best checkpoint on the test split, if there is one.
-    ///
-    /// # Errors
-    /// If the model fails, or the report cannot be kept.
-    fn test(
-        &self,
-        run: &Path,
-        device: &Device,
-        observer: &dyn Observer,
-    ) -> Result<Option<Box<dyn Report>>>;
-}
-
-/// Where a training takes its model from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Origin<'a> {
-    /// From what the configuration names.
-    New,
-    /// From the last checkpoint of this run.
-    SavedRun(&'a Path),
-}
-
-/// What is ready to be trained.
-pub(super) struct Prepared<'a> {
-    pub(super) learner: Box<dyn Learner + 'a>,
-    pub(super) info: ModelInfo,
 }
 
 /// Trains as the request says.

@@ -10,7 +10,7 @@ use crate::eval::{Evaluation, Figure, Interval};
 pub struct Provenance {
     /// The model that it started from.
     pub base: String,
-    /// The number of trained numbers.
+    /// The number of trained parameters.
     pub parameters: usize,
     /// How a class comes to be.
     pub class_rule: String,

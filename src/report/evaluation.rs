@@ -149,10 +149,11 @@ impl EvaluationReport {
             ["", "rows -1/0/+1", "P-1", "R-1", "F-1", "P0", "R0", "F0", "P+1", "R+1", "F+1"];
         let mut table = Table::new("precision, recall and F1 of each class", header).narrow();
         for slice in &self.evaluation.slices {
-            let support = slice.classes.map(|class| class.support.to_string()).join("/");
+            let support = slice.classes.map(|class| class.scores.support.to_string()).join("/");
             let scores = slice
                 .classes
                 .iter()
+                .map(|class| class.scores)
                 .flat_map(|class| [class.precision, class.recall, class.f1].map(score));
             table.push([title_of(slice), support].into_iter().chain(scores));
         }
@@ -229,7 +230,7 @@ fn record(slice: &Slice) -> Vec<String> {
     row.extend(
         [slice.pearson, slice.spearman, slice.quadratic_kappa, opposed, slice.sign_auc].map(number),
     );
-    for class in &slice.classes {
+    for class in slice.classes.map(|class| class.scores) {
         row.extend([class.precision, class.recall, class.f1].map(number));
         row.push(class.support.to_string());
     }

@@ -7,7 +7,7 @@ use super::predictions::SavedPrediction;
 use super::radar::{self, Series};
 use super::seeds::Seeds;
 use super::table::{count, score};
-use crate::eval::confusion::ClassScores;
+use crate::eval::evaluation::LabelScores;
 use crate::eval::{Evaluation, Figure, Interval, Slice};
 use crate::value::{Label, Profile, Value};
 
@@ -195,10 +195,10 @@ fn title_of(slice: &Slice) -> &str {
 }
 
 fn classes(slice: &Slice) -> Markup {
-    let row = |class: &ClassScores| {
-        let scores = [class.precision, class.recall, class.f1].map(|share| cell(score(share)));
-        let label = format!("{:+}", class.label).replace("+0", "0");
-        std::iter::once(cell(label)).chain(scores).chain([cell(count(class.support))]).collect()
+    let row = |LabelScores { label, scores }: &LabelScores| {
+        let label = format!("{label:+}").replace("+0", "0");
+        let shares = [scores.precision, scores.recall, scores.f1].map(score);
+        [label].into_iter().chain(shares).chain([count(scores.support)]).map(cell).collect()
     };
     table(&["label", "precision", "recall", "F1", "rows"], slice.classes.iter().map(row))
 }

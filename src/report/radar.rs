@@ -4,6 +4,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::chart::tenths;
+use super::table::shortened;
 use crate::value::{Group, Profile, Value};
 
 /// How many vectors a radar can show and still be read.
@@ -27,7 +28,7 @@ const RADIUS: f64 = 210.0;
 /// Where -1 is.
 const CENTRE: (f64, f64) = (WIDTH / 2.0, 268.0);
 const LEGEND_LINE: f64 = 22.0;
-/// The longest name in the legend, in letters.
+/// The longest name in the legend, in columns of a terminal.
 const LONGEST: usize = 72;
 
 /// Colours that are told apart by most eyes (Okabe and Ito), and in both colour schemes.
@@ -135,13 +136,5 @@ fn colour_of(value: Value) -> &'static str {
         Group::SelfEnhancement => "#d55e00",
         Group::Conservation => "#0072b2",
         Group::SelfTranscendence => "#009e73",
-    }
-}
-
-/// The text, cut to so many letters.
-pub fn shortened(text: &str, letters: usize) -> String {
-    match text.char_indices().nth(letters) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text.into(),
     }
 }

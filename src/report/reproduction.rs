@@ -115,7 +115,7 @@ impl<'a> ModelRow<'a> {
 fn table2(slice: &crate::eval::Slice) -> Figures {
     let of_class = |label: Label| {
         let (class, suffix) =
-            (&slice.classes[label.index()], ["no", "unrelated", "yes"][label.index()]);
+            (&slice.classes[label.index()].scores, ["no", "unrelated", "yes"][label.index()]);
         [("f1", class.f1), ("precision", class.precision), ("recall", class.recall)]
             .map(|(name, figure)| (format!("{name}_{suffix}"), figure))
     };

@@ -3,8 +3,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::radar::shortened;
-use super::table::{Table, count, csv, ends, number, score};
+use super::table::{Table, count, csv, ends, number, score, shortened};
 use crate::data::dialogue::Dialogue;
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
@@ -41,7 +40,7 @@ impl RewardSettings {
     }
 }
 
-/// The longest text in a table, in letters.
+/// The longest text in a table, in columns.
 const TEXT: usize = 44;
 
 /// What is written of an utterance. A sentence is a text, or the vector that stands for it.

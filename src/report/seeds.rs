@@ -25,9 +25,9 @@ const COLUMNS: [Column; 7] = [
     ("macro F1", "macro_f1", |slice| Some(slice.macro_f1)),
     ("MSE", "mse", |slice| Some(slice.mse)),
     ("r", "pearson", |slice| slice.pearson),
-    ("F-1", "f1_no", |slice| Some(slice.classes[0].f1)),
-    ("F0", "f1_unrelated", |slice| Some(slice.classes[1].f1)),
-    ("F+1", "f1_yes", |slice| Some(slice.classes[2].f1)),
+    ("F-1", "f1_no", |slice| Some(slice.classes[0].scores.f1)),
+    ("F0", "f1_unrelated", |slice| Some(slice.classes[1].scores.f1)),
+    ("F+1", "f1_yes", |slice| Some(slice.classes[2].scores.f1)),
 ];
 
 /// How many of them a terminal has room for.

@@ -3,14 +3,13 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::radar::shortened;
-use super::table::{Table, ends, interval, number, score};
+use super::table::{Table, ends, interval, number, score, shortened};
 use super::{Records, Report};
 use crate::eval::circle::Circle;
 use crate::eval::speaker::{Level, Speaker};
 use crate::value::{Group, Value};
 
-/// The longest example in a table, in letters.
+/// The longest example in a table, in columns.
 const EXAMPLE: usize = 44;
 
 /// The profile of a speaker with what they said.

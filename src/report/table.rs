@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::error::{Error, Result};
 use crate::eval::Interval;
 
@@ -90,22 +92,21 @@ impl Table {
 
     /// The table in aligned columns under its title.
     pub fn text(&self) -> String {
-        let width = |text: &str| text.chars().count();
         let widest =
-            |column: usize| self.rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
+            |column: usize| self.rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
         let names = self.header.iter().enumerate();
         let widths: Vec<usize> =
-            names.map(|(column, (name, _))| width(name).max(widest(column))).collect();
+            names.map(|(column, (name, _))| name.width().max(widest(column))).collect();
         // A star stands in the gap before its cell.
         let line = |cells: &[&str], is_best: &dyn Fn(usize) -> bool| {
             let mut line = String::new();
             for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
                 let cell = if is_best(column) { format!("*{cell}") } else { cell.to_string() };
                 let gap = if column == 0 { 0 } else { self.gap };
-                match self.header[column].1 {
-                    Align::Left => line += &format!("{:gap$}{cell:<width$}", ""),
-                    Align::Right => line += &format!("{cell:>width$}", width = gap + width),
-                }
+                line += &match self.header[column].1 {
+                    Align::Left => " ".repeat(gap) + &cell + &blanks(&cell, *width),
+                    Align::Right => blanks(&cell, gap + width) + &cell,
+                };
             }
             line.trim_end().to_string() + "\n"
         };
@@ -159,6 +160,11 @@ impl Table {
     }
 }
 
+/// What is left of so many columns of a terminal beside a text.
+fn blanks(text: &str, columns: usize) -> String {
+    " ".repeat(columns.saturating_sub(text.width()))
+}
+
 /// Text that LaTeX sets as it is; minus signs before numbers are typeset as such.
 fn escape_latex(text: &str) -> String {
     let is_negative = text.starts_with('-') && text.len() > 1;
@@ -196,13 +202,22 @@ pub fn csv(
     String::from_utf8(bytes).map_err(Error::failure_because("cannot write CSV"))
 }
 
-/// Text in lines of at most eighty letters, but for longer words.
+/// The text, cut to so many columns of a terminal, beside the ellipsis.
+pub fn shortened(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.into();
+    }
+    let ends = text.char_indices().map(|(place, _)| place);
+    let end = ends.take_while(|&end| text[..end].width() <= columns).last().unwrap_or(0);
+    format!("{}…", text[..end].trim_end())
+}
+
+/// Text in lines of at most eighty columns, but for longer words.
 pub fn paragraph(text: &str) -> String {
     let mut lines = String::new();
     let mut width = 0;
     for word in text.split_whitespace() {
-        let letters = word.chars().count();
-        if width > 0 && width + 1 + letters > 80 {
+        if width > 0 && width + 1 + word.width() > 80 {
             lines.push('\n');
             width = 0;
         }
@@ -211,7 +226,7 @@ pub fn paragraph(text: &str) -> String {
             width += 1;
         }
         lines += word;
-        width += letters;
+        width += word.width();
     }
     lines + "\n"
 }

@@ -1,6 +1,7 @@
 //! From texts to token ids, without tensors: prompts, tokenizers, vocabularies and batches.
 
 pub mod batch;
+mod byte_pairs;
 mod sentencepiece;
 mod template;
 pub mod tokenizer;

@@ -11,8 +11,8 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
 
-use super::sentencepiece;
 use super::template::classifier_template;
+use super::{byte_pairs, sentencepiece};
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -185,6 +185,7 @@ fn parse(path: &Path) -> Result<Tokenizer> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("txt") => return from_vocabulary_file(path),
         Some("model") => return sentencepiece::read(path),
+        _ if path.ends_with("vocab.json") => return byte_pairs::read(path),
         _ => {}
     }
     let text = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;

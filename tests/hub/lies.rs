@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use valuenet::hub::download;
 
 use super::server::{
     Answer, COMMIT, FILES, Manner, Request, Server, etag, git_sha1, honest, sha256,
 };
-use super::world::World;
+use super::world::{World, download};
 
 type List = fn() -> String;
 type Lie = fn(&mut Answer);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use valuenet::hub::{HubSettings, Timeouts, Transfer, download, locate};
+use valuenet::hub::{HubSettings, Timeouts, Transfer};
 
 use super::server::{Answer, COMMIT, FILES, Manner, Request, Server, etag};
-use super::world::World;
+use super::world::{World, download, locate};
 use crate::support::write;
 
 const NAME: &str = "model.safetensors";

@@ -4,10 +4,32 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use valuenet::hub::{HubSettings, Timeouts, download};
+use valuenet::error::Result;
+use valuenet::hub::{self, HubSettings, Timeouts, Transfer};
+use valuenet::recipe::LAYOUT;
 
 use super::server::Server;
 use crate::support::{folder, write};
+
+/// Fetches what a value model needs.
+pub fn download(
+    model: &str,
+    revision: &str,
+    settings: &HubSettings,
+    progress: &mut dyn FnMut(Transfer<'_>),
+) -> Result<PathBuf> {
+    hub::download(model, revision, &LAYOUT, settings, progress)
+}
+
+/// Finds what a value model needs, and fetches it if it must.
+pub fn locate(
+    model: &str,
+    revision: &str,
+    settings: &HubSettings,
+    progress: &mut dyn FnMut(Transfer<'_>),
+) -> Result<PathBuf> {
+    hub::locate(model, revision, &LAYOUT, settings, progress)
+}
 
 pub struct World {
     pub folder: tempfile::TempDir,

@@ -38,7 +38,7 @@ pub enum Dialogues {
     Vectors(Vec<Dialogue<Vector>>),
 }
 
-/// A request that can be meant.
+/// A valid request.
 pub struct Request {
     pub dialogues: Dialogues,
     pub settings: RewardSettings,

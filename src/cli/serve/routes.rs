@@ -21,7 +21,7 @@ use valuenet::value::ScoredText;
 
 use super::Limits;
 use super::body::{Refusal, answer, read};
-use super::metrics::Metrics;
+use super::metrics::{CONTENT_TYPE, Metrics};
 use super::reward::{Asked, Dialogues, Request as ToReward, rewards, without_gamma};
 
 /// What all requests share.
@@ -88,7 +88,7 @@ async fn health(State(service): State<Arc<Service>>) -> impl IntoResponse {
 
 async fn metrics(State(service): State<Arc<Service>>) -> impl IntoResponse {
     let text = service.metrics.text(service.queue.waiting());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }
 
 /// One text, or several.

@@ -1,4 +1,4 @@
-//! Which keys a query may see.
+//! The attention mask.
 
 use std::ops::Range;
 

@@ -3,6 +3,7 @@
 //!
 //! A large `vec![0.0; n]` is written twice, once by one thread alone; here each task begins its own
 //! piece.
+#![allow(unsafe_code)]
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
@@ -155,7 +156,7 @@ impl Deref for Scratch {
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as above.
+        // SAFETY: the lines hold `LINE` numbers each without gaps, and so at least `length`.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
     }
 }
@@ -170,7 +171,7 @@ impl Drop for Scratch {
 
 /// The memory of f32 numbers as that of pairs of 16-bit ones.
 pub(super) fn as_pairs(numbers: &mut [f32]) -> &mut [u32] {
-    // SAFETY: both types allow all bits, and are as large and aligned alike.
+    // SAFETY: both types allow all bits, and have the same size and alignment.
     unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
 }
 
@@ -181,12 +182,60 @@ pub(super) fn as_pairs(numbers: &mut [f32]) -> &mut [u32] {
 /// page fault for every 4 KiB: a tenth of a training step. Elsewhere this does nothing.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: `mallopt` only sets numbers of the allocator; it is called before other threads
-    // begin.
+    // SAFETY: `mallopt` only sets numbers of the allocator, and takes its lock to do so.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_TOP_PAD, 16 << 20);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_that_tasks_write_become_one_result() {
+        let built = build(11, 4, |first, piece| {
+            piece.iter_mut().enumerate().for_each(|(place, x)| *x += (first + place) as f32);
+        });
+        assert_eq!(built, (0..11).map(|x| x as f32).collect::<Vec<_>>());
+        assert!(build(0, 4, |_, _| {}).is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "a piece of the result was not computed")]
+    fn a_result_that_lacks_a_piece_is_refused() {
+        let mut fresh = UninitBuffer::new(5);
+        let mut pieces = fresh.pieces([2, 3].into_iter());
+        pieces.remove(1).zeroed();
+        fresh.finish();
+    }
+
+    #[test]
+    #[should_panic(expected = "mid > len")]
+    fn pieces_larger_than_the_room_are_refused() {
+        UninitBuffer::new(5).pieces([2, 4].into_iter());
+    }
+
+    #[test]
+    fn scratch_memory_begins_a_line_and_is_used_again() {
+        let mut first = Scratch::new(40);
+        first.fill(1.0);
+        let place = first.as_ptr();
+        assert!(place.addr().is_multiple_of(4 * LINE));
+        drop(first);
+        let again = Scratch::new(33);
+        assert_eq!((again.as_ptr(), again.len()), (place, 33));
+        assert!(again.iter().all(|&x| x == 1.0));
+        assert_ne!(Scratch::new(33).as_ptr(), place);
+    }
+
+    #[test]
+    fn numbers_and_pairs_share_their_bits() {
+        let mut numbers = [1.5f32, -0.0];
+        as_pairs(&mut numbers)[0] += 1;
+        assert_eq!(numbers, [f32::from_bits(1.5f32.to_bits() + 1), -0.0]);
     }
 }

@@ -1,12 +1,18 @@
 //! The floor of the CPU kernels: matrices in slices, their products, fresh memory, and access to a
 //! tensor's numbers.
 //!
-//! All `unsafe` code of the crate stands in this room, behind functions that check their bounds.
-#![allow(unsafe_code)]
+//! What other rooms can call checks its bounds; the `unsafe` code behind it stands in the modules
+//! that [`crate::nn`] names.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod bf16;
 mod buffer;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux", not(miri)))]
+mod emulated_amx;
+mod lhs;
 mod matrix;
+mod pair_product;
 mod product;
 mod rhs;
 mod tile;

@@ -1,10 +1,13 @@
 //! Products of matrices: large ones shared among the threads, small ones within a task.
+#![allow(unsafe_code)]
 
 use rayon::prelude::*;
 
-use super::bf16::{self, DEPTH_STEP, PairProduct, ROW_STEP};
-use super::buffer::{Scratch, UninitBuffer, as_pairs};
+use super::bf16;
+use super::buffer::{Scratch, UninitBuffer};
+use super::lhs::{paired_rows, turn};
 use super::matrix::{Matrix, MatrixMut};
+use super::pair_product::{DEPTH_STEP, PairProduct, ROW_STEP};
 use super::rhs::{Layout, Rhs, fill_panel};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
 use super::{MACHINE, vectorised};
@@ -118,81 +121,6 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
     });
 }
 
-/// The rows of `a` in bfloat16, without gaps, filled up with zeros as [`PairProduct`] takes them.
-fn paired_rows(a: Matrix) -> Scratch {
-    let depth = a.columns.next_multiple_of(DEPTH_STEP);
-    let mut paired = Scratch::new(a.rows.next_multiple_of(ROW_STEP) * depth / 2);
-    let pairs = as_pairs(&mut paired);
-    pairs[a.rows * depth / 2..].fill(0);
-    vectorised!(match a.column_stride {
-        1 => pair_along_rows(a, pairs, depth / 2),
-        _ => pair_across_rows(a, pairs, depth / 2),
-    });
-    paired
-}
-
-/// Pairs of numbers beside each other in memory; a row takes `width` pairs.
-#[inline(always)]
-fn pair_along_rows(a: Matrix, pairs: &mut [u32], width: usize) {
-    for (row, to) in pairs.chunks_exact_mut(width).take(a.rows).enumerate() {
-        let from = &a.data[row * a.row_stride..][..a.columns];
-        let pairs = from.chunks_exact(2);
-        to[a.columns / 2..].fill(0);
-        if let [last] = pairs.remainder() {
-            to[a.columns / 2] = bf16::pair(*last, 0.0);
-        }
-        for (to, from) in to.iter_mut().zip(pairs) {
-            *to = bf16::pair(from[0], from[1]);
-        }
-    }
-}
-
-/// Pairs of numbers from two columns, each of which lies together in memory.
-#[inline(always)]
-fn pair_across_rows(a: Matrix, pairs: &mut [u32], width: usize) {
-    const BLOCK: usize = 16;
-    let length = (a.rows - 1) * a.row_stride + 1;
-    let zeros = vec![0.0; length];
-    let column = |column: usize| match column < a.columns {
-        true => &a.data[column * a.column_stride..][..length],
-        false => &zeros[..],
-    };
-    let mut block = vec![0; BLOCK * a.rows]; // (pairs, rows)
-    for first in (0..width).step_by(BLOCK) {
-        for (pair, block) in (first..).zip(block.chunks_exact_mut(a.rows)) {
-            let (left, right) = (column(2 * pair), column(2 * pair + 1));
-            if a.row_stride == 1 {
-                for ((both, left), right) in block.iter_mut().zip(left).zip(right) {
-                    *both = bf16::pair(*left, *right);
-                }
-            } else {
-                for (row, both) in block.iter_mut().enumerate() {
-                    *both = bf16::pair(left[row * a.row_stride], right[row * a.row_stride]);
-                }
-            }
-        }
-        for (row, to) in pairs.chunks_exact_mut(width).take(a.rows).enumerate() {
-            let to = &mut to[first..][..BLOCK];
-            for (to, both) in to.iter_mut().zip(block[row..].iter().step_by(a.rows)) {
-                *to = *both;
-            }
-        }
-    }
-}
-
-/// The numbers of `a`, column by column without gaps.
-fn turn(a: Matrix) -> Scratch {
-    let mut turned = Scratch::new(a.rows * a.columns);
-    for (column, to) in turned.chunks_exact_mut(a.rows).enumerate() {
-        let from = &a.data[column * a.column_stride..];
-        match a.row_stride {
-            1 => to.copy_from_slice(&from[..a.rows]),
-            stride => to.iter_mut().enumerate().for_each(|(row, to)| *to = from[row * stride]),
-        }
-    }
-    turned
-}
-
 /// `to = a b`, on the calling thread: for small products inside work that is shared already.
 ///
 /// # Panics
@@ -237,46 +165,113 @@ pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::bf16::Unit;
+pub(super) mod tests {
     use super::*;
 
     /// A number that is exact in bfloat16, and of which sums of some hundred products are exact in
     /// f32.
-    fn number(place: usize) -> f32 {
+    pub(in super::super) fn number(place: usize) -> f32 {
         ((place * 37 % 19) as f32 - 9.0) / 8.0
     }
 
     fn layouts() -> Vec<Layout> {
-        let units: &[Unit] = match bf16::unit() {
-            // Every machine with AMX has AVX512-BF16.
-            Some(Unit::Amx) => &[Unit::Amx, Unit::Avx512],
-            Some(Unit::Avx512) => &[Unit::Avx512],
-            None => &[],
+        let mut layouts = vec![Layout::Rows, Layout::RoundedRows];
+        #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
+        layouts.extend(super::super::emulated_amx::units().into_iter().map(Layout::Pairs));
+        #[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(miri))))]
+        layouts.extend(bf16::unit().map(Layout::Pairs));
+        layouts
+    }
+
+    /// Rows, depth and columns of some products; small ones for Miri, which is slow.
+    const SIZES: &[(usize, usize, usize)] = match cfg!(miri) {
+        true => &[(1, 1, 1), (7, 9, 35), (2, 3, 32)],
+        false => &[(1, 1, 1), (5, 33, 45), (37, 64, 32), (100, 7, 70)],
+    };
+
+    /// The row-major matrix of such numbers, and its transpose in memory.
+    fn both_ways(rows: usize, columns: usize, factor: usize) -> [Vec<f32>; 2] {
+        let plain: Vec<f32> = (0..rows * columns).map(|place| number(place * factor)).collect();
+        let turned = |place: usize| plain[place % rows * columns + place / rows];
+        let turned = (0..rows * columns).map(turned).collect();
+        [plain, turned]
+    }
+
+    /// The product of row-major matrices, number by number.
+    fn exact(a: &[f32], b: &[f32], depth: usize, columns: usize) -> Vec<f32> {
+        let number = |i: usize, j: usize| -> f32 {
+            (0..depth).map(|k| a[i * depth + k] * b[k * columns + j]).sum()
         };
-        [Layout::Rows, Layout::RoundedRows]
-            .into_iter()
-            .chain(units.iter().copied().map(Layout::Pairs))
-            .collect()
+        (0..a.len() / depth * columns).map(|at| number(at / columns, at % columns)).collect()
     }
 
     #[test]
     fn every_layout_gives_the_product() {
-        for (rows, depth, columns) in [(1, 1, 1), (5, 33, 45), (37, 64, 32), (100, 7, 70)] {
-            let a: Vec<f32> = (0..rows * depth).map(number).collect();
-            let b: Vec<f32> = (0..depth * columns).map(|place| number(place * 53)).collect();
-            let turned: Vec<f32> =
-                (0..depth * rows).map(|place| a[place % rows * depth + place / rows]).collect();
-            let exact = |i: usize, j: usize| -> f32 {
-                (0..depth).map(|k| a[i * depth + k] * b[k * columns + j]).sum()
-            };
-            let exact: Vec<f32> =
-                (0..rows * columns).map(|at| exact(at / columns, at % columns)).collect();
+        for &(rows, depth, columns) in SIZES {
+            let [a, turned] = both_ways(rows, depth, 1);
+            let [b, _] = both_ways(depth, columns, 53);
+            let exact = exact(&a, &b, depth, columns);
             for layout in layouts() {
                 let rhs = Rhs::pack(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
                 for a in [Matrix::new(&a, depth), Matrix::new(&turned, rows).t()] {
                     let found = product(a, &rhs, 0, |_, _, _| {}).0;
                     assert!(found == exact, "{rows}x{depth}x{columns}, {layout:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pairs_lie_as_the_units_for_bfloat16_take_them() {
+        for &(rows, depth, columns) in SIZES {
+            let ([a, a_turned], [b, b_turned]) =
+                (both_ways(rows, depth, 1), both_ways(depth, columns, 53));
+            let width = depth.next_multiple_of(DEPTH_STEP) / 2;
+            let a_at =
+                |i: usize, k: usize| if i < rows && k < depth { a[i * depth + k] } else { 0.0 };
+            let b_at = |k: usize, j: usize| {
+                if k < depth && j < columns { b[k * columns + j] } else { 0.0 }
+            };
+            let left = (0..rows.next_multiple_of(ROW_STEP) * width).map(|at| {
+                let (i, k) = (at / width, at % width * 2);
+                bf16::pair(a_at(i, k), a_at(i, k + 1))
+            });
+            let right = (0..columns.next_multiple_of(PANEL) * width).map(|at| {
+                let (panel, place) = (at / (PANEL * width), at % (PANEL * width));
+                let (k, j) = (place / PANEL * 2, panel * PANEL + place % PANEL);
+                bf16::pair(b_at(k, j), b_at(k + 1, j))
+            });
+            let (left, right) = (left.collect::<Vec<_>>(), right.collect::<Vec<_>>());
+            for (a, b) in [
+                (Matrix::new(&a, depth), Matrix::new(&b, columns)),
+                (Matrix::new(&a_turned, rows).t(), Matrix::new(&b_turned, depth).t()),
+            ] {
+                let pairs = Layout::Pairs(bf16::Unit::Avx512);
+                let rhs = Rhs::pack(depth, columns, &[((0, 0), b)], pairs);
+                let bits =
+                    |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&paired_rows(a)), left, "{rows}x{depth}");
+                assert_eq!(bits(&rhs.data), right, "{depth}x{columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn small_products_take_any_views_and_write_nothing_beside_theirs() {
+        const BESIDE: f32 = 123.0;
+        for &(rows, depth, columns) in SIZES {
+            let ([a, a_turned], [b, b_turned]) =
+                (both_ways(rows, depth, 1), both_ways(depth, columns, 53));
+            let exact = exact(&a, &b, depth, columns);
+            for a in [Matrix::new(&a, depth), Matrix::new(&a_turned, rows).t()] {
+                for b in [Matrix::new(&b, columns), Matrix::new(&b_turned, depth).t()] {
+                    let mut wide = vec![BESIDE; rows * (columns + 5)];
+                    multiply(MatrixMut::new(&mut wide, columns + 5).columns(2, columns), a, b);
+                    for (found, exact) in wide.chunks(columns + 5).zip(exact.chunks(columns)) {
+                        assert!(found[2..][..columns] == *exact, "{rows}x{depth}x{columns}");
+                        let beside = found[..2].iter().chain(&found[2 + columns..]);
+                        assert!(beside.copied().all(|x| x == BESIDE));
+                    }
                 }
             }
         }
@@ -293,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_width_of_the_vectors_changes_no_bit() {
-        let (rows, depth, columns) = (31, 400, 45);
+        let (rows, depth, columns) = if cfg!(miri) { (7, 20, 21) } else { (31, 400, 45) };
         let irrational = |place: usize| ((place * 7919 % 1000) as f32).sqrt() - 15.0;
         let a: Vec<f32> = (0..rows * depth).map(irrational).collect();
         let b: Vec<f32> = (0..depth * columns).map(|place| irrational(place + 17)).collect();

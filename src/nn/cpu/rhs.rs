@@ -2,9 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::bf16::{self, DEPTH_STEP};
+use super::bf16;
 use super::buffer::{Scratch, as_pairs};
 use super::matrix::Matrix;
+use super::pair_product::DEPTH_STEP;
 use super::tile::PANEL;
 use super::vectorised;
 use crate::nn::precision::Precision;

@@ -1,4 +1,5 @@
 //! The innermost loops of a matrix product: a tile of the result in vector registers.
+#![allow(unsafe_code)]
 
 use pulp::{Simd, WithSimd};
 
@@ -6,8 +7,8 @@ use pulp::{Simd, WithSimd};
 pub(super) const PANEL: usize = 32;
 
 /// Steps along the depth after which a tile goes back to memory, so that the panel's part stays in
-/// the first cache.
-const DEPTH: usize = 192;
+/// the first cache. Miri, which is slow, gets there sooner.
+const DEPTH: usize = if cfg!(miri) { 8 } else { 192 };
 
 /// Numbers in a line of the cache.
 const LINE: usize = 16;
@@ -55,6 +56,9 @@ impl WithSimd for TileProduct {
 
 impl TileProduct {
     /// Tiles of `ROWS` rows and `VECTORS` vectors.
+    ///
+    /// # Safety
+    /// The pointers must reach as far as the sizes say.
     #[inline(always)]
     unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S) {
         for column in (0..self.columns).step_by(VECTORS * S::F32_LANES) {
@@ -87,6 +91,10 @@ impl TileProduct {
     }
 
     /// One tile from `row` and `column` on; returns its rows.
+    ///
+    /// # Safety
+    /// As for [`Self::run`]; the tile's rows, its first column and the steps `start .. start +
+    /// depth` must lie within the sizes.
     #[inline(always)]
     unsafe fn tile<S: Simd, const ROWS: usize, const VECTORS: usize>(
         &self,
@@ -99,8 +107,9 @@ impl TileProduct {
         let width = VECTORS * S::F32_LANES;
         let columns = width.min(self.columns - column);
         let mut edge = [[0f32; PANEL]; ROWS];
-        // SAFETY: the tile lies within the matrices; at their right edge it goes through `edge`,
-        // which is as wide as any tile.
+        // SAFETY: the tile's rows and steps lie within the matrices. At the right edge, where it is
+        // wider than what is left of `c`, it goes through `edge`, which is as wide as any tile;
+        // panels can be read in their whole width.
         unsafe {
             let a = self.a.add(row * self.a_row_stride + start * self.a_column_stride);
             let b = self.b.add(
@@ -151,8 +160,9 @@ impl TileProduct {
                         *sum = simd.mul_add_f32s(left, right, *sum);
                     }
                 }
-                a = a.add(self.a_column_stride);
-                b = b.add(self.b_row_stride);
+                // After the last step they may point beyond the matrices.
+                a = a.wrapping_add(self.a_column_stride);
+                b = b.wrapping_add(self.b_row_stride);
             }
             for (i, sums) in sums.iter().enumerate() {
                 for (j, sum) in sums.iter().enumerate() {
@@ -187,7 +197,7 @@ fn prefetch(address: *const f32) {
 #[inline(always)]
 pub(super) fn prefetch_to_write(address: *const f32) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: as in `prefetch`.
+    // SAFETY: a prefetch reads nothing that the program could see, and never faults.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_ET0>(address.cast());

@@ -9,6 +9,7 @@ use candle_core::{CpuStorage, DType, Device, Result, Shape, Storage, Tensor};
 use super::launch::{BLOCK, Factor, Product};
 use crate::nn::cpu::{Matrix, MatrixMut, multiply as multiply_matrices};
 
+// SAFETY: `emulator/emulator.cpp` defines it so.
 unsafe extern "C" {
     fn valuenet_emulate(
         name: *const c_char,
@@ -18,7 +19,7 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// Numbers that are none, so that a test sees what no kernel wrote.
+/// NaNs, so that a test sees what no kernel wrote.
 pub(super) fn uninit(shape: Shape, dtype: DType) -> Result<Tensor> {
     Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_dtype(dtype)
 }

@@ -68,7 +68,7 @@ pub struct GpuContext<'a> {
     pub uploads: &'a Uploads,
 }
 
-/// What an operation gives.
+/// The result of a forward pass on a GPU, and what its backward pass needs.
 #[derive(Debug)]
 pub struct GpuOutput {
     /// The result.

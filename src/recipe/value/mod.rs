@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
-use super::models::open_model;
-use super::train::{Origin, Prepared, Recipe};
-use super::{Observer, ProgressEvent, Site};
+use super::models::{LAYOUT, open_model};
+use super::{Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::{SampleTable, Split};
 use crate::error::Result;
@@ -96,7 +95,8 @@ fn new_model(config: &Config, train: &SampleTable, device: &Device, site: Site) 
     }
     let mut tell =
         |transfer: hub::Transfer<'_>| site.observer.tell(ProgressEvent::Transfer(transfer));
-    let folder = hub::locate(&config.model.base, &config.model.revision, site.hub, &mut tell)?;
+    let (base, revision) = (&config.model.base, &config.model.revision);
+    let folder = hub::locate(base, revision, &LAYOUT, site.hub, &mut tell)?;
     let model = ValueModel::from_pretrained(&folder, &new, device)?;
     Ok(Model::Encoder(model.with_precision(config.train.dtype)))
 }

@@ -45,7 +45,7 @@ KERNEL(root_of_sum, float *root, const float *sums, u32 count) {
     if (LANE == 0) *root = float(sqrt(sum));
 }
 
-// AdamW, on gradients clipped to `max_norm` (0: not clipped); nothing moves if their norm is no finite number.
+// AdamW, on gradients clipped to `max_norm` (0: not clipped); nothing moves if their norm is not finite.
 KERNEL(adamw, const u64 *table, const u32 *firsts, u32 count, const float *norm, float max_norm, float beta1, float beta2,
        float epsilon, float keep, float rate, float square_correction) {
     const u64 chunk = WARP_NUMBER;
