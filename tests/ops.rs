@@ -305,7 +305,7 @@ pub fn attention(
     mask: Option<DropoutMask>,
 ) -> Attention {
     let (queries, keys) = (offsets(queries), offsets(keys));
-    Attention { mask, ..Attention::new(heads, queries, keys) }
+    Attention { dropout: mask, ..Attention::new(heads, queries, keys) }
 }
 
 #[test]
