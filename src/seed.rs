@@ -25,6 +25,8 @@ pub enum Purpose {
     Survey = 14,
     /// Which dialogue's persona another dialogue is given.
     Persona = 9,
+    /// Which utterances a reply is to be told from; the index is the dialogue's and the turn's.
+    Candidates = 20,
 }
 
 /// One stream of random numbers.

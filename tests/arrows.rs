@@ -11,7 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("disk", &["error"]),
     ("hub", &["error"]),
     ("data", &["disk", "error", "seed", "value"]),
-    ("eval", &["error", "seed", "value"]),
+    ("eval", &["data", "error", "seed", "value"]),
     ("reward", &["eval", "seed", "value"]),
     ("text", &["error", "seed", "value"]),
     ("nn", &["candle", "error", "seed"]),

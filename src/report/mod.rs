@@ -6,6 +6,7 @@ pub mod chart;
 pub mod comparison;
 pub mod curated;
 pub mod dataset;
+pub mod dialogues;
 pub mod evaluation;
 pub mod html;
 pub mod paper;

@@ -1,0 +1,6 @@
+//! How what a model is given becomes one sequence of token ids.
+
+pub mod dialogue;
+mod layout;
+
+pub use layout::{Layout, Vocabulary};
