@@ -1,4 +1,5 @@
-//! The left-hand side of products, laid out anew where its rows do not lie as the kernels read them.
+//! The left-hand side of products, laid out anew where its rows do not lie as the kernels read
+//! them.
 
 use super::bf16;
 use super::fresh::{Scratch, as_pairs};
@@ -6,8 +7,8 @@ use super::matrix::Matrix;
 use super::pair_product::{DEPTH_STEP, ROW_STEP};
 use super::vectorised;
 
-/// The rows of `a` in bfloat16, without gaps, filled up with zeros as [`super::pair_product::PairProduct`] takes
-/// them.
+/// The rows of `a` in bfloat16, without gaps, filled up with zeros as
+/// [`super::pair_product::PairProduct`] takes them.
 pub(super) fn paired_rows(a: Matrix) -> Scratch {
     let depth = a.columns.next_multiple_of(DEPTH_STEP);
     let mut paired = Scratch::new(a.rows.next_multiple_of(ROW_STEP) * depth / 2);

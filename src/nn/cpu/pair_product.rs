@@ -138,11 +138,14 @@ impl PairProduct {
                 let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
                 for pair in 0..self.depth / 2 {
                     // SAFETY: the panel has as many pairs of each of its columns.
-                    let right = [0, 16].map(|lane| unsafe {
-                        std::mem::transmute::<__m512i, __m512bh>(_mm512_loadu_si512(
-                            b.add(pair * PANEL + lane).cast(),
-                        ))
-                    });
+                    let right: [__m512bh; 2] = unsafe {
+                        let pairs = b.add(pair * PANEL);
+                        let halves = [
+                            _mm512_loadu_si512(pairs.cast()),
+                            _mm512_loadu_si512(pairs.add(16).cast()),
+                        ];
+                        std::mem::transmute::<[__m512i; 2], [__m512bh; 2]>(halves)
+                    };
                     for (i, sums) in sums.iter_mut().enumerate() {
                         // SAFETY: the left side's rows are filled up to a multiple of `ROW_STEP`,
                         // so of `ROWS`.

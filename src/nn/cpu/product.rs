@@ -183,9 +183,10 @@ pub(super) mod tests {
     }
 
     /// Rows, depth and columns of some products; small ones for Miri, which is slow.
-    const SIZES: &[(usize, usize, usize)] = match cfg!(miri) {
-        true => &[(1, 1, 1), (7, 9, 35), (2, 3, 32)],
-        false => &[(1, 1, 1), (5, 33, 45), (37, 64, 32), (100, 7, 70)],
+    const SIZES: &[(usize, usize, usize)] = if cfg!(miri) {
+        &[(1, 1, 1), (7, 9, 35), (2, 3, 32)]
+    } else {
+        &[(1, 1, 1), (5, 33, 45), (37, 64, 32), (100, 7, 70)]
     };
 
     /// The row-major matrix of such numbers, and its transpose in memory.
