@@ -97,8 +97,8 @@ impl MultiHead {
     }
 
     fn attention(&self, tape: &Tape, queries: Offsets, keys: Offsets) -> Attention {
-        let (heads, visible, mask) = (self.heads, self.visible, tape.mask(self.dropout));
-        Attention { heads, queries, keys, visible, relative: None, mask }
+        let (visible, mask) = (self.visible, tape.mask(self.dropout));
+        Attention { visible, mask, ..Attention::new(self.heads, queries, keys) }
     }
 }
 

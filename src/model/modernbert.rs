@@ -14,7 +14,7 @@ use crate::nn::gated::gated;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
-use crate::nn::rotary::Rotary;
+use crate::nn::rotary::{Angles, Rotary, frequencies};
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
@@ -222,7 +222,7 @@ struct EncoderLayer {
     activation: Activation,
     heads: usize,
     hidden: usize,
-    theta: f64,
+    frequencies: Vec<f64>,
     visible: Visible,
     attention_dropout: f32,
     mlp_dropout: f32,
@@ -246,7 +246,7 @@ impl EncoderLayer {
             activation: Activation::from_config("hidden_activation", &config.hidden_activation)?,
             heads: config.num_attention_heads,
             hidden,
-            theta: config.theta(global),
+            frequencies: frequencies(config.theta(global), hidden / config.num_attention_heads),
             visible: if global { Visible::All } else { Visible::Near(config.local_attention / 2) },
             attention_dropout: config.attention_dropout,
             mlp_dropout: config.mlp_dropout,
@@ -272,12 +272,11 @@ impl EncoderLayer {
         let turn = Rotary {
             positions: batch.positions.clone(),
             columns: 2 * self.hidden,
-            head_width: self.hidden / self.heads,
-            theta: self.theta,
+            angles: Angles::new(&self.frequencies, &batch.positions),
         };
         let (queries, keys) = (batch.offsets.clone(), batch.offsets.clone());
-        let (heads, visible, mask) = (self.heads, self.visible, tape.mask(self.attention_dropout));
-        let attention = Attention { heads, queries, keys, visible, relative: None, mask };
+        let (visible, mask) = (self.visible, tape.mask(self.attention_dropout));
+        let attention = Attention { visible, mask, ..Attention::new(self.heads, queries, keys) };
         tape.apply(attention, &[&turn.forward(tape, &qkv)?])
     }
 }

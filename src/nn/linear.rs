@@ -218,7 +218,7 @@ impl Kernel for Joined {
                 _ => {}
             }
         };
-        let (data, kept) = product(Matrix::new(x.data, x.width()), &rhs, slopes, finish);
+        let (data, kept) = product(Matrix::new(x.data, x.width()), &*rhs, slopes, finish);
         Ok(Output { data, shape: (rows, width).into(), kept })
     }
 
