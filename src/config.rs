@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::model::head::{HeadSettings, Objective, Pooling, Range};
+use crate::model::head::Pooling;
 use crate::model::linear::LinearSettings;
 use crate::model::scratch::ScratchSettings;
+use crate::model::value_head::{HeadSettings, Objective, Range};
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
 use crate::text::tokenizer::SHORTEST;
@@ -21,12 +22,40 @@ use crate::train::value::SCORES;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What is to be learned.
+    pub task: TaskSettings,
     /// What it learns from.
     pub data: DataSettings,
     /// What learns.
     pub model: ModelSettings,
     /// How it learns.
     pub train: TrainSettings,
+}
+
+/// `[task]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TaskSettings {
+    /// What kind of task it is.
+    pub kind: TaskKind,
+}
+
+/// The kinds of tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// How far a scenario serves a value.
+    #[default]
+    Value,
+}
+
+impl TaskKind {
+    /// The scores by which its checkpoints can be compared, as `train.select` calls them.
+    pub fn scores(self) -> &'static [&'static str] {
+        match self {
+            Self::Value => &SCORES,
+        }
+    }
 }
 
 /// `[data]`
@@ -190,27 +219,34 @@ impl Config {
             (model.linear.buckets >= 1, "model.linear.buckets", "a number of 1 or more"),
             (train.epochs >= 1, "train.epochs", "a number of 1 or more"),
             (train.batch_size >= 1, "train.batch_size", "a number of 1 or more"),
-            (train.accumulate >= 1, "train.accumulate", "a number of 1 or more"),
+            (
+                train.gradient_accumulation >= 1,
+                "train.gradient_accumulation",
+                "a number of 1 or more",
+            ),
             (positive(train.learning_rate), "train.learning_rate", "a number above 0"),
             ((0.0..=1.0).contains(&train.warmup), "train.warmup", "a share from 0 to 1"),
             (not_negative(train.weight_decay), "train.weight_decay", "a number of 0 or more"),
             (below_one(train.beta1), "train.beta1", "a number from 0 to below 1"),
             (below_one(train.beta2), "train.beta2", "a number from 0 to below 1"),
             (positive(train.epsilon), "train.epsilon", "a number above 0"),
-            (not_negative(train.clip), "train.clip", "a number of 0 (off) or more"),
+            (
+                not_negative(train.max_grad_norm),
+                "train.max_grad_norm",
+                "a number of 0 (off) or more",
+            ),
             (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
         ];
         if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
             return Err(Error::key(key, format!("{wanted} was expected")));
         }
-        match SCORES.contains(&train.select.as_str()) {
-            true => Ok(()),
-            false => {
-                let what =
-                    format!("unknown score `{}`, expected `{}`", train.select, SCORES.join("`, `"));
-                Err(described(&what, |what| Error::key("train.select", what)))
-            }
+        let scores = self.task.kind.scores();
+        if scores.contains(&train.select.as_str()) {
+            return Ok(());
         }
+        let known = scores.join("`, `");
+        let what = format!("unknown score `{}`, expected `{known}`", train.select);
+        Err(described(&what, |what| Error::key("train.select", what)))
     }
 }
 

@@ -9,7 +9,7 @@
 
 mod info;
 
-pub use info::{Git, Info, Model, Source};
+pub use info::{Git, Info, ModelInfo, Source};
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -251,7 +251,7 @@ pub fn differences(
     let gone = before.iter().filter(|(key, _)| now.iter().all(|(other, _)| other != key));
     found.extend(gone.map(|(key, _)| format!("{key} is gone")));
     for source in data {
-        let old = run.info.data.iter().find(|old| old.split == source.split);
+        let old = run.info.data.iter().find(|old| old.role == source.role);
         if old.is_none_or(|old| old.sha256 != source.sha256) {
             found.push(format!("{} is not the file it was", source.path.display()));
         }

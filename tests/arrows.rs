@@ -24,8 +24,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "recipe",
         &[
-            "candle", "config", "data", "disk", "error", "eval", "hub", "model", "nn", "report",
-            "run", "train",
+            "candle", "config", "data", "disk", "error", "eval", "hub", "infer", "model", "nn",
+            "report", "reward", "run", "train", "value",
         ],
     ),
 ];

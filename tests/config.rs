@@ -16,12 +16,25 @@ fn read(text: &str, sets: &[&str]) -> Result<Config, Error> {
 fn the_file_changes_defaults_and_set_changes_the_file() {
     let config = read(
         "[train]\nepochs = 7\nseed = 3\n",
-        &["train.seed=9", "model.base=some/folder", "train.clip = 0"],
+        &["train.seed=9", "model.base=some/folder", "train.max_grad_norm = 0"],
     );
     let config = config.unwrap();
-    assert_eq!((config.train.epochs, config.train.seed, config.train.clip), (7, 9, 0.0));
+    assert_eq!((config.train.epochs, config.train.seed, config.train.max_grad_norm), (7, 9, 0.0));
     assert_eq!(config.model.base, "some/folder");
     assert_eq!(config.train.batch_size, Config::default().train.batch_size);
+}
+
+#[test]
+fn the_old_names_of_keys_are_still_read() {
+    let config = read("[train]\naccumulate = 3\n", &["train.clip=0.5"]).unwrap();
+    assert_eq!((config.train.gradient_accumulation, config.train.max_grad_norm), (3, 0.5));
+    assert!(config.to_toml().unwrap().contains("max_grad_norm = 0.5"));
+}
+
+#[test]
+fn an_unknown_kind_of_task_is_refused() {
+    let error = read("[task]\nkind = \"values\"\n", &[]).unwrap_err();
+    assert_eq!(error.advice(), Some("did you mean \"value\"?"), "{error}");
 }
 
 #[test]
@@ -61,7 +74,7 @@ fn a_value_that_cannot_be_meant_is_named_by_its_key() {
         ("train.seed=-1", "train.seed"),
         ("train.beta1=1.0", "train.beta1"),
         ("train.weight_decay=inf", "train.weight_decay: a number of 0 or more was expected"),
-        ("train.clip=inf", "train.clip"),
+        ("train.max_grad_norm=inf", "train.max_grad_norm"),
     ];
     for (set, expected) in table {
         let error = read("", &[set]).unwrap_err().to_string();

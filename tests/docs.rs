@@ -1,4 +1,7 @@
-//! What the pages say of files and flags is true.
+//! What the pages say of files, flags and commands is true.
+
+#[cfg(unix)]
+mod commands;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -75,4 +78,43 @@ fn every_flag_in_the_table_of_commands_is_a_flag() {
         }
     }
     assert!(checked > 60, "{checked} flags");
+}
+
+#[test]
+fn every_flag_of_a_command_in_a_page_is_a_flag() {
+    let is_verb =
+        |word: &&str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase());
+    let help = |verb: &[&str]| valuenet(verb.iter().copied().chain(["--help"]));
+    let mut checked = 0;
+    for (page, text) in pages() {
+        // Code between backticks: a span, or the lines of a block.
+        let code = text.split('`').skip(1).step_by(2).flat_map(str::lines);
+        for line in code.flat_map(|line| line.split(" | ")) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let Some(program) = words.iter().position(|word| word.ends_with("valuenet")) else {
+                continue;
+            };
+            let words = &words[program + 1..];
+            let mut verb: Vec<&str> = words.iter().copied().take_while(is_verb).take(2).collect();
+            if verb.first() != Some(&"data") {
+                verb.truncate(1);
+            }
+            if verb.is_empty() || (verb == ["serve"] && !cfg!(feature = "serve")) {
+                continue;
+            }
+            let output = help(&verb);
+            assert!(output.status.success(), "{}: {verb:?} is no command: {line}", page.display());
+            let help = stdout(&output);
+            for flag in words.iter().filter(|word| word.starts_with("--") && word.len() > 2) {
+                let is_flag = |letter: char| letter.is_ascii_lowercase() || letter == '-';
+                assert!(
+                    help.split(|letter| !is_flag(letter)).any(|word| word == *flag),
+                    "{}: {verb:?} has no {flag}",
+                    page.display()
+                );
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 15, "{checked} flags");
 }

@@ -49,7 +49,7 @@ proptest! {
         number in f64::MIN_POSITIVE..1e300, share in 0.0..1.0,
     ) {
         let mut config = Config::default();
-        (config.train.weight_decay, config.train.learning_rate, config.train.clip) = (number, number, number);
+        (config.train.weight_decay, config.train.learning_rate, config.train.max_grad_norm) = (number, number, number);
         (config.train.warmup, config.model.dropout) = (share, Some(share));
         let folder = folder();
         let file = write(folder.path(), "config.toml", config.to_toml().unwrap());

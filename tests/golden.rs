@@ -12,8 +12,9 @@ use serde_json::Value as Json;
 use valuenet::disk::read_json;
 use valuenet::model::backbone::Family;
 use valuenet::model::files::ModelFiles;
-use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
+use valuenet::model::head::Pooling;
 use valuenet::model::network::{Network, Start};
+use valuenet::model::value_head::{HeadSettings, Objective, Range};
 use valuenet::model::wanted::Wanted;
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
 use valuenet::nn::clip;
@@ -24,7 +25,7 @@ use valuenet::nn::tape::{Node, Tape};
 use valuenet::text::{Packed, TextEncoder};
 use valuenet::value::{Label, Value};
 
-use crate::support::{device, head};
+use crate::support::{device, head, utilities};
 
 const CPU: Device = Device::Cpu;
 
@@ -102,10 +103,10 @@ impl Golden {
 
     /// The encoder as it stands in the folder, under a new head.
     fn plain(&self, head: HeadSettings) -> Network {
-        let prefix = format!("{}.", self.family.facts().prefix);
+        let prefix = format!("{}.", self.family.architecture().prefix);
         let encoder =
             self.weights().into_iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
-        Network::build(&self.family, head, encoder, Start::Pretrained, 0, device()).unwrap()
+        Network::build(&self.family, head.shape(), encoder, Start::Pretrained, 0, device()).unwrap()
     }
 
     /// All golden folders with a regression head on the first state.
@@ -120,31 +121,33 @@ impl Golden {
 
     fn with_value_tokens(&self, head: HeadSettings) -> Network {
         let mut weights = self.weights();
-        let table = weights.get_mut(&self.family.facts().word_embeddings()).unwrap();
+        let table = weights.get_mut(&self.family.architecture().word_embeddings()).unwrap();
         *table = Tensor::cat(&[&*table, self.tensor("value.new_rows")], 0).unwrap();
         let rows = table.dims()[0];
         for part in ["weight", "bias"] {
             if let Some(golden) = self.tensors.get(&format!("head.{part}")) {
-                let name = format!("{}.{part}", self.family.facts().head.output);
+                let name = format!("{}.{part}", self.family.classifier().unwrap().output);
                 weights.insert(name, golden.clone());
             }
         }
         let mut config = read_json(&self.folder.join("config.json")).unwrap();
         config["vocab_size"] = rows.into();
         let family = Family::from_config(&config).unwrap();
-        Network::build(&family, head, weights, Start::Trained, 0, device()).unwrap()
+        Network::build(&family, head.shape(), weights, Start::Trained, 0, device()).unwrap()
     }
 
     fn name_of_parameter(&self, name: &str) -> String {
-        let facts = self.family.facts();
+        let architecture = self.family.architecture();
         match name.strip_prefix("head.") {
             Some(rest) if self.tensors.contains_key("head.weight") => {
-                format!("{}.{rest}", facts.head.output)
+                format!("{}.{rest}", self.family.classifier().unwrap().output)
             }
-            _ if name.starts_with(facts.prefix) || name.starts_with("classification_head.") => {
+            _ if name.starts_with(architecture.prefix)
+                || name.starts_with("classification_head.") =>
+            {
                 name.into()
             }
-            _ => format!("{}.{name}", facts.prefix),
+            _ => format!("{}.{name}", architecture.prefix),
         }
     }
 }
@@ -240,7 +243,7 @@ fn the_pooled_state_is_that_of_transformers() {
         // With a classifier that picks one number of the pooled state, the logits are that number.
         let batch = pack(&golden.sequences("plain"));
         let expected = golden.tensor("plain.pooler_output").to_vec2::<f32>().unwrap();
-        let hidden = golden.family.facts().hidden_size;
+        let hidden = golden.family.architecture().hidden_size;
         for place in [0, hidden / 2, hidden - 1] {
             let mut weights = golden.weights();
             let picks: Vec<f32> =
@@ -255,7 +258,8 @@ fn the_pooled_state_is_that_of_transformers() {
             );
             let head = head(Range::Identity, Pooling::Pooler);
             let network =
-                Network::build(&golden.family, head, weights, Start::Trained, 0, device()).unwrap();
+                Network::build(&golden.family, head.shape(), weights, Start::Trained, 0, device())
+                    .unwrap();
             let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
             let expected: Vec<f32> = expected.iter().map(|row| row[place]).collect();
             assert!(distance(&logits, &expected) < 1e-5, "{}", golden.name);
@@ -272,7 +276,7 @@ fn predictions_and_losses_are_those_of_torch() {
             let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
             assert!(distance(&logits, &golden.numbers("value.z")) < 1e-5, "{}", golden.name);
             let tape = Tape::inference();
-            let utilities = network.utilities(&tape, &batch).unwrap();
+            let utilities = utilities(&network, activation, &tape, &batch);
             let expected = golden.numbers(&format!("value.pred_{name}"));
             assert!(distance(&numbers(&utilities), &expected) < 1e-5, "{}", golden.name);
             let loss =
@@ -292,7 +296,7 @@ fn predictions_and_losses_are_those_of_torch() {
 fn golden_gradients(golden: &Golden, network: &Network) -> Gradients {
     let (batch, labels) = (pack(&golden.sequences("value")), golden.numbers("value.labels"));
     let tape = Tape::training(None);
-    let utilities = network.utilities(&tape, &batch).unwrap();
+    let utilities = utilities(network, Range::ScaledSigmoid, &tape, &batch);
     let loss = squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
     let mut gradients = Gradients::default();
     tape.backward(&loss, &mut gradients).unwrap();
@@ -373,7 +377,8 @@ fn every_trainable_variable_gets_a_gradient() {
                 let (batch, tape) = (pack(&golden.sequences("plain")), Tape::training(None));
                 let labels = vec![Label::Yes; batch.len()];
                 let mut gradients = Gradients::default();
-                let loss = network.loss(&tape, &batch, &labels, 1.0).unwrap();
+                let logits = network.logits(&tape, &batch).unwrap();
+                let loss = head.loss(&tape, &logits, &labels, 1.0).unwrap();
                 tape.backward(&loss, &mut gradients).unwrap();
                 check_that_all_learn(&golden, &network, &gradients);
             }
@@ -396,7 +401,8 @@ fn three_classes_of_a_bart_are_those_of_transformers() {
         let classes = golden.tensor("value.labels").to_vec1::<i64>().unwrap();
         let labels: Vec<Label> = classes.iter().map(|&class| Label::ALL[class as usize]).collect();
         let tape = Tape::training(None);
-        let loss = network.loss(&tape, &batch, &labels, 1.0 / labels.len() as f64).unwrap();
+        let logits = network.logits(&tape, &batch).unwrap();
+        let loss = head.loss(&tape, &logits, &labels, 1.0 / labels.len() as f64).unwrap();
         assert!((numbers(&loss)[0] / golden.numbers("value.loss_ce")[0] - 1.0).abs() < 1e-5);
         let mut gradients = Gradients::default();
         tape.backward(&loss, &mut gradients).unwrap();
@@ -512,7 +518,7 @@ fn five_training_steps_of_a_bert_follow_torch() {
     for step in run["steps"].as_array().unwrap() {
         let number = step["step"].as_u64().unwrap();
         let tape = Tape::training(None);
-        let utilities = network.utilities(&tape, &batch).unwrap();
+        let utilities = utilities(&network, Range::ScaledSigmoid, &tape, &batch);
         let loss = squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();
         assert!(
             (f64::from(numbers(&loss)[0]) / step["loss"].as_f64().unwrap() - 1.0).abs() < 1e-5,

@@ -6,7 +6,7 @@
 //! the same way.
 
 use candle_core::{DType, Tensor, Var};
-use valuenet::model::head::Range;
+use valuenet::model::value_head::Range;
 use valuenet::nn::activation::Activation;
 use valuenet::nn::attention::{Attention, Visible};
 use valuenet::nn::dropout::Dropout;
@@ -21,7 +21,7 @@ use valuenet::text::Packed;
 
 use crate::golden::Golden;
 use crate::ops::{Weighted, attention, mask, on_tape, parameters, random, rotary, values};
-use crate::support::device;
+use crate::support::{device, utilities};
 
 /// The result and the gradients of the portable form in double precision.
 fn exact(op: &impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, Vec<Vec<f64>>) {
@@ -168,7 +168,7 @@ fn every_family_in_bfloat16_stays_close_to_f32() {
         let labels = golden.numbers("value.labels");
         let gradients = |precision: Precision| {
             let tape = Tape::training(None).with_precision(precision);
-            let utilities = network.utilities(&tape, &batch).unwrap();
+            let utilities = utilities(&network, Range::ScaledSigmoid, &tape, &batch);
             assert_eq!(utilities.tensor().dtype(), DType::F32, "{}: utilities", golden.name);
             let loss =
                 squared_error(&tape, &utilities, &labels, 1.0 / labels.len() as f64).unwrap();

@@ -15,7 +15,7 @@ use valuenet::nn::language_loss::{
     LogProbabilities, WeightedSum, language_loss, log_probabilities,
 };
 use valuenet::nn::layer_norm::Normalise;
-use valuenet::nn::linear::{Joined, Then};
+use valuenet::nn::linear::{Joined, Linear, Then};
 use valuenet::nn::losses::{CrossEntropy, SquaredError};
 use valuenet::nn::noise::{Mask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
@@ -689,12 +689,36 @@ fn two_networks_on_one_tape_keep_their_gradients_apart() {
 }
 
 #[test]
+fn parameters_kept_in_bfloat16_compute_in_f32_what_they_are_rounded_to() {
+    let sizes: [(&str, &[usize]); 2] = [("weight", &[6, 4]), ("bias", &[6])];
+    let tensors = sizes.map(|(name, size)| (name.to_string(), random(size, 8)));
+    let layer = |tensors: HashMap<String, Tensor>, dtype: DType| {
+        let loader = Loader::new(tensors, 0, 0.0, device());
+        let layer = Linear::load(&loader.stored("").frozen(dtype), 4, 6).unwrap();
+        (layer, loader.finish().0)
+    };
+    let rounded = |(name, tensor): &(String, Tensor)| {
+        let narrow = tensor.to_dtype(DType::BF16).unwrap();
+        (name.clone(), narrow.to_dtype(DType::F32).unwrap())
+    };
+    let (wide, _) = layer(tensors.iter().map(rounded).collect(), DType::F32);
+    let (narrow, params) = layer(tensors.clone().into(), DType::BF16);
+    assert!(params.iter().all(|(_, var)| var.dtype() == DType::BF16));
+    let x = Node::constant(&random(&[3, 4], 9).to_dtype(DType::F32).unwrap());
+    for tape in [Tape::inference(), Tape::training(None)] {
+        let [a, b] =
+            [&wide, &narrow].map(|layer| values(layer.forward(&tape, &x).unwrap().tensor()));
+        assert_eq!(a, b);
+    }
+}
+
+#[test]
 fn what_is_frozen_gets_no_gradient_and_does_not_move() {
     let tensors = HashMap::from(["w", "f"].map(|name| (name.to_string(), random(&[2, 2], 3))));
     let loader = Loader::new(tensors, 0, 0.0, device());
     let scope = loader.stored("");
     let trained = scope.param("w", (2, 2), Init::Zeros).unwrap();
-    let frozen = scope.frozen().param("f", (2, 2), Init::Zeros).unwrap();
+    let frozen = scope.frozen(DType::F32).param("f", (2, 2), Init::Zeros).unwrap();
     let (params, _) = loader.finish();
     let before: Vec<Vec<f64>> = params.iter().map(|(_, var)| values(var)).collect();
     let mut optimiser = AdamW::new(&params, TrainSettings::default().adamw()).unwrap();

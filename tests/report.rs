@@ -6,7 +6,7 @@ use valuenet::data::{self, Part, Sample};
 use valuenet::eval::calibration::{Thresholded, reliability};
 use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Evaluation, Mean, Scored};
-use valuenet::model::head::Objective;
+use valuenet::model::value_head::Objective;
 use valuenet::report::chart::Curve;
 use valuenet::report::dataset::StatsReport;
 use valuenet::report::evaluation::EvaluationReport;

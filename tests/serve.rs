@@ -500,3 +500,25 @@ fn a_port_that_is_taken_is_an_error() {
     assert!(stderr(&output).contains("cannot listen on 127.0.0.1:"), "{}", stderr(&output));
     assert!(stderr(&output).contains("--port 0"));
 }
+
+#[test]
+fn requests_that_the_pages_show_are_answered() {
+    let server = Server::start(&[]);
+    let pages = ["docs/service.md", "docs/reward.md"].map(std::fs::read_to_string);
+    let mut sent = 0;
+    for page in pages {
+        let page = page.unwrap();
+        for line in page.lines().filter_map(|line| line.strip_prefix("curl ")) {
+            let (body, url) = match line.strip_prefix("-d '") {
+                Some(rest) => rest.split_once("' ").unwrap(),
+                None => ("", line),
+            };
+            let path = url.strip_prefix("http://127.0.0.1:8080").unwrap();
+            let method = if body.is_empty() { "GET" } else { "POST" };
+            let answer = server.ask(method, path, body);
+            assert_eq!(answer.status, 200, "{line}: {}", answer.body);
+            sent += 1;
+        }
+    }
+    assert!(sent > 5, "{sent} requests");
+}

@@ -7,11 +7,15 @@ use std::sync::LazyLock;
 use candle_core::Device;
 use valuenet::data::Sample;
 use valuenet::eval::Scored;
-use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
+use valuenet::model::head::Pooling;
+use valuenet::model::network::Network;
 use valuenet::model::scratch::ScratchSettings;
+use valuenet::model::value_head::{HeadSettings, Objective, Range};
 use valuenet::model::value_model::NewModel;
 use valuenet::model::value_tokens::ValueTokenInit;
 use valuenet::model::{Prediction, Predictor, ValueModel};
+use valuenet::nn::tape::{Node, Tape};
+use valuenet::text::Packed;
 use valuenet::value::{Label, LabelCounts, Value};
 
 /// The device that networks and operations are tested on: `VALUENET_DEVICE`, or the CPU.
@@ -135,6 +139,12 @@ pub fn saved_model(folder: &Path) -> PathBuf {
 /// The head of a regression.
 pub fn head(activation: Range, pooling: Pooling) -> HeadSettings {
     HeadSettings { objective: Objective::Regression, activation, pooling }
+}
+
+/// The utilities of a regression, (sequences, 1).
+pub fn utilities(network: &Network, activation: Range, tape: &Tape, batch: &Packed) -> Node {
+    let logits = network.logits(tape, batch).unwrap();
+    head(activation, Pooling::Cls).utilities(tape, &logits).unwrap()
 }
 
 /// What is asked of the tiny model.

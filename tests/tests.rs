@@ -11,6 +11,7 @@ mod damage;
 mod data;
 mod disk;
 mod docs;
+mod extend;
 mod floats;
 mod golden;
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]

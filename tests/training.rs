@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use valuenet::error::Result;
-use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
+use valuenet::model::head::Pooling;
 use valuenet::model::linear::{LinearModel, LinearSettings};
+use valuenet::model::value_head::{HeadSettings, Objective, Range};
 use valuenet::model::value_model::NewModel;
 use valuenet::model::{Model, Predictor, ValueModel};
 use valuenet::nn::gradients::Gradients;
@@ -26,7 +27,7 @@ fn settings() -> TrainSettings {
     TrainSettings {
         epochs: 2,
         batch_size: 4,
-        accumulate: 2,
+        gradient_accumulation: 2,
         learning_rate: 1e-3,
         seed: 3,
         ..TrainSettings::default()
@@ -172,7 +173,7 @@ fn unpack(files: &BTreeMap<String, Vec<u8>>) -> tempfile::TempDir {
 
 #[test]
 fn every_family_resumes_exactly() {
-    let settings = TrainSettings { epochs: 1, accumulate: 1, ..settings() };
+    let settings = TrainSettings { epochs: 1, gradient_accumulation: 1, ..settings() };
     for family in ["bert", "distilbert", "roberta", "bart", "mbart", "modernbert", "deberta-v2"] {
         for objective in [Objective::Regression, Objective::ThreeClass] {
             let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, Pooling::Pooler) };
@@ -300,8 +301,8 @@ fn accumulated_batches_weigh_each_sample_alike() {
 #[test]
 fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
     let lengths: Vec<usize> = (0..30).map(|item| item % 7 + 3).collect();
-    for (batch_size, accumulate) in [(4, 1), (4, 2), (4, 5), (7, 3), (64, 2)] {
-        let settings = TrainSettings { batch_size, accumulate, epochs: 3, ..settings() };
+    for (batch_size, gradient_accumulation) in [(4, 1), (4, 2), (4, 5), (7, 3), (64, 2)] {
+        let settings = TrainSettings { batch_size, gradient_accumulation, epochs: 3, ..settings() };
         let mut plan = Plan::new(&lengths, &settings);
         assert_eq!(plan.total_steps(), 3 * plan.steps_per_epoch());
         for epoch in 0..3 {
@@ -312,7 +313,7 @@ fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
             assert_eq!(
                 items,
                 (0..30).collect::<Vec<_>>(),
-                "batches of {batch_size}, {accumulate} a step"
+                "batches of {batch_size}, {gradient_accumulation} a step"
             );
         }
     }
@@ -342,8 +343,13 @@ fn training_stops_early_when_nothing_gets_better() {
 #[test]
 fn a_training_that_diverges_says_so() {
     let task = task(tiny_model());
-    let settings =
-        TrainSettings { learning_rate: 1e30, warmup: 0.0, clip: 0.0, epochs: 20, ..settings() };
+    let settings = TrainSettings {
+        learning_rate: 1e30,
+        warmup: 0.0,
+        max_grad_norm: 0.0,
+        epochs: 20,
+        ..settings()
+    };
     let mut learner = Descent::new(&task, &settings).unwrap();
     let outcome =
         fit(&mut learner, &settings, &mut State::default(), &mut |_| Ok(Answer::Continue));

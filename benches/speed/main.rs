@@ -13,16 +13,17 @@ use criterion::{Criterion, Throughput};
 use valuenet::data::Table;
 use valuenet::eval::{Evaluation, Scored};
 use valuenet::model::backbone::Family;
-use valuenet::model::head::{HeadSettings, Objective, Pooling, Range};
+use valuenet::model::head::Pooling;
 use valuenet::model::network::{Network, Start};
 use valuenet::model::scratch::ScratchSettings;
+use valuenet::model::value_head::{HeadSettings, Objective, Range};
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
 use valuenet::nn::cpu;
 use valuenet::nn::gradients::Gradients;
 use valuenet::nn::losses::squared_error;
 use valuenet::nn::noise::Noise;
 use valuenet::nn::precision::Precision;
-use valuenet::nn::tape::Tape;
+use valuenet::nn::tape::{Node, Tape};
 use valuenet::seed::{Purpose, Stream};
 use valuenet::text::{Packed, TextEncoder};
 use valuenet::value::{Label, Value};
@@ -42,11 +43,21 @@ fn config() -> serde_json::Value {
     })
 }
 
+const HEAD: HeadSettings = HeadSettings {
+    objective: Objective::Regression,
+    activation: Range::ScaledSigmoid,
+    pooling: Pooling::Cls,
+};
+
+/// The utilities that it predicts: (prompts, 1).
+fn utilities(network: &Network, tape: &Tape, batch: &Packed) -> Node {
+    HEAD.utilities(tape, &network.logits(tape, batch).unwrap()).unwrap()
+}
+
 fn network() -> Network {
     let family = Family::from_config(&config()).unwrap();
-    let (objective, activation) = (Objective::Regression, Range::ScaledSigmoid);
-    let head = HeadSettings { objective, activation, pooling: Pooling::Cls };
-    Network::build(&family, head, Default::default(), Start::Scratch, 1, &Device::Cpu).unwrap()
+    Network::build(&family, HEAD.shape(), Default::default(), Start::Scratch, 1, &Device::Cpu)
+        .unwrap()
 }
 
 /// Prompts of like length, as a batch of training has them: 16 to 18 tokens.
@@ -86,7 +97,7 @@ fn training(c: &mut Criterion) {
             b.iter(|| {
                 pass += 1;
                 let tape = Tape::training(Some(Noise::new(1, pass))).with_precision(precision);
-                let utilities = network.utilities(&tape, &batch).unwrap();
+                let utilities = utilities(&network, &tape, &batch);
                 let loss = squared_error(&tape, &utilities, &targets, 1.0 / BATCH as f64).unwrap();
                 let mut gradients = Gradients::default();
                 tape.backward(&loss, &mut gradients).unwrap();
@@ -112,9 +123,7 @@ fn scoring(c: &mut Criterion) {
     let batch = Packed::new(prompts.iter().map(Vec::as_slice));
     for (name, precision) in PRECISIONS {
         group.bench_function(format!("valuenet {name}"), |b| {
-            b.iter(|| {
-                network.utilities(&Tape::inference().with_precision(precision), &batch).unwrap()
-            });
+            b.iter(|| utilities(&network, &Tape::inference().with_precision(precision), &batch));
         });
     }
     let tensors = network

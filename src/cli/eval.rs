@@ -57,7 +57,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         bootstrap: args.bootstrap,
         thresholds: args.thresholds,
     };
-    let judgement = judge(&request, Here::new(console).site().observer)?;
-    output.write(&render(judgement.report(), args.format.into())?)?;
+    let report = judge(&request, Here::new(console).site().observer)?;
+    output.write(&render(report.as_ref(), args.format.into())?)?;
     Ok(ExitCode::SUCCESS)
 }

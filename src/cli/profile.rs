@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use valuenet::error::Error;
 use valuenet::eval::circle::Circle;
 use valuenet::eval::speaker::Speaker;
-use valuenet::infer;
+use valuenet::recipe::profiles;
 use valuenet::report::radar::{self, Line};
 use valuenet::report::render;
 use valuenet::report::speaker::SpeakerReport;
@@ -88,17 +88,7 @@ fn score(
     let source = read_texts(texts)?;
     let model = model.open()?;
     let mut progress = Scoring::new(console);
-    let (mut said, mut profiles) = (Vec::new(), Vec::new());
-    infer::stream(model.predictor(), source, infer::CHUNK, &mut |rows| {
-        progress.advance(rows.len());
-        for row in rows {
-            if let Some(profile) = row.profile {
-                said.push(row.text.clone());
-                profiles.push(profile);
-            }
-        }
-        Ok(())
-    })?;
+    let scored = profiles(model.predictor(), source, &mut |texts| progress.advance(texts))?;
     progress.finish();
-    Ok((said, profiles))
+    Ok(scored)
 }

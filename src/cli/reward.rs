@@ -1,6 +1,5 @@
 //! `valuenet reward`: what dialogues are worth for the personas of those who speak.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,12 +8,9 @@ use serde_json::Value as Json;
 use valuenet::data::dialogue::{self, Dialogue, Vector};
 use valuenet::data::texts;
 use valuenet::error::Error;
-use valuenet::eval::Bootstrap;
-use valuenet::infer;
-use valuenet::model::Predictor;
-use valuenet::report::rewards::{self, Comparison, Settings};
-use valuenet::reward::{Center, Form, Reward, strangers};
-use valuenet::value::Profile;
+use valuenet::recipe::{RewardRequest, Rewarded, distinct_profiles, reward};
+use valuenet::report::rewards;
+use valuenet::reward::Form;
 
 use super::model::ModelArgs;
 use super::output::{Console, Output};
@@ -120,7 +116,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
             let center_on = |file: &PathBuf| dialogue::sentences(file, lines(file)?);
             let center_on = args.center_on.as_ref().map(center_on).transpose()?;
             let texts = dialogues.iter().flat_map(Dialogue::all).chain(center_on.iter().flatten());
-            let vectors = score(model.open()?.predictor(), texts, console)?;
+            let model = model.open()?;
+            let mut progress = Scoring::new(console);
+            let vectors = distinct_profiles(model.predictor(), texts, &mut |texts| {
+                progress.advance(texts);
+            })?;
+            progress.finish();
             let vector = |text: &String| {
                 vectors.get(text.as_str()).map(|profile| profile.map(f64::from).to_vec())
             };
@@ -159,52 +160,26 @@ impl Args {
     }
 
     /// What is written of the dialogues of a file, whose sentences have the vectors that `vector`
-    /// gives. The mean to subtract is that of `center_on`, if it is named.
+    /// gives.
     fn written<T: Clone + Into<Json>>(
         &self,
         file: &Path,
         dialogues: &[Dialogue<T>],
         center_on: Option<&[T]>,
         vector: impl Fn(&T) -> Vector,
-    ) -> anyhow::Result<String> {
-        let center = match center_on {
-            Some(sentences) => Center::of(sentences.iter().map(&vector)),
-            None if self.center => {
-                Center::of(dialogues.iter().flat_map(|dialogue| &dialogue.persona).map(&vector))
-            }
-            None => None,
-        };
-        let settings = Settings {
+    ) -> Result<String, Error> {
+        let request = RewardRequest {
             form: if self.literal { Form::Literal } else { Form::Bounded },
-            center: center.is_some(),
+            center: self.center,
+            against_shuffled: self.against_shuffled,
+            bootstrap: self.bootstrap,
         };
-        let vectors = |sentences: &[T]| -> Vec<Vector> {
-            let centred = |vector: Vector| match &center {
-                Some(center) => center.subtract_from(&vector),
-                None => vector,
-            };
-            sentences.iter().map(|sentence| centred(vector(sentence))).collect()
-        };
-        let reward = |persona: &Dialogue<T>, said: &Dialogue<T>| {
-            Reward::of(&vectors(&persona.persona), &vectors(&said.utterances), settings.form)
-        };
-        let own: Vec<Reward> =
-            dialogues.iter().map(|dialogue| reward(dialogue, dialogue)).collect();
-        let Some(seed) = self.against_shuffled else {
-            return Ok(rewards::rewards(dialogues, &own, settings, self.format.into())?);
-        };
-        let kind = |sentence: &T| sentence.clone().into().to_string();
-        let kinds: Vec<Vec<String>> =
-            dialogues.iter().map(|dialogue| dialogue.persona.iter().map(kind).collect()).collect();
-        let others = strangers(&kinds, seed).ok_or_else(|| {
-            Error::data(file, "there is only one persona, and none to compare it with")
-        })?;
-        let pairs = dialogues.iter().zip(others);
-        let shuffled: Vec<Reward> =
-            pairs.map(|(said, other)| reward(&dialogues[other], said)).collect();
-        let bootstrap = Bootstrap { replicates: self.bootstrap, seed: 1 };
-        let comparison = Comparison::of(&own, &shuffled, seed, bootstrap);
-        Ok(rewards::comparison(&comparison, settings, self.format.into())?)
+        let Rewarded { settings, own, comparison } =
+            reward(file, dialogues, center_on, request, vector)?;
+        match comparison {
+            Some(comparison) => rewards::comparison(&comparison, settings, self.format.into()),
+            None => rewards::rewards(dialogues, &own, settings, self.format.into()),
+        }
     }
 }
 
@@ -220,37 +195,4 @@ fn read(args: &Args) -> anyhow::Result<Vec<Dialogue>> {
 
 fn lines(path: &Path) -> Result<impl Iterator<Item = Result<String, Error>>, Error> {
     Ok(texts::lines(path, open(path)?))
-}
-
-/// The vectors of all different texts, each of which is scored once.
-fn score<'a>(
-    model: &dyn Predictor,
-    all: impl Iterator<Item = &'a String>,
-    console: &Console,
-) -> anyhow::Result<HashMap<&'a str, Profile>> {
-    let mut vectors: HashMap<&str, Profile> = HashMap::new();
-    let mut texts: Vec<&str> = Vec::new();
-    for text in all {
-        vectors.entry(text).or_insert_with(|| {
-            texts.push(text);
-            Profile::default()
-        });
-    }
-    let mut progress = Scoring::new(console);
-    let mut scored = texts.iter();
-    infer::stream(
-        model,
-        texts.iter().map(|text| Ok(text.to_string())),
-        infer::CHUNK,
-        &mut |rows| {
-            progress.advance(rows.len());
-            // In this order: the other one would take a text too many at the end of each chunk.
-            for (row, text) in rows.iter().zip(scored.by_ref()) {
-                vectors.insert(text, row.profile.unwrap_or_default());
-            }
-            Ok(())
-        },
-    )?;
-    progress.finish();
-    Ok(vectors)
 }

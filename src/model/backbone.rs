@@ -14,7 +14,7 @@ use super::bart::BartConfig;
 use super::bert::BertConfig;
 use super::deberta::DebertaConfig;
 use super::distilbert::DistilBertConfig;
-use super::facts::Facts;
+use super::head::HeadLayout;
 use super::modernbert::ModernBertConfig;
 use super::roberta::RobertaConfig;
 use super::wanted::Wanted;
@@ -37,7 +37,15 @@ pub trait BackboneConfig: Debug + Send + Sync {
     ///
     /// # Errors
     /// If it asks for what this program cannot do.
-    fn facts(&self) -> candle_core::Result<Facts>;
+    fn architecture(&self) -> candle_core::Result<Architecture>;
+
+    /// The head of the family's `…ForSequenceClassification` in transformers, if it has one.
+    ///
+    /// # Errors
+    /// If it asks for what this program cannot do.
+    fn classifier(&self) -> candle_core::Result<Option<HeadLayout>> {
+        Ok(None)
+    }
 
     /// Builds the encoder from the parameters below `scope`.
     ///
@@ -48,6 +56,30 @@ pub trait BackboneConfig: Debug + Send + Sync {
     /// Gives tensors that a checkpoint keeps under other names the names that
     /// [`BackboneConfig::load`] asks for.
     fn rename(&self, _tensors: &mut HashMap<String, Tensor>) {}
+}
+
+/// What is to be known of a backbone before its weights are read: names and sizes.
+#[derive(Debug, Clone)]
+pub struct Architecture {
+    /// What the names of all its parameters begin with in a checkpoint with a head.
+    pub prefix: &'static str,
+    /// The name of the word embedding table below the prefix; the value tokens lengthen it.
+    pub word_embeddings: &'static str,
+    /// The width of a hidden state.
+    pub hidden_size: usize,
+    /// The longest sequence it can read, in tokens.
+    pub max_length: usize,
+    /// The keys of `config.json` that hold dropout probabilities.
+    pub dropout_keys: &'static [&'static str],
+    /// The transformers class of the backbone alone.
+    pub class: &'static str,
+}
+
+impl Architecture {
+    /// The full name of the word embedding table.
+    pub fn word_embeddings(&self) -> String {
+        format!("{}.{}", self.prefix, self.word_embeddings)
+    }
 }
 
 /// Reads a family's configuration.
@@ -75,7 +107,8 @@ fn read<C: BackboneConfig + DeserializeOwned + 'static>(
 #[derive(Debug, Clone)]
 pub struct Family {
     config: Arc<dyn BackboneConfig>,
-    facts: Facts,
+    architecture: Architecture,
+    classifier: Option<HeadLayout>,
 }
 
 impl Family {
@@ -95,22 +128,39 @@ impl Family {
                     .join(", ");
                 format!("model_type \"{name}\" is not a family that valuenet knows ({known})")
             })?;
-        let config = read(config).map_err(|error| error.to_string())?;
-        let facts = config.facts().map_err(|error| error.to_string())?;
-        Ok(Self { config, facts })
+        Self::of(read(config).map_err(|error| error.to_string())?)
+    }
+
+    /// The family of this configuration, which need not be one of those that are known here.
+    ///
+    /// # Errors
+    /// If it asks for what the family cannot do.
+    pub fn of(config: Arc<dyn BackboneConfig>) -> Result<Self, String> {
+        let architecture = config.architecture().map_err(|error| error.to_string())?;
+        let classifier = config.classifier().map_err(|error| error.to_string())?;
+        Ok(Self { config, architecture, classifier })
     }
 
     /// Names and sizes.
-    pub fn facts(&self) -> &Facts {
-        &self.facts
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// The head of the family's `…ForSequenceClassification`.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn classifier(&self) -> candle_core::Result<&HeadLayout> {
+        let class = self.architecture.class;
+        let missing = || candle_core::Error::msg(format!("{class} has no classification head"));
+        self.classifier.as_ref().ok_or_else(missing)
     }
 
     /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma`
     /// and `beta` called `weight` and `bias`, shared tables under one name. What is no
     /// parameter of the encoder or its head may be among them.
     pub fn canonical(&self, tensors: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
-        let head = &self.facts.head;
-        let of_head = [head.dense, head.output, head.norm.map_or(head.dense, |norm| norm.name)];
+        let of_head: Vec<&str> = self.classifier.iter().flat_map(HeadLayout::names).collect();
         let is_below = |name: &str, tree: &str| {
             name.strip_prefix(tree).is_some_and(|rest| rest.starts_with('.'))
         };
@@ -119,7 +169,7 @@ impl Family {
             .map(|(name, tensor)| {
                 let name = name.replace("LayerNorm.gamma", "LayerNorm.weight");
                 let name = name.replace("LayerNorm.beta", "LayerNorm.bias");
-                let prefix = self.facts.prefix;
+                let prefix = self.architecture.prefix;
                 match is_below(&name, prefix) || of_head.iter().any(|tree| is_below(&name, tree)) {
                     true => (name, tensor),
                     false => (format!("{prefix}.{name}"), tensor),

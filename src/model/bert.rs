@@ -16,9 +16,9 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::backbone::{Backbone, BackboneConfig};
+use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
-use super::facts::{Facts, HeadLayout};
+use super::head::HeadLayout;
 use super::wanted::Wanted;
 
 /// The part of a BERT checkpoint's `config.json` that this model reads, with the defaults of
@@ -77,8 +77,8 @@ mod default {
 }
 
 impl BackboneConfig for BertConfig {
-    fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
+    fn architecture(&self) -> Result<Architecture> {
+        Ok(Architecture {
             prefix: "bert",
             word_embeddings: "embeddings.word_embeddings.weight",
             hidden_size: self.hidden_size,
@@ -89,15 +89,18 @@ impl BackboneConfig for BertConfig {
                 "classifier_dropout",
             ],
             class: "BertModel",
-            head: HeadLayout {
-                class: "BertForSequenceClassification",
-                dense: "bert.pooler.dense",
-                activation: Activation::Tanh,
-                output: "classifier",
-                dropout: self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
-                ..HeadLayout::plain()
-            },
         })
+    }
+
+    fn classifier(&self) -> Result<Option<HeadLayout>> {
+        Ok(Some(HeadLayout {
+            class: "BertForSequenceClassification",
+            dense: "bert.pooler.dense",
+            activation: Activation::Tanh,
+            output: "classifier",
+            dropout: self.classifier_dropout.unwrap_or(self.hidden_dropout_prob),
+            ..HeadLayout::plain()
+        }))
     }
 
     fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {

@@ -14,9 +14,9 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::backbone::{Backbone, BackboneConfig};
+use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::blocks::{Residual, Rows, check_heads, walk};
-use super::facts::{Facts, HeadLayout};
+use super::head::HeadLayout;
 use super::wanted::Wanted;
 
 /// The part of a DeBERTa-v2 checkpoint's `config.json` that this model reads, with the defaults of
@@ -131,8 +131,8 @@ impl DebertaConfig {
 }
 
 impl BackboneConfig for DebertaConfig {
-    fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
+    fn architecture(&self) -> Result<Architecture> {
+        Ok(Architecture {
             prefix: "deberta",
             word_embeddings: "embeddings.word_embeddings.weight",
             hidden_size: self.hidden_size,
@@ -144,16 +144,19 @@ impl BackboneConfig for DebertaConfig {
                 "cls_dropout",
             ],
             class: "DebertaV2Model",
-            head: HeadLayout {
-                class: "DebertaV2ForSequenceClassification",
-                dense: "pooler.dense",
-                activation: Activation::from_config("pooler_hidden_act", &self.pooler_hidden_act)?,
-                output: "classifier",
-                dropout_before: self.pooler_dropout,
-                dropout: self.cls_dropout.unwrap_or(self.hidden_dropout_prob),
-                ..HeadLayout::plain()
-            },
         })
+    }
+
+    fn classifier(&self) -> Result<Option<HeadLayout>> {
+        Ok(Some(HeadLayout {
+            class: "DebertaV2ForSequenceClassification",
+            dense: "pooler.dense",
+            activation: Activation::from_config("pooler_hidden_act", &self.pooler_hidden_act)?,
+            output: "classifier",
+            dropout_before: self.pooler_dropout,
+            dropout: self.cls_dropout.unwrap_or(self.hidden_dropout_prob),
+            ..HeadLayout::plain()
+        }))
     }
 
     fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {

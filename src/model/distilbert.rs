@@ -13,9 +13,9 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::backbone::{Backbone, BackboneConfig};
+use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::blocks::{MultiHead, MultiHeadSettings, Residual, Rows, check_heads, walk};
-use super::facts::{Facts, HeadLayout};
+use super::head::HeadLayout;
 use super::wanted::Wanted;
 
 /// The epsilon of every norm, which the reference does not read from the config.
@@ -59,23 +59,26 @@ mod default {
 }
 
 impl BackboneConfig for DistilBertConfig {
-    fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
+    fn architecture(&self) -> Result<Architecture> {
+        Ok(Architecture {
             prefix: "distilbert",
             word_embeddings: "embeddings.word_embeddings.weight",
             hidden_size: self.dim,
             max_length: self.max_position_embeddings,
             dropout_keys: &["dropout", "attention_dropout", "seq_classif_dropout"],
             class: "DistilBertModel",
-            head: HeadLayout {
-                class: "DistilBertForSequenceClassification",
-                dense: "pre_classifier",
-                activation: Activation::Relu,
-                output: "classifier",
-                dropout: self.seq_classif_dropout,
-                ..HeadLayout::plain()
-            },
         })
+    }
+
+    fn classifier(&self) -> Result<Option<HeadLayout>> {
+        Ok(Some(HeadLayout {
+            class: "DistilBertForSequenceClassification",
+            dense: "pre_classifier",
+            activation: Activation::Relu,
+            output: "classifier",
+            dropout: self.seq_classif_dropout,
+            ..HeadLayout::plain()
+        }))
     }
 
     fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::files;
-use super::head::HeadSettings;
+use super::value_head::HeadSettings;
 use crate::disk;
 use crate::error::Result;
 use crate::value::{LabelCounts, Value};

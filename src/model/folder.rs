@@ -9,8 +9,9 @@ use super::backbone::Family;
 use super::budget::TokenBudget;
 use super::extras::{EXTRAS, Extras, TokenizerSettings};
 use super::files::{self, ModelFiles, UNFIT};
-use super::head::{Objective, Pooling};
+use super::head::Pooling;
 use super::network::{Network, Start};
+use super::value_head::Objective;
 use super::value_model::ValueModel;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -33,16 +34,18 @@ impl ValueModel {
         })?;
         let text = TextEncoder::read(&files.tokenizer, extras.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
-        let rows =
-            tensors.get(&family.facts().word_embeddings()).map_or(0, |table| table.dims()[0]);
+        let rows = tensors
+            .get(&family.architecture().word_embeddings())
+            .map_or(0, |table| table.dims()[0]);
         if text.vocabulary_size() > rows {
             let tokens = text.vocabulary_size();
             let what = format!("it knows {tokens} tokens, but the model has embeddings for {rows}");
             return Err(Error::file(&files.tokenizer, what)
                 .help("tokenizer.json and the weights must come from the same model"));
         }
-        let network = Network::build(&family, extras.head, tensors, Start::Trained, 0, device)
-            .map_err(|error| Error::file(&files.weights, error.to_string()).help(UNFIT))?;
+        let network =
+            Network::build(&family, extras.head.shape(), tensors, Start::Trained, 0, device)
+                .map_err(|error| Error::file(&files.weights, error.to_string()).help(UNFIT))?;
         let tokenizer_settings = TokenizerSettings::read(&files.folder);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
         Ok(Self { network, text, extras, config, tokenizer_settings, precision, budget })
@@ -62,11 +65,11 @@ impl ValueModel {
     /// `config.json` as transformers reads it, and our own settings beside it.
     fn full_config(&self) -> Result<Json> {
         let family = Family::from_config(&self.config).map_err(Error::failure)?;
-        let facts = family.facts();
+        let classifier = family.classifier()?;
         let mut config = self.config.clone();
         config["architectures"] = match self.extras.head.pooling {
-            Pooling::Pooler => json!([facts.head.class]),
-            Pooling::Cls => json!([facts.class]),
+            Pooling::Pooler => json!([classifier.class]),
+            Pooling::Cls => json!([family.architecture().class]),
         };
         let (labels, problem): (&[&str], _) = match self.extras.head.objective {
             Objective::Regression => (&["utility"], "regression"),
@@ -79,7 +82,7 @@ impl ValueModel {
         config["id2label"] = Json::Object(by_number.collect());
         config["label2id"] = Json::Object(by_label.collect());
         config["problem_type"] = json!(problem);
-        for (key, value) in facts.head.settings {
+        for (key, value) in classifier.settings {
             config[*key] = json!(value);
         }
         config["torch_dtype"] = json!("float32");

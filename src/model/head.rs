@@ -1,5 +1,4 @@
-//! The heads: from the state that stands for a prompt to a utility, by regression or through three
-//! classes.
+//! A classification head: from the state that stands for a sequence to logits, whatever they mean.
 
 use candle_core::Result;
 use serde::{Deserialize, Serialize};
@@ -8,53 +7,65 @@ use crate::nn::activation::Activation;
 use crate::nn::dropout::dropout;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
-use crate::nn::losses::{cross_entropy, squared_error};
 use crate::nn::params::Loader;
 use crate::nn::tape::{Node, Tape};
-use crate::value::Label;
 
-use super::facts::{Facts, HeadLayout};
-use super::predictor::Prediction;
-
-/// What a head learns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Objective {
-    /// The utility itself, by its squared error.
-    #[default]
-    Regression,
-    /// The classes -1, 0 and +1, by their cross-entropy; the utility is `p(+1) - p(-1)`.
-    ThreeClass,
+/// How transformers' `…ForSequenceClassification` gets from the summary state to logits: dropout, a
+/// dense layer, an activation, perhaps a norm, dropout, a linear layer. Names are full names in a
+/// checkpoint.
+#[derive(Debug, Clone)]
+pub struct HeadLayout {
+    /// The class.
+    pub class: &'static str,
+    /// The dense layer.
+    pub dense: &'static str,
+    /// Whether that has a bias.
+    pub dense_bias: bool,
+    /// The function after it.
+    pub activation: Activation,
+    /// The norm after that, if there is one.
+    pub norm: Option<NormLayout>,
+    /// The linear layer to logits.
+    pub output: &'static str,
+    /// The dropout probability before the dense layer.
+    pub dropout_before: f32,
+    /// The dropout probability before the linear layer.
+    pub dropout: f32,
+    /// Text values of `config.json` that say the same, where other values would mean another head.
+    pub settings: &'static [(&'static str, &'static str)],
 }
 
-impl Objective {
-    /// How many logits it takes.
-    pub fn outputs(self) -> usize {
-        match self {
-            Self::Regression => 1,
-            Self::ThreeClass => Label::COUNT,
-        }
-    }
-
-    /// How a class comes to be, for reports.
-    pub fn rule(self) -> &'static str {
-        match self {
-            Self::Regression => "nearest integer, ties to even, clamped to [-1, 1]",
-            Self::ThreeClass => "the most probable class; the utility is p(+1) - p(-1)",
-        }
-    }
+/// A norm inside a head.
+#[derive(Debug, Clone, Copy)]
+pub struct NormLayout {
+    /// Its name.
+    pub name: &'static str,
+    /// Keeps the square root away from zero.
+    pub eps: f64,
+    /// Whether it has a bias.
+    pub bias: bool,
 }
 
-/// What brings a logit into [-1, 1] in regression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Range {
-    /// `2 σ(x) - 1`, the paper's "sigmoid in [-1, 1]".
-    ScaledSigmoid,
-    /// `tanh(x)`.
-    Tanh,
-    /// `x` as it is; predictions may leave [-1, 1].
-    Identity,
+impl HeadLayout {
+    /// The names of its layers.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        [self.dense, self.output].into_iter().chain(self.norm.map(|norm| norm.name))
+    }
+
+    /// A head without any name or dropout, to be filled in.
+    pub fn plain() -> Self {
+        Self {
+            class: "",
+            dense: "",
+            dense_bias: true,
+            activation: Activation::Tanh,
+            norm: None,
+            output: "",
+            dropout_before: 0.0,
+            dropout: 0.0,
+            settings: &[],
+        }
+    }
 }
 
 /// What stands between the encoder and the head's last layer.
@@ -68,14 +79,11 @@ pub enum Pooling {
     Pooler,
 }
 
-/// A choice of head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeadSettings {
-    /// What it learns.
-    #[serde(default)]
-    pub objective: Objective,
-    /// What brings a logit into [-1, 1].
-    pub activation: Range,
+/// How large a head is, and which of its layers it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadShape {
+    /// The number of logits.
+    pub outputs: usize,
     /// What stands before the last layer.
     pub pooling: Pooling,
 }
@@ -86,26 +94,25 @@ pub struct Head {
     pooler: Option<Pooler>,
     output: Linear,
     dropout: f32,
-    settings: HeadSettings,
 }
 
 impl Head {
-    /// Builds the head; what the checkpoint does not have of it starts from the seed.
+    /// Builds the head on states of width `hidden`; what the checkpoint does not have of it starts
+    /// from the seed.
     ///
     /// # Errors
     /// If a parameter has another shape.
-    pub fn load(loader: &Loader, facts: &Facts, settings: HeadSettings) -> Result<Self> {
-        let (hidden, layout) = (facts.hidden_size, &facts.head);
+    pub fn load(
+        loader: &Loader,
+        layout: &HeadLayout,
+        hidden: usize,
+        shape: HeadShape,
+    ) -> Result<Self> {
         let pooler = || Pooler::load(loader, layout, hidden);
         Ok(Self {
-            pooler: (settings.pooling == Pooling::Pooler).then(pooler).transpose()?,
-            output: Linear::load(
-                &loader.fresh(layout.output),
-                hidden,
-                settings.objective.outputs(),
-            )?,
+            pooler: (shape.pooling == Pooling::Pooler).then(pooler).transpose()?,
+            output: Linear::load(&loader.fresh(layout.output), hidden, shape.outputs)?,
             dropout: layout.dropout,
-            settings,
         })
     }
 
@@ -119,56 +126,6 @@ impl Head {
             None => states.clone(),
         };
         self.output.widened(tape, &dropout(tape, &pooled, self.dropout)?)
-    }
-
-    /// The utilities that the logits of a regression stand for, in the same shape.
-    ///
-    /// # Errors
-    /// If candle fails.
-    pub fn utilities(&self, tape: &Tape, logits: &Node) -> Result<Node> {
-        match self.settings.activation {
-            Range::ScaledSigmoid => Activation::ScaledSigmoid.forward(tape, logits),
-            Range::Tanh => Activation::Tanh.forward(tape, logits),
-            Range::Identity => Ok(logits.clone()),
-        }
-    }
-
-    /// `weight` times the sum of the losses of these logits.
-    ///
-    /// # Errors
-    /// If there are not as many labels as rows.
-    pub fn loss(&self, tape: &Tape, logits: &Node, labels: &[Label], weight: f64) -> Result<Node> {
-        match self.settings.objective {
-            Objective::Regression => {
-                let targets: Vec<f32> = labels.iter().map(|label| label.utility()).collect();
-                squared_error(tape, &self.utilities(tape, logits)?, &targets, weight)
-            }
-            Objective::ThreeClass => {
-                let classes: Vec<u32> = labels.iter().map(|label| label.index() as u32).collect();
-                cross_entropy(tape, logits, &classes, weight)
-            }
-        }
-    }
-
-    /// What the logits say of each row; none for a row of which a number is none.
-    ///
-    /// # Errors
-    /// If candle fails.
-    pub fn predictions(&self, tape: &Tape, logits: &Node) -> Result<Vec<Option<Prediction>>> {
-        match self.settings.objective {
-            Objective::Regression => {
-                let utilities =
-                    self.utilities(tape, logits)?.tensor().flatten_all()?.to_vec1::<f32>()?;
-                Ok(utilities.into_iter().map(Prediction::of_utility).collect())
-            }
-            Objective::ThreeClass => {
-                let rows = logits.tensor().to_vec2::<f32>()?;
-                Ok(rows
-                    .iter()
-                    .map(|row| Prediction::of_logits(row.as_slice().try_into().ok()?))
-                    .collect())
-            }
-        }
     }
 }
 

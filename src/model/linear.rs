@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 
 use super::extras::EXTRAS;
 use super::files::{self, WEIGHTS, write_tensors};
-use super::head::Objective;
 use super::predictor::{Prediction, Predictor, whole};
+use super::value_head::Objective;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::seed::{Purpose, Stream, name_index};

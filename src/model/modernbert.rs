@@ -18,9 +18,9 @@ use crate::nn::rotary::{Angles, Rotary, frequencies};
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::backbone::{Backbone, BackboneConfig};
+use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::blocks::{Rows, check_heads, walk};
-use super::facts::{Facts, HeadLayout, NormLayout};
+use super::head::{HeadLayout, NormLayout};
 use super::wanted::Wanted;
 
 /// The part of a ModernBERT checkpoint's `config.json` that this model reads, with the defaults of
@@ -125,8 +125,8 @@ impl ModernBertConfig {
 }
 
 impl BackboneConfig for ModernBertConfig {
-    fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
+    fn architecture(&self) -> Result<Architecture> {
+        Ok(Architecture {
             prefix: "model",
             word_embeddings: "embeddings.tok_embeddings.weight",
             hidden_size: self.hidden_size,
@@ -138,25 +138,24 @@ impl BackboneConfig for ModernBertConfig {
                 "classifier_dropout",
             ],
             class: "ModernBertModel",
-            head: HeadLayout {
-                class: "ModernBertForSequenceClassification",
-                dense: "head.dense",
-                dense_bias: self.classifier_bias,
-                activation: Activation::from_config(
-                    "classifier_activation",
-                    &self.classifier_activation,
-                )?,
-                norm: Some(NormLayout {
-                    name: "head.norm",
-                    eps: self.norm_eps,
-                    bias: self.norm_bias,
-                }),
-                output: "classifier",
-                dropout: self.classifier_dropout,
-                settings: &[("classifier_pooling", "cls")],
-                ..HeadLayout::plain()
-            },
         })
+    }
+
+    fn classifier(&self) -> Result<Option<HeadLayout>> {
+        Ok(Some(HeadLayout {
+            class: "ModernBertForSequenceClassification",
+            dense: "head.dense",
+            dense_bias: self.classifier_bias,
+            activation: Activation::from_config(
+                "classifier_activation",
+                &self.classifier_activation,
+            )?,
+            norm: Some(NormLayout { name: "head.norm", eps: self.norm_eps, bias: self.norm_bias }),
+            output: "classifier",
+            dropout: self.classifier_dropout,
+            settings: &[("classifier_pooling", "cls")],
+            ..HeadLayout::plain()
+        }))
     }
 
     fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {

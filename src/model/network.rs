@@ -1,17 +1,15 @@
-//! An encoder with a head: token ids in, utilities out.
+//! A backbone under a classification head: token ids in, logits out.
 
 use std::collections::HashMap;
 
 use candle_core::{Device, Result, Tensor};
 
 use super::backbone::{Backbone, Family};
-use super::head::{Head, HeadSettings};
-use super::predictor::Prediction;
+use super::head::{Head, HeadShape};
 use super::wanted::Wanted;
 use crate::nn::params::{Loader, Params};
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
-use crate::value::Label;
 
 /// The standard deviation of new weights, as BERT's `initializer_range`.
 pub const INITIAL_DEVIATION: f32 = 0.02;
@@ -19,15 +17,15 @@ pub const INITIAL_DEVIATION: f32 = 0.02;
 /// Which parameters a checkpoint must bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// All of the encoder and the head: a trained value model.
+    /// All of the backbone and the head: a trained model.
     Trained,
-    /// Those of the encoder; the head starts from the seed.
+    /// Those of the backbone; the head starts from the seed.
     Pretrained,
     /// None: everything starts from the seed.
     Scratch,
 }
 
-/// The network of a value model.
+/// A network that classifies sequences, or gives each some other numbers.
 #[derive(Debug)]
 pub struct Network {
     backbone: Box<dyn Backbone>,
@@ -43,7 +41,7 @@ impl Network {
     /// If a parameter that must be there is missing, or one has another shape.
     pub fn build(
         family: &Family,
-        head: HeadSettings,
+        head: HeadShape,
         checkpoint: HashMap<String, Tensor>,
         start: Start,
         seed: u64,
@@ -51,11 +49,12 @@ impl Network {
     ) -> Result<Self> {
         let loader = Loader::new(checkpoint, seed, INITIAL_DEVIATION, device);
         let scope = match start {
-            Start::Scratch => loader.fresh(family.facts().prefix),
-            Start::Trained | Start::Pretrained => loader.stored(family.facts().prefix),
+            Start::Scratch => loader.fresh(family.architecture().prefix),
+            Start::Trained | Start::Pretrained => loader.stored(family.architecture().prefix),
         };
         let backbone = family.load(&scope)?;
-        let head = Head::load(&loader, family.facts(), head)?;
+        let hidden = family.architecture().hidden_size;
+        let head = Head::load(&loader, family.classifier()?, hidden, head)?;
         let (params, fresh) = loader.finish();
         match fresh.first() {
             Some(name) if start == Start::Trained => candle_core::bail!("tensor {name} is missing"),
@@ -87,28 +86,5 @@ impl Network {
     /// As [`Network::hidden_states`].
     pub fn logits(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
         self.head.logits(tape, &self.hidden_states(tape, batch, Wanted::Summary)?)
-    }
-
-    /// The utilities that a regression predicts: (sequences, 1).
-    ///
-    /// # Errors
-    /// As [`Network::hidden_states`].
-    pub fn utilities(&self, tape: &Tape, batch: &Packed) -> Result<Node> {
-        self.head.utilities(tape, &self.logits(tape, batch)?)
-    }
-    /// What the network says of each sequence; none where a number is none.
-    ///
-    /// # Errors
-    /// As [`Network::hidden_states`].
-    pub fn predictions(&self, tape: &Tape, batch: &Packed) -> Result<Vec<Option<Prediction>>> {
-        self.head.predictions(tape, &self.logits(tape, batch)?)
-    }
-
-    /// `weight` times the sum of the losses of these sequences.
-    ///
-    /// # Errors
-    /// As [`Network::hidden_states`], and if there are not as many labels as sequences.
-    pub fn loss(&self, tape: &Tape, batch: &Packed, labels: &[Label], weight: f64) -> Result<Node> {
-        self.head.loss(tape, &self.logits(tape, batch)?, labels, weight)
     }
 }

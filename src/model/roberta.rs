@@ -9,9 +9,9 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::backbone::{Backbone, BackboneConfig};
+use super::backbone::{Architecture, Backbone, BackboneConfig};
 use super::bert::{Bert, BertConfig};
-use super::facts::{Facts, HeadLayout};
+use super::head::HeadLayout;
 use super::wanted::Wanted;
 
 /// The part of a RoBERTa checkpoint's `config.json` that this model reads.
@@ -36,22 +36,25 @@ impl RobertaConfig {
 }
 
 impl BackboneConfig for RobertaConfig {
-    fn facts(&self) -> Result<Facts> {
-        let bert = self.bert.facts()?;
-        Ok(Facts {
+    fn architecture(&self) -> Result<Architecture> {
+        let bert = self.bert.architecture()?;
+        Ok(Architecture {
             prefix: "roberta",
             max_length: bert.max_length.saturating_sub(self.first_position() as usize),
             class: "RobertaModel",
-            head: HeadLayout {
-                class: "RobertaForSequenceClassification",
-                dense: "classifier.dense",
-                output: "classifier.out_proj",
-                activation: Activation::Tanh,
-                dropout_before: bert.head.dropout,
-                ..bert.head
-            },
             ..bert
         })
+    }
+
+    fn classifier(&self) -> Result<Option<HeadLayout>> {
+        Ok(self.bert.classifier()?.map(|bert| HeadLayout {
+            class: "RobertaForSequenceClassification",
+            dense: "classifier.dense",
+            output: "classifier.out_proj",
+            activation: Activation::Tanh,
+            dropout_before: bert.dropout,
+            ..bert
+        }))
     }
 
     fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {

@@ -11,17 +11,17 @@ use super::backbone::Family;
 use super::budget::TokenBudget;
 use super::extras::{Extras, TokenizerSettings};
 use super::files::{ModelFiles, UNFIT};
-use super::head::HeadSettings;
 use super::network::{Network, Start};
 use super::predictor::{Prediction, Predictor, profiles_of, whole};
 use super::scratch::ScratchSettings;
+use super::value_head::HeadSettings;
 use super::value_tokens::{ValueTokenInit, add_value_rows};
 use crate::disk::read_json;
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
-use crate::nn::tape::Tape;
+use crate::nn::tape::{Node, Tape};
 use crate::text::{Packed, TextEncoder};
-use crate::value::{LabelCounts, Profile, Value};
+use crate::value::{Label, LabelCounts, Profile, Value};
 
 /// What is asked of a model that is about to be trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,15 +63,17 @@ impl ValueModel {
         let mut config = read_json(&files.config)?;
         let family =
             Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
-        let new =
-            NewModel { max_length: new.max_length.min(family.facts().max_length), ..new.clone() };
+        let new = NewModel {
+            max_length: new.max_length.min(family.architecture().max_length),
+            ..new.clone()
+        };
         let text = TextEncoder::read_base(&files.tokenizer, new.max_length)?;
         let mut tensors = family.canonical(files.read_weights()?);
-        let encoder = format!("{}.", family.facts().prefix);
+        let encoder = format!("{}.", family.architecture().prefix);
         tensors.retain(|name, _| name.starts_with(&encoder)); // the head starts anew
         let damaged =
             |error: candle_core::Error| Error::file(&files.weights, error.to_string()).help(UNFIT);
-        if let Some(table) = tensors.get_mut(&family.facts().word_embeddings()) {
+        if let Some(table) = tensors.get_mut(&family.architecture().word_embeddings()) {
             *table = add_value_rows(table, &text, new.value_tokens, new.seed).map_err(damaged)?;
             config["vocab_size"] = table.dims()[0].into();
         }
@@ -116,10 +118,14 @@ impl ValueModel {
     ) -> candle_core::Result<Self> {
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
         if let Some(probability) = new.dropout {
-            family.facts().dropout_keys.iter().for_each(|&key| config[key] = probability.into());
+            family
+                .architecture()
+                .dropout_keys
+                .iter()
+                .for_each(|&key| config[key] = probability.into());
         }
         let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
-        let network = Network::build(&family, new.head, tensors, start, new.seed, device)?;
+        let network = Network::build(&family, new.head.shape(), tensors, start, new.seed, device)?;
         let extras = Extras::new(new.head, new.max_length);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
         Ok(Self { network, text, extras, config, tokenizer_settings, precision, budget })
@@ -146,6 +152,20 @@ impl ValueModel {
         self.extras.train_labels = Some(counts);
     }
 
+    /// `weight` times the sum of the losses of these prompts.
+    ///
+    /// # Errors
+    /// If a prompt is too long, or there are not as many labels as prompts.
+    pub fn loss(
+        &self,
+        tape: &Tape,
+        batch: &Packed,
+        labels: &[Label],
+        weight: f64,
+    ) -> candle_core::Result<Node> {
+        self.extras.head.loss(tape, &self.network.logits(tape, batch)?, labels, weight)
+    }
+
     /// The predictions for tokenized prompts, in their order.
     fn score(&self, prompts: &[Vec<u32>]) -> Result<Vec<Prediction>> {
         let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
@@ -153,7 +173,8 @@ impl ValueModel {
         let tape = Tape::inference().with_precision(self.precision);
         self.budget.batches(&lengths, |batch| {
             let packed = Packed::new(batch.iter().map(|&item| prompts[item].as_slice()));
-            let predicted = self.network.predictions(&tape, &packed)?;
+            let logits = self.network.logits(&tape, &packed)?;
+            let predicted = self.extras.head.predictions(&tape, &logits)?;
             batch
                 .iter()
                 .zip(predicted)

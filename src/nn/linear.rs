@@ -82,12 +82,16 @@ fn apply(
 ) -> Result<Node> {
     let precision = tape.precision();
     let laid_out = tape.laid_out(layers.iter().map(|layer| &layer.weight), || {
-        let weights: Vec<&Tensor> = layers.iter().map(|layer| layer.weight.tensor()).collect();
-        if weights.iter().all(|weight| gpu::holds(weight)) {
-            let biases: Vec<&Tensor> = layers.iter().map(|layer| layer.bias.tensor()).collect();
+        let widened = |part: fn(&Linear) -> &Node| {
+            layers.iter().map(|layer| part(layer).widened()).collect::<Result<Vec<Tensor>>>()
+        };
+        let weights = widened(|layer| &layer.weight)?;
+        if weights.iter().all(gpu::holds) {
+            let biases = widened(|layer| &layer.bias)?;
+            let [weights, biases] = [&weights, &biases].map(|all| all.iter().collect::<Vec<_>>());
             return Stacked::new(&weights, &biases, precision).map(LaidOut::Gpu);
         }
-        let values = weights.into_iter().map(cpu::values).collect::<Result<Vec<_>>>()?;
+        let values = weights.iter().map(cpu::values).collect::<Result<Vec<_>>>()?;
         let width = x.tensor().dim(1)?;
         let rhs = lay_out(values.iter().map(|values| Matrix::new(values, width)), precision);
         Ok(LaidOut::Cpu(Arc::new(rhs)))

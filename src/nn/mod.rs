@@ -36,7 +36,7 @@ impl From<candle_core::Error> for crate::error::Error {
         match device::is_out_of_memory(&error) {
             true => crate::error::Error::failure("the device has too little memory for this batch")
                 .because(error)
-                .help("smaller batches need less: --set train.batch_size=N, with train.accumulate for the same step"),
+                .help("smaller batches need less: --set train.batch_size=N, with train.gradient_accumulation for the same step"),
             false => crate::error::Error::failure(error.to_string()),
         }
     }

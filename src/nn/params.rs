@@ -123,13 +123,13 @@ impl Loader {
     /// The scope of all names that begin with `prefix`, whose parameters must stand in the
     /// checkpoint.
     pub fn stored(&self, prefix: &str) -> Scope<'_> {
-        Scope { loader: self, prefix: prefix.into(), may_be_fresh: false, is_frozen: false }
+        Scope { loader: self, prefix: prefix.into(), may_be_fresh: false, frozen: None }
     }
 
     /// The scope of all names that begin with `prefix`, whose parameters may be missing from the
     /// checkpoint.
     pub fn fresh(&self, prefix: &str) -> Scope<'_> {
-        Scope { loader: self, prefix: prefix.into(), may_be_fresh: true, is_frozen: false }
+        Scope { loader: self, prefix: prefix.into(), may_be_fresh: true, frozen: None }
     }
 
     /// What has been built: the parameters, and the names of those that no checkpoint brought.
@@ -157,7 +157,8 @@ pub struct Scope<'a> {
     loader: &'a Loader,
     prefix: String,
     may_be_fresh: bool,
-    is_frozen: bool,
+    /// The dtype that parameters are kept in, if they are not trained.
+    frozen: Option<DType>,
 }
 
 impl Scope<'_> {
@@ -170,9 +171,11 @@ impl Scope<'_> {
         Self { prefix, ..*self }
     }
 
-    /// The same scope with parameters that are not trained.
-    pub fn frozen(&self) -> Self {
-        Self { prefix: self.prefix.clone(), is_frozen: true, ..*self }
+    /// The same scope with parameters that are not trained, and are kept in this dtype. Operations
+    /// see them in f32; kept in bfloat16, a network that only stands beside a trained one takes
+    /// half the memory.
+    pub fn frozen(&self, dtype: DType) -> Self {
+        Self { prefix: self.prefix.clone(), frozen: Some(dtype), ..*self }
     }
 
     /// A tensor of zeros that is no parameter.
@@ -190,9 +193,7 @@ impl Scope<'_> {
     pub fn param(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Node> {
         let (name, shape) = (self.enter(name).prefix, shape.into());
         let tensor = match self.loader.checkpoint.borrow_mut().remove(&name) {
-            Some(tensor) if tensor.shape() == &shape => {
-                tensor.to_device(&self.loader.device)?.to_dtype(DType::F32)?
-            }
+            Some(tensor) if tensor.shape() == &shape => tensor.to_device(&self.loader.device)?,
             Some(tensor) => candle_core::bail!(
                 "tensor {name} has the shape {:?}, but config.json asks for {:?}",
                 tensor.dims(),
@@ -204,13 +205,16 @@ impl Scope<'_> {
             }
             None => candle_core::bail!("tensor {name} is missing"),
         };
-        let var = Var::from_tensor(&tensor)?;
+        let var = Var::from_tensor(&tensor.to_dtype(self.frozen.unwrap_or(DType::F32))?)?;
         let mut params = self.loader.params.borrow_mut();
         let id = ParamId::next();
         params.names.push(name);
         params.ids.push(id);
-        params.frozen.push(self.is_frozen);
-        let node = if self.is_frozen { Node::frozen(&var, id) } else { Node::parameter(&var, id) };
+        params.frozen.push(self.frozen.is_some());
+        let node = match self.frozen {
+            Some(_) => Node::frozen(&var, id),
+            None => Node::parameter(&var, id),
+        };
         params.vars.push(var);
         Ok(node)
     }

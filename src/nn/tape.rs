@@ -60,6 +60,14 @@ impl Node {
     pub fn tensor(&self) -> &Tensor {
         &self.tensor
     }
+
+    /// The tensor as operations see it: a parameter that is kept in another dtype is f32.
+    pub(super) fn widened(&self) -> Result<Tensor> {
+        match self.source {
+            Source::Frozen(_) => self.tensor.to_dtype(DType::F32),
+            Source::Constant | Source::Parameter(_) | Source::Step(_) => Ok(self.tensor.clone()),
+        }
+    }
 }
 
 /// An operation that can be undone: its meaning in candle's own operations, and perhaps a faster
@@ -204,9 +212,8 @@ impl Tape {
         lay_out: impl FnOnce() -> Result<LaidOut>,
     ) -> Result<Option<LaidOut>> {
         let identity = |node: &Node| match node.source {
-            Source::Parameter(id) | Source::Frozen(id)
-                if cpu::holds(&node.tensor) || gpu::holds(&node.tensor) =>
-            {
+            Source::Frozen(id) => Some(id),
+            Source::Parameter(id) if cpu::holds(&node.tensor) || gpu::holds(&node.tensor) => {
                 Some(id)
             }
             _ => None,
@@ -237,7 +244,7 @@ impl Tape {
     pub fn apply(&self, op: impl Op, inputs: &[&Node]) -> Result<Node> {
         let inputs = inputs
             .iter()
-            .map(|node| Ok(Node { tensor: node.tensor.contiguous()?, source: node.source }))
+            .map(|node| Ok(Node { tensor: node.widened()?.contiguous()?, source: node.source }))
             .collect::<Result<Vec<_>>>()?;
         let recorded = self.steps.is_some() && inputs.iter().any(|node| node.source.is_trained());
         let all = |holds: fn(&Tensor) -> bool| inputs.iter().all(|node| holds(&node.tensor));

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::judge::read_report;
-use super::seeds::seed_reports;
+use super::value::{read_report, seed_reports};
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::eval::compare::Comparison;
@@ -88,7 +87,7 @@ fn page(folder: &Path, split: Split, misses: usize) -> Result<RunPage> {
 /// What the run was made of.
 fn facts(saved: &Saved) -> Vec<(String, String)> {
     let (info, train) = (&saved.info, &saved.info.config.train);
-    let data = info.data.iter().map(|source| format!("{} {}", source.rows, source.split));
+    let data = info.data.iter().map(|source| format!("{} {}", source.rows, source.role));
     [
         ("model", info.model.base.clone()),
         ("parameters", format!("{:.1} M", info.model.parameters as f64 / 1e6)),

@@ -5,21 +5,24 @@
 //! This room puts the others to use. It knows no command line and no terminal.
 
 mod gather;
-mod judge;
 mod log;
 mod models;
 mod provenance;
 pub mod reproduce;
+mod reward;
+mod score;
 mod seeds;
 mod session;
-mod splits;
 mod train;
+mod value;
 
 pub use gather::{Gathered, compare, gather};
-pub use judge::{JudgeRequest, Judged, Judgement, judge};
 pub use models::open_model;
-pub use seeds::{seed_reports, train_seeds};
+pub use reward::{RewardRequest, Rewarded, reward};
+pub use score::{distinct_profiles, profiles};
+pub use seeds::train_seeds;
 pub use train::{Begin, Outcome, TrainRequest, train};
+pub use value::{JudgeRequest, Judged, judge, seed_reports};
 
 use crate::error::Error;
 use crate::hub::{HubSettings, Transfer};

@@ -3,9 +3,8 @@
 use std::time::SystemTime;
 
 use crate::config::Config;
-use crate::model;
 use crate::nn::device::Chosen;
-use crate::run::{Git, Info, Model, Source};
+use crate::run::{Git, Info, ModelInfo, Source};
 
 /// Describes a run that is about to begin.
 pub fn describe(
@@ -13,7 +12,7 @@ pub fn describe(
     data: &[Source],
     device: &Chosen,
     limit: Option<usize>,
-    model: &model::Model,
+    model: ModelInfo,
     git: Option<&Git>,
 ) -> Info {
     Info {
@@ -28,11 +27,7 @@ pub fn describe(
         dtype: config.train.dtype.name().into(),
         threads: rayon::current_num_threads(),
         limit,
-        model: Model {
-            base: config.base().into(),
-            parameters: model.parameters(),
-            fresh: model.fresh(),
-        },
+        model,
         data: data.to_vec(),
         seconds: 0.0,
     }

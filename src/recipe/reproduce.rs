@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::judge::{judge_test, read_report};
-use super::splits::Splits;
 use super::train::{Begin, Outcome, TrainRequest, train};
+use super::value::{Splits, judge_test, read_report};
 use super::{News, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::Split;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::eval::Evaluation;
-use crate::model::head::Objective;
+use crate::model::value_head::Objective;
 use crate::nn::device;
 use crate::report::paper::Paper;
 use crate::report::reproduction::{Entry, ReproductionReport};
@@ -277,7 +276,9 @@ impl OfRow<'_> {
         };
         match train(&request, self.site)? {
             Outcome::Interrupted => Ok(None),
-            Outcome::Ended(_, Some(report)) => Ok(Some(report.evaluation)),
+            Outcome::Ended(_, Some(_)) => {
+                read_report(&Saved::open(&request.folder)?, Split::Test.name()).map(Some)
+            }
             Outcome::Ended(_, None) | Outcome::Planned => Err(no_test_split()),
         }
     }

@@ -1,26 +1,12 @@
 //! One recipe under several seeds: a run for each, on one device or on several at a time.
 
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::judge::read_report;
 use super::{Begin, Outcome, Silent, Site, TrainRequest, train};
 use crate::error::Result;
 use crate::nn::device;
-use crate::report::seeds::Seeds;
 use crate::run::{self, IfOccupied, Saved};
-
-/// The reports of this name that the runs under several seeds in a folder keep.
-///
-/// # Errors
-/// If one of the runs has none, or it is damaged.
-pub fn seed_reports(folder: &Path, name: &str) -> Result<Seeds> {
-    let report =
-        |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&Saved::open(&path)?, name)?));
-    let reports = run::seeds(folder).into_iter().map(report).collect::<Result<_>>()?;
-    Ok(Seeds { folder: folder.display().to_string(), split: name.into(), reports })
-}
 
 /// Trains what the request says under each of these seeds, in `seed-N` below its folder: one after
 /// the other on its own device, or on several devices at a time. False if it was interrupted.

@@ -1,9 +1,8 @@
 //! Small charts as inline SVG in a page: curves, and bars with intervals. They take their colours
 //! from the page's style.
 
-use std::fmt::Write;
+use maud::{Markup, html};
 
-use super::radar::escape;
 use super::table::score;
 use crate::eval::Interval;
 
@@ -33,7 +32,7 @@ const WIDTH: f64 = 640.0;
 const LEFT: f64 = 46.0;
 
 /// Curves over a shared x axis.
-pub fn curves(x_name: &str, curves: &[Curve]) -> String {
+pub(super) fn curves(x_name: &str, curves: &[Curve]) -> Markup {
     const HEIGHT: f64 = 230.0;
     const BOTTOM: f64 = 34.0;
     let points =
@@ -42,145 +41,104 @@ pub fn curves(x_name: &str, curves: &[Curve]) -> String {
     let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
     if low > high {
-        return String::new();
+        return html! {};
     }
     let room = ((high - low) * 0.08).max(1e-3);
     let (low, high) = ((low - room).max(0.0), high + room);
     let x = |value: f64| LEFT + value / x_end * (WIDTH - LEFT - 12.0);
     let y = |value: f64| 10.0 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10.0);
-    let mut svg =
-        begin(HEIGHT + 20.0 * curves.len().div_ceil(3) as f64, &format!("curves over {x_name}"));
-    for step in 0..=4 {
-        let value = low + (high - low) * f64::from(step) / 4.0;
-        let (at, end) = (y(value), WIDTH - 12.0);
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{end}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>"
-        );
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            LEFT - 6.0,
-            at + 4.0,
-            score(value)
-        );
-    }
-    for (place, anchor, text) in
-        [(0.0, "start", "0".to_string()), (x_end, "end", format!("{x_end:.1} {x_name}"))]
-    {
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{text}</text>",
-            x(place),
-            HEIGHT - 14.0
-        );
-    }
-    for (number, curve) in curves.iter().enumerate() {
-        let line: Vec<String> = curve
-            .points
-            .iter()
-            .filter(|point| point.1.is_finite())
-            .map(|&(a, b)| format!("{:.1},{:.1}", x(a), y(b)))
-            .collect();
-        let class = number % 6;
-        let _ = write!(svg, "<polyline class=\"curve c{class}\" points=\"{}\"/>", line.join(" "));
-        if line.len() < 30 {
-            for point in &line {
-                if let Some((a, b)) = point.split_once(',') {
-                    let _ = write!(
-                        svg,
-                        "<circle class=\"dot c{class}\" cx=\"{a}\" cy=\"{b}\" r=\"3\"/>"
-                    );
+    let ends = [(0.0, "start", "0".to_string()), (x_end, "end", format!("{x_end:.1} {x_name}"))];
+    let height = HEIGHT + 20.0 * curves.len().div_ceil(3) as f64;
+    drawing(
+        height,
+        &format!("curves over {x_name}"),
+        html! {
+            @for step in 0..=4 {
+                @let value = low + (high - low) * f64::from(step) / 4.0;
+                @let at = y(value);
+                line.grid x1=(LEFT) x2=(WIDTH - 12.0) y1=(tenths(at)) y2=(tenths(at)) {}
+                text x=(tenths(LEFT - 6.0)) y=(tenths(at + 4.0)) text-anchor="end" {
+                    (score(value))
                 }
             }
-        }
-        let (legend_x, legend_y) =
-            (LEFT + 200.0 * (number % 3) as f64, HEIGHT + 6.0 + 20.0 * (number / 3) as f64);
-        let _ = write!(
-            svg,
-            "<line class=\"curve c{class}\" x1=\"{legend_x}\" x2=\"{}\" y1=\"{legend_y}\" y2=\"{legend_y}\"/>",
-            legend_x + 18.0
-        );
-        let _ = write!(
-            svg,
-            "<text x=\"{}\" y=\"{}\">{}</text>",
-            legend_x + 24.0,
-            legend_y + 4.0,
-            escape(&curve.name)
-        );
-    }
-    svg + "</svg></div>\n"
+            @for (place, anchor, text) in &ends {
+                text x=(tenths(x(*place))) y=(HEIGHT - 14.0) text-anchor=(anchor) { (text) }
+            }
+            @for (number, curve) in curves.iter().enumerate() {
+                @let points: Vec<[String; 2]> = curve
+                    .points
+                    .iter()
+                    .filter(|point| point.1.is_finite())
+                    .map(|&(a, b)| [tenths(x(a)), tenths(y(b))])
+                    .collect();
+                @let line: Vec<String> = points.iter().map(|point| point.join(",")).collect();
+                @let class = format!("c{}", number % 6);
+                polyline class={ "curve " (class) } points=(line.join(" ")) {}
+                @if points.len() < 30 {
+                    @for [x, y] in &points {
+                        circle class={ "dot " (class) } cx=(x) cy=(y) r="3" {}
+                    }
+                }
+                @let x = LEFT + 200.0 * (number % 3) as f64;
+                @let y = HEIGHT + 6.0 + 20.0 * (number / 3) as f64;
+                line class={ "curve " (class) } x1=(x) x2=(x + 18.0) y1=(y) y2=(y) {}
+                text x=(x + 24.0) y=(y + 4.0) { (curve.name) }
+            }
+        },
+    )
 }
 
 /// Bars from 0 to 1, one below the other.
-pub fn bars(title: &str, bars: &[Bar]) -> String {
+pub(super) fn bars(title: &str, bars: &[Bar]) -> Markup {
     const ROW: f64 = 24.0;
     const NAMES: f64 = 132.0;
     let height = ROW * bars.len() as f64 + 26.0;
     let x = |value: f64| NAMES + value.clamp(0.0, 1.0) * (WIDTH - NAMES - 50.0);
-    let mut svg = begin(height, title);
-    for step in 0..=4 {
-        let (value, bottom) = (f64::from(step) / 4.0, height - 20.0);
-        let _ = write!(
-            svg,
-            "<line class=\"grid\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{bottom}\"/>",
-            x(value)
-        );
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{value}</text>",
-            x(value),
-            height - 6.0
-        );
-    }
-    for (number, bar) in bars.iter().enumerate() {
-        let (top, middle) = (ROW * number as f64 + 4.0, ROW * number as f64 + 12.0);
-        let _ = write!(
-            svg,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>",
-            NAMES - 8.0,
-            middle + 4.0,
-            escape(&bar.name)
-        );
-        let _ = write!(
-            svg,
-            "<rect class=\"bar\" x=\"{NAMES}\" y=\"{top}\" width=\"{:.1}\" height=\"16\"/>",
-            x(bar.figure) - NAMES
-        );
-        if let Some(baseline) = bar.baseline {
-            let _ = write!(
-                svg,
-                "<line class=\"base\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"{1}\" y2=\"{2}\"/>",
-                x(baseline),
-                top - 2.0,
-                top + 18.0
-            );
-        }
-        let mut end = x(bar.figure);
-        if let Some(interval) = bar.interval {
-            let (from, to) = (x(interval.low), x(interval.high));
-            end = end.max(to);
-            let _ = write!(
-                svg,
-                "<path class=\"interval\" d=\"M{from:.1},{middle}H{to:.1}M{from:.1},{}v8M{to:.1},{}v8\"/>",
-                middle - 4.0,
-                middle - 4.0
-            );
-        }
-        let _ = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{}\">{}</text>",
-            end + 6.0,
-            middle + 4.0,
-            score(bar.figure)
-        );
-    }
-    svg + "</svg></div>\n"
+    drawing(
+        height,
+        title,
+        html! {
+            @for step in 0..=4 {
+                @let value = f64::from(step) / 4.0;
+                @let at = tenths(x(value));
+                line.grid x1=(at) x2=(at) y1="0" y2=(height - 20.0) {}
+                text x=(at) y=(height - 6.0) text-anchor="middle" { (value) }
+            }
+            @for (number, bar) in bars.iter().enumerate() {
+                @let top = ROW * number as f64 + 4.0;
+                @let middle = top + 8.0;
+                @let end = x(bar.figure);
+                text x=(NAMES - 8.0) y=(middle + 4.0) text-anchor="end" { (bar.name) }
+                rect.bar x=(NAMES) y=(top) width=(tenths(end - NAMES)) height="16" {}
+                @if let Some(baseline) = bar.baseline {
+                    @let at = tenths(x(baseline));
+                    line.base x1=(at) x2=(at) y1=(top - 2.0) y2=(top + 18.0) {}
+                }
+                @if let Some(Interval { low, high }) = bar.interval {
+                    @let (from, to) = (tenths(x(low)), tenths(x(high)));
+                    @let line = format!("M{from},{middle}H{to}");
+                    @let ends = [from, to].map(|at| format!("M{at},{}v8", middle - 4.0));
+                    path.interval d={ (line) (ends.concat()) } {}
+                }
+                @let end = bar.interval.map_or(end, |interval| end.max(x(interval.high)));
+                text x=(tenths(end + 6.0)) y=(middle + 4.0) { (score(bar.figure)) }
+            }
+        },
+    )
 }
 
-fn begin(height: f64, title: &str) -> String {
-    format!(
-        "<div class=\"scroll\"><svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{}</title>",
-        escape(title)
-    )
+fn drawing(height: f64, title: &str, inside: Markup) -> Markup {
+    html! {
+        div.scroll {
+            svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" {
+                title { (title) }
+                (inside)
+            }
+        }
+    }
+}
+
+/// A length as drawings have it.
+pub(super) fn tenths(length: f64) -> String {
+    format!("{length:.1}")
 }

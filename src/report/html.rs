@@ -1,12 +1,13 @@
 //! Runs as one HTML page that needs nothing else: no script, no font, no file beside it.
 
-use std::fmt::Write;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::chart::{Bar, Curve, bars, curves};
 use super::predictions::Read;
-use super::radar::{self, Line, escape};
+use super::radar::{self, Line};
 use super::seeds::Seeds;
 use super::table::{count, score};
+use crate::eval::confusion::ClassScores;
 use crate::eval::{Evaluation, Figure, Interval, Slice};
 use crate::value::{Label, Profile, Value};
 
@@ -56,52 +57,63 @@ pub fn largest_misses(mut rows: Vec<Read>, most: usize) -> Vec<Read> {
 
 /// The page; `recipes` are the runs that differ by their seed only, under the name of their folder.
 pub fn page(runs: &[RunPage], recipes: &[Seeds]) -> String {
-    let mut html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" \
-         content=\"width=device-width,initial-scale=1\">\n<title>valuenet report</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>Value models</h1>\n"
-    );
-    html += &summary(runs, recipes);
-    for run in runs {
-        html += &section(run);
-    }
-    html + "<footer>Labels are the judgements of crowd workers about short texts, and so are a model's utilities: they are for \
-            research on how values are talked about, not for judging people. Intervals are 95% bootstrap intervals over texts.</footer>\n\
-            </main>\n</body>\n</html>\n"
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                title { "valuenet report" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { "Value models" }
+                    (summary(runs, recipes))
+                    @for run in runs { (section(run)) }
+                    footer {
+                        "Labels are the judgements of crowd workers about short texts, and so are \
+                         a model's utilities: they are for research on how values are talked \
+                         about, not for judging people. Intervals are 95% bootstrap intervals over \
+                         texts."
+                    }
+                }
+            }
+        }
+    };
+    page.into_string() + "\n"
 }
 
 const STYLE: &str = include_str!("page.css");
 
-/// A table of cells that are HTML already.
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let mut html = String::from("<div class=\"scroll\"><table><thead><tr>");
-    header.iter().for_each(|name| html += &format!("<th>{}</th>", escape(name)));
-    html += "</tr></thead><tbody>\n";
-    for row in rows {
-        html += "<tr>";
-        row.iter().for_each(|cell| html += &format!("<td>{cell}</td>"));
-        html += "</tr>\n";
-    }
-    html + "</tbody></table></div>\n"
-}
-
-fn with_interval(slice: &Slice, figure: Figure, number: impl Into<Option<f64>>) -> String {
-    match slice.intervals.get(&figure.name()) {
-        Some(Interval { low, high }) => {
-            format!(
-                "<span class=\"figure\">{} <small>{} to {}</small></span>",
-                score(number),
-                score(*low),
-                score(*high)
-            )
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead { tr { @for name in header { th { (name) } } } }
+                tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+            }
         }
-        None => score(number),
     }
 }
 
-fn figures(slice: &Slice) -> Vec<String> {
+fn cell(text: impl Render) -> Markup {
+    html! { (text) }
+}
+
+fn with_interval(slice: &Slice, figure: Figure, number: impl Into<Option<f64>>) -> Markup {
+    let number = score(number);
+    match slice.intervals.get(&figure.name()) {
+        Some(Interval { low, high }) => html! {
+            span.figure { (number) " " small { (score(*low)) " to " (score(*high)) } }
+        },
+        None => cell(number),
+    }
+}
+
+fn figures(slice: &Slice) -> Vec<Markup> {
     vec![
-        count(slice.rows as u64),
+        cell(count(slice.rows as u64)),
         with_interval(slice, Figure::Accuracy, slice.accuracy),
         with_interval(slice, Figure::MacroF1, slice.macro_f1),
         with_interval(slice, Figure::Mse, slice.mse),
@@ -110,42 +122,32 @@ fn figures(slice: &Slice) -> Vec<String> {
     ]
 }
 
-const FIGURES: [&str; 6] = ["rows", "accuracy", "macro F1", "MSE", "r", "quadratic kappa"];
-
-fn summary(runs: &[RunPage], recipes: &[Seeds]) -> String {
-    let header: Vec<&str> = std::iter::once("run").chain(FIGURES).collect();
-    let rows = runs.iter().map(|run| {
-        std::iter::once(escape(&run.name)).chain(figures(run.evaluation.all())).collect::<Vec<_>>()
-    });
-    let mut html = format!("<h2>Test split</h2>\n{}", table(&header, rows));
-    for recipe in recipes {
-        let (header, rows) = recipe.cells();
-        let header: Vec<&str> = header.iter().map(String::as_str).collect();
-        let whole = |cell: String| format!("<span class=\"figure\">{}</span>", escape(&cell));
-        let rows = rows.into_iter().map(|row| row.into_iter().map(whole).collect());
-        let _ = write!(html, "<h3>{}</h3>\n{}", escape(&recipe.title()), table(&header, rows));
-    }
-    html
+/// The figures of slices, each below the name of its column; `first` is the name of what is told
+/// of.
+fn scores<'a>(first: &str, slices: impl Iterator<Item = (&'a str, &'a Slice)>) -> Markup {
+    let header = [first, "rows", "accuracy", "macro F1", "MSE", "r", "quadratic kappa"];
+    let row = |(name, slice)| std::iter::once(cell(name)).chain(figures(slice)).collect();
+    table(&header, slices.map(row))
 }
 
-fn section(run: &RunPage) -> String {
-    let evaluation = &run.evaluation;
-    let mut html = format!("<section>\n<h2>{}</h2>\n<dl>", escape(&run.name));
-    for (name, value) in &run.facts {
-        let _ = write!(html, "<div><dt>{}</dt><dd>{}</dd></div>", escape(name), escape(value));
+fn summary(runs: &[RunPage], recipes: &[Seeds]) -> Markup {
+    html! {
+        h2 { "Test split" }
+        (scores("run", runs.iter().map(|run| (run.name.as_str(), run.evaluation.all()))))
+        @for recipe in recipes {
+            @let (header, rows) = recipe.cells();
+            @let header: Vec<&str> = header.iter().map(String::as_str).collect();
+            @let whole = |cell: &String| html! { span.figure { (cell) } };
+            h3 { (recipe.title()) }
+            (table(&header, rows.iter().map(|row| row.iter().map(whole).collect())))
+        }
     }
-    html += "</dl>\n";
+}
+
+fn section(run: &RunPage) -> Markup {
+    let evaluation = &run.evaluation;
     let loss = Curve { name: "training loss".into(), points: run.losses.clone() };
     let all: Vec<Curve> = std::iter::once(loss).chain(run.scores.clone()).collect();
-    let _ = write!(html, "<h3>Training</h3>\n{}", curves("epochs", &all));
-
-    let header: Vec<&str> = std::iter::once("").chain(FIGURES).collect();
-    let rows = evaluation
-        .slices
-        .iter()
-        .map(|slice| std::iter::once(title_of(slice)).chain(figures(slice)).collect::<Vec<_>>());
-    let _ = write!(html, "<h3>Scores</h3>\n{}", table(&header, rows));
-
     let of_values: Vec<Bar> = evaluation
         .slices
         .iter()
@@ -157,75 +159,90 @@ fn section(run: &RunPage) -> String {
             baseline: slice.baseline.map(|baseline| baseline.accuracy),
         })
         .collect();
-    let _ = write!(
-        html,
-        "<h3>Accuracy of each value</h3>\n{}<p class=\"note\">The upright mark is each value's most frequent label.</p>\n",
-        bars("accuracy of each value", &of_values)
-    );
-
-    if let Some([labels, utilities]) = run.means {
-        let line = |name: &str, profile| Line { name: name.into(), profile, band: None };
-        let lines = [line("mean label", labels), line("mean predicted utility", utilities)];
-        let _ = write!(html, "<h3>Values around the circle</h3>\n{}", radar::figure(&lines));
+    html! {
+        section {
+            h2 { (run.name) }
+            dl { @for (name, value) in &run.facts { div { dt { (name) } dd { (value) } } } }
+            h3 { "Training" }
+            (curves("epochs", &all))
+            h3 { "Scores" }
+            (scores("", evaluation.slices.iter().map(|slice| (title_of(slice), slice))))
+            h3 { "Accuracy of each value" }
+            (bars("accuracy of each value", &of_values))
+            p.note { "The upright mark is each value's most frequent label." }
+            @if let Some([labels, utilities]) = run.means {
+                @let line = |name: &str, profile| Line { name: name.into(), profile, band: None };
+                h3 { "Values around the circle" }
+                (radar::figure(&[
+                    line("mean label", labels),
+                    line("mean predicted utility", utilities),
+                ]))
+            }
+            h3 { "Classes" }
+            (classes(evaluation.all()))
+            (confusion(evaluation.all()))
+            @if !run.misses.is_empty() {
+                h3 { "Errors worth reading" }
+                (misses(&run.misses))
+            }
+        }
     }
-
-    let class_rows = evaluation.all().classes.iter().map(|class| {
-        let scores = [class.precision, class.recall, class.f1].map(score);
-        [format!("{:+}", class.label).replace("+0", "0")]
-            .into_iter()
-            .chain(scores)
-            .chain([count(class.support)])
-            .collect::<Vec<_>>()
-    });
-    let _ = write!(
-        html,
-        "<h3>Classes</h3>\n{}",
-        table(&["label", "precision", "recall", "F1", "rows"], class_rows)
-    );
-    html += &confusion(evaluation.all());
-    if !run.misses.is_empty() {
-        let rows = run.misses.iter().map(|row| {
-            let scored = row.scored;
-            vec![
-                scored.value.to_string(),
-                escape(&row.scenario),
-                scored.label.to_string(),
-                score(scored.utility),
-            ]
-        });
-        let _ = write!(
-            html,
-            "<h3>Errors worth reading</h3>\n{}",
-            table(&["value", "scenario", "label", "utility"], rows)
-        );
-    }
-    html + "</section>\n"
 }
 
-fn title_of(slice: &Slice) -> String {
-    if slice.name == "unseen" { "texts unseen in training".into() } else { slice.name.clone() }
+fn title_of(slice: &Slice) -> &str {
+    if slice.name == "unseen" { "texts unseen in training" } else { &slice.name }
+}
+
+fn classes(slice: &Slice) -> Markup {
+    let row = |class: &ClassScores| {
+        let scores = [class.precision, class.recall, class.f1].map(|share| cell(score(share)));
+        let label = format!("{:+}", class.label).replace("+0", "0");
+        std::iter::once(cell(label)).chain(scores).chain([cell(count(class.support))]).collect()
+    };
+    table(&["label", "precision", "recall", "F1", "rows"], slice.classes.iter().map(row))
+}
+
+fn misses(misses: &[Read]) -> Markup {
+    let row = |Read { scenario, scored }: &Read| {
+        vec![
+            cell(scored.value.name()),
+            cell(scenario),
+            cell(scored.label.to_string()),
+            cell(score(scored.utility)),
+        ]
+    };
+    table(&["value", "scenario", "label", "utility"], misses.iter().map(row))
 }
 
 /// The confusion matrix, the darker the more of its label's rows.
-fn confusion(slice: &Slice) -> String {
-    let mut html =
-        String::from("<div class=\"scroll\"><table class=\"confusion\"><thead><tr><th>label</th>");
-    Label::ALL.iter().for_each(|label| html += &format!("<th>predicted {label}</th>"));
-    html += "</tr></thead><tbody>\n";
-    for (label, counts) in Label::ALL.iter().zip(slice.confusion.counts()) {
-        let all: u64 = counts.iter().sum();
-        let _ = write!(html, "<tr><td>{label}</td>");
-        for &cell in counts {
-            let share = if all == 0 { 0.0 } else { cell as f64 / all as f64 };
-            let _ = write!(
-                html,
-                "<td style=\"--share:{:.0}%\">{} <small>{:.0}%</small></td>",
-                share * 70.0,
-                count(cell),
-                share * 100.0
-            );
+fn confusion(slice: &Slice) -> Markup {
+    let cell = |cell: u64, all: u64| {
+        let share = if all == 0 { 0.0 } else { cell as f64 / all as f64 };
+        let percent = |share: f64| format!("{share:.0}%");
+        html! {
+            td style={ "--share:" (percent(share * 70.0)) } {
+                (count(cell)) " " small { (percent(share * 100.0)) }
+            }
         }
-        html += "</tr>\n";
+    };
+    html! {
+        div.scroll {
+            table.confusion {
+                thead {
+                    tr {
+                        th { "label" }
+                        @for label in Label::ALL { th { "predicted " (label.to_string()) } }
+                    }
+                }
+                tbody {
+                    @for (label, counts) in Label::ALL.iter().zip(slice.confusion.counts()) {
+                        tr {
+                            td { (label.to_string()) }
+                            @for &count in counts { (cell(count, counts.iter().sum())) }
+                        }
+                    }
+                }
+            }
+        }
     }
-    html + "</tbody></table></div>\n"
 }

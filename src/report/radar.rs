@@ -1,8 +1,9 @@
 //! Value vectors as a radar (the paper's Figure 5): ten axes in the order of the motivational
 //! circle, a ring at zero, and what goes against a value inside it.
 
-use std::fmt::Write;
+use maud::{Markup, PreEscaped, html};
 
+use super::chart::tenths;
 use crate::value::{Group, Profile, Value};
 
 /// How many vectors a radar can show and still be read.
@@ -33,87 +34,80 @@ const LONGEST: usize = 72;
 const COLOURS: [&str; MOST] =
     ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b"];
 
+const STYLE: &str = "\
+.paper{fill:#fff}.ink{fill:#222}.grid{stroke:#ccc;fill:none}\
+.zero{stroke:#555;fill:none;stroke-width:1.5}.small{fill:#777;font-size:10px}\
+@media(prefers-color-scheme:dark){.paper{fill:#16181c}.ink{fill:#e6e6e6}.grid{stroke:#444}\
+.zero{stroke:#aaa}.small{fill:#999}}";
+
 /// The radar as an SVG file.
 pub fn svg(lines: &[Line]) -> String {
-    figure(lines).replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
+    drawing(lines, Some("http://www.w3.org/2000/svg")).into_string() + "\n"
 }
 
 /// The radar as a part of an HTML page.
-pub fn figure(lines: &[Line]) -> String {
+pub(super) fn figure(lines: &[Line]) -> Markup {
+    drawing(lines, None)
+}
+
+/// The radar; a file of its own names the namespace, a page has it already.
+fn drawing(lines: &[Line], namespace: Option<&str>) -> Markup {
     let height = HEIGHT + LEGEND_LINE * lines.len() as f64 + 16.0;
-    let mut svg = format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<title>Value vectors</title>\n<style>\n.paper{{fill:#fff}}.ink{{fill:#222}}.grid{{stroke:#ccc;fill:none}}\
-         .zero{{stroke:#555;fill:none;stroke-width:1.5}}.small{{fill:#777;font-size:10px}}\n\
-         @media(prefers-color-scheme:dark){{.paper{{fill:#16181c}}.ink{{fill:#e6e6e6}}.grid{{stroke:#444}}.zero{{stroke:#aaa}}\
-         .small{{fill:#999}}}}\n</style>\n<rect class=\"paper\" width=\"{WIDTH}\" height=\"{height}\"/>\n"
-    );
-    for ring in [-1.0f32, -0.5, 0.0, 0.5, 1.0] {
-        let class = if ring == 0.0 { "zero" } else { "grid" };
-        let points = polygon(&[ring; Value::COUNT]);
-        let _ = writeln!(svg, "<polygon class=\"{class}\" points=\"{points}\"/>");
-        let (x, y) = place(0, f64::from(ring));
-        let _ = writeln!(
-            svg,
-            "<text class=\"small\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-            x + 4.0,
-            y - 3.0,
-            signed(f64::from(ring))
-        );
-    }
-    for value in Value::ALL {
-        let ((x, y), (tx, ty)) = (place(value.index(), 1.0), place(value.index(), 1.22));
-        let anchor = match tx - CENTRE.0 {
-            apart if apart > 20.0 => "start",
-            apart if apart < -20.0 => "end",
-            _ => "middle",
-        };
-        let colour = colour_of(value);
-        let _ = writeln!(
-            svg,
-            "<line class=\"grid\" x1=\"{}\" y1=\"{}\" x2=\"{x:.1}\" y2=\"{y:.1}\"/>",
-            CENTRE.0, CENTRE.1
-        );
-        let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
-        let _ = writeln!(
-            svg,
-            "<text class=\"ink\" text-anchor=\"{anchor}\" x=\"{tx:.1}\" y=\"{:.1}\">{value}</text>",
-            ty + 4.0
-        );
-    }
-    for (line, colour) in lines.iter().zip(COLOURS) {
-        if let Some([low, high]) = &line.band {
-            let hole = format!(
-                "M{}Z M{}Z",
-                polygon(high).replace(' ', "L"),
-                polygon(low).replace(' ', "L")
-            );
-            let _ = writeln!(
-                svg,
-                "<path d=\"{hole}\" fill=\"{colour}\" fill-opacity=\".22\" fill-rule=\"evenodd\"/>"
-            );
+    html! {
+        svg xmlns=[namespace] viewBox={ "0 0 " (WIDTH) " " (height) } role="img"
+            font-family="sans-serif" font-size="13" {
+            title { "Value vectors" }
+            style { (PreEscaped(STYLE)) }
+            rect.paper width=(WIDTH) height=(height) {}
+            @for utility in [-1.0, -0.5, 0.0, 0.5, 1.0] { (ring(utility)) }
+            @for value in Value::ALL { (axis(value)) }
+            @for (line, colour) in lines.iter().zip(COLOURS) { (area(line, colour)) }
+            @for (number, (line, colour)) in lines.iter().zip(COLOURS).enumerate() {
+                @let y = HEIGHT + LEGEND_LINE * number as f64;
+                rect x="24" y=(tenths(y - 6.0)) width="14" height="4" fill=(colour) {}
+                text.ink x="46" y=(tenths(y)) { (shortened(&line.name, LONGEST)) }
+            }
         }
-        let points = polygon(&line.profile);
-        let _ = writeln!(
-            svg,
-            "<polygon points=\"{points}\" fill=\"{colour}\" fill-opacity=\".08\" stroke=\"{colour}\" stroke-width=\"2\" \
-             stroke-linejoin=\"round\"/>"
-        );
     }
-    for (number, (line, colour)) in lines.iter().zip(COLOURS).enumerate() {
-        let y = HEIGHT + LEGEND_LINE * number as f64;
-        let _ = writeln!(
-            svg,
-            "<rect x=\"24\" y=\"{:.1}\" width=\"14\" height=\"4\" fill=\"{colour}\"/>",
-            y - 6.0
-        );
-        let _ = writeln!(
-            svg,
-            "<text class=\"ink\" x=\"46\" y=\"{y:.1}\">{}</text>",
-            escape(&shortened(&line.name, LONGEST))
-        );
+}
+
+/// The ring of a utility, and its number.
+fn ring(utility: f32) -> Markup {
+    let class = if utility == 0.0 { "zero" } else { "grid" };
+    let (x, y) = place(0, f64::from(utility));
+    html! {
+        polygon class=(class) points=(polygon(&[utility; Value::COUNT])) {}
+        text.small x=(tenths(x + 4.0)) y=(tenths(y - 3.0)) { (signed(f64::from(utility))) }
     }
-    svg + "</svg>\n"
+}
+
+/// The axis of a value, and its name.
+fn axis(value: Value) -> Markup {
+    let ((x, y), (tx, ty)) = (place(value.index(), 1.0), place(value.index(), 1.22));
+    let (x, y) = (tenths(x), tenths(y));
+    let anchor = match tx - CENTRE.0 {
+        apart if apart > 20.0 => "start",
+        apart if apart < -20.0 => "end",
+        _ => "middle",
+    };
+    html! {
+        line.grid x1=(CENTRE.0) y1=(CENTRE.1) x2=(x) y2=(y) {}
+        circle cx=(x) cy=(y) r="4" fill=(colour_of(value)) {}
+        text.ink text-anchor=(anchor) x=(tenths(tx)) y=(tenths(ty + 4.0)) { (value.name()) }
+    }
+}
+
+/// A vector, and the band of its interval below it.
+fn area(line: &Line, colour: &str) -> Markup {
+    let outline = |profile: &Profile| format!("M{}Z", polygon(profile).replace(' ', "L"));
+    html! {
+        @if let Some([low, high]) = &line.band {
+            path d={ (outline(high)) " " (outline(low)) }
+                fill=(colour) fill-opacity=".22" fill-rule="evenodd" {}
+        }
+        polygon points=(polygon(&line.profile)) fill=(colour) fill-opacity=".08" stroke=(colour)
+            stroke-width="2" stroke-linejoin="round" {}
+    }
 }
 
 /// Where a utility of a value stands.
@@ -150,9 +144,4 @@ pub fn shortened(text: &str, letters: usize) -> String {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text.into(),
     }
-}
-
-/// The text as XML and HTML show it.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

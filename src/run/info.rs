@@ -1,12 +1,11 @@
 //! What a run remembers of its making: `run.json`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
-use crate::data::{Split, Table};
 use crate::error::{Error, Result};
 use crate::train::Stop;
 
@@ -36,7 +35,7 @@ pub struct Info {
     /// How many rows of each split were taken, if not all.
     pub limit: Option<usize>,
     /// What it started from, and how large that is.
-    pub model: Model,
+    pub model: ModelInfo,
     /// What it learned from.
     pub data: Vec<Source>,
     /// The seconds that training took.
@@ -54,7 +53,7 @@ pub struct Git {
 
 /// What a run started from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Model {
+pub struct ModelInfo {
     /// The base as the configuration names it.
     pub base: String,
     /// The number of trained numbers.
@@ -66,8 +65,9 @@ pub struct Model {
 /// A data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// `train`, `eval` or `test`.
-    pub split: String,
+    /// What it is to the run: `train`, `eval`, `test`.
+    #[serde(alias = "split")]
+    pub role: String,
     /// The file.
     pub path: PathBuf,
     /// Its SHA-256.
@@ -77,15 +77,14 @@ pub struct Source {
 }
 
 impl Source {
-    /// Describes a split that was read.
+    /// Describes a file of which so many rows were taken.
     ///
     /// # Errors
     /// If the file cannot be read again.
-    pub fn of(split: Split, table: &Table) -> Result<Self> {
-        let bytes =
-            std::fs::read(&table.path).map_err(|error| Error::io(&table.path, "read", error))?;
+    pub fn of(role: &str, path: &Path, rows: usize) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = std::path::absolute(&table.path).unwrap_or_else(|_| table.path.clone());
-        Ok(Self { split: split.name().into(), path, sha256, rows: table.rows.len() })
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        Ok(Self { role: role.into(), path, sha256, rows })
     }
 }

@@ -65,7 +65,7 @@ pub struct Done {
 /// A [`Task`] that AdamW brings down its gradients.
 #[derive(Debug)]
 pub struct Descent<'a, T> {
-    task: &'a T,
+    task: T,
     settings: &'a TrainSettings,
     optimiser: AdamW,
 }
@@ -77,8 +77,9 @@ impl<'a, T: Task> Descent<'a, T> {
     ///
     /// # Errors
     /// If there is no memory for the optimiser's state.
-    pub fn new(task: &'a T, settings: &'a TrainSettings) -> Result<Self> {
-        Ok(Self { task, settings, optimiser: AdamW::new(task.params(), settings.adamw())? })
+    pub fn new(task: T, settings: &'a TrainSettings) -> Result<Self> {
+        let optimiser = AdamW::new(task.params(), settings.adamw())?;
+        Ok(Self { task, settings, optimiser })
     }
 }
 
@@ -89,17 +90,19 @@ impl<T: Task> Learner for Descent<'_, T> {
 
     /// A unit of the task weighs alike, whatever batch it is in.
     fn step(&mut self, number: u64, batches: &[Vec<usize>], learning_rate: f64) -> Result<Done> {
-        let TrainSettings { seed, accumulate, dtype, clip, .. } = *self.settings;
+        let TrainSettings { seed, gradient_accumulation, dtype, max_grad_norm, .. } =
+            *self.settings;
         let weight: u64 = batches.iter().map(|batch| self.task.weight(batch)).sum();
         let scale = 1.0 / weight as f64;
         let (mut gradients, mut losses) = (Gradients::default(), Vec::new());
-        for (number, batch) in (number * accumulate as u64..).zip(batches) {
+        for (number, batch) in (number * gradient_accumulation as u64..).zip(batches) {
             let tape = Tape::training(Some(Noise::new(seed, number))).with_precision(dtype);
             let loss = self.task.loss(&Pass { tape: &tape, scale, number, seed }, batch)?;
             tape.backward(&loss, &mut gradients)?;
             losses.push(loss);
         }
-        let norm = self.optimiser.step(self.task.params(), &gradients, learning_rate, clip)?;
+        let norm =
+            self.optimiser.step(self.task.params(), &gradients, learning_rate, max_grad_norm)?;
         // Losses are read last: a GPU is waited for once.
         let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
         let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;

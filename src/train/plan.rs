@@ -9,7 +9,7 @@ use crate::text::batch::epoch_batches;
 pub struct Plan<'a> {
     lengths: &'a [usize],
     batch_size: usize,
-    accumulate: usize,
+    gradient_accumulation: usize,
     seed: u64,
     steps_per_epoch: u64,
     total: u64,
@@ -21,13 +21,13 @@ impl<'a> Plan<'a> {
     /// The plan for training samples of the given lengths.
     pub fn new(lengths: &'a [usize], settings: &TrainSettings) -> Self {
         let batches = lengths.len().div_ceil(settings.batch_size);
-        let steps_per_epoch = batches.div_ceil(settings.accumulate).max(1) as u64;
+        let steps_per_epoch = batches.div_ceil(settings.gradient_accumulation).max(1) as u64;
         let all = steps_per_epoch * settings.epochs;
         let total = if settings.max_steps == 0 { all } else { all.min(settings.max_steps) };
         Self {
             lengths,
             batch_size: settings.batch_size,
-            accumulate: settings.accumulate,
+            gradient_accumulation: settings.gradient_accumulation,
             seed: settings.seed,
             steps_per_epoch,
             total,
@@ -63,7 +63,7 @@ impl<'a> Plan<'a> {
                 Some((epoch, epoch_batches(self.lengths, self.batch_size, self.seed, epoch)));
         }
         let batches = self.epoch.as_ref().map_or(&[][..], |(_, batches)| batches);
-        let start = (step % self.steps_per_epoch) as usize * self.accumulate;
-        &batches[start..batches.len().min(start + self.accumulate)]
+        let start = (step % self.steps_per_epoch) as usize * self.gradient_accumulation;
+        &batches[start..batches.len().min(start + self.gradient_accumulation)]
     }
 }

@@ -17,7 +17,8 @@ pub struct TrainSettings {
     /// The number of samples in a batch.
     pub batch_size: usize,
     /// The number of batches whose gradients make one optimiser step.
-    pub accumulate: usize,
+    #[serde(alias = "accumulate")]
+    pub gradient_accumulation: usize,
     /// The peak learning rate.
     pub learning_rate: f64,
     /// How the learning rate falls after the warm-up.
@@ -33,7 +34,8 @@ pub struct TrainSettings {
     /// AdamW's guard against division by zero.
     pub epsilon: f64,
     /// The largest norm of all gradients together; 0 for no limit.
-    pub clip: f64,
+    #[serde(alias = "clip")]
+    pub max_grad_norm: f64,
     /// The seed of order, dropout and new parameters.
     pub seed: u64,
     /// Steps between evaluations; 0 for one each epoch.
@@ -56,7 +58,7 @@ impl Default for TrainSettings {
             epochs: 3,
             max_steps: 0,
             batch_size: 32,
-            accumulate: 1,
+            gradient_accumulation: 1,
             learning_rate: 5e-5,
             schedule: Schedule::Linear,
             warmup: 0.06,
@@ -64,7 +66,7 @@ impl Default for TrainSettings {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-8,
-            clip: 1.0,
+            max_grad_norm: 1.0,
             seed: 1,
             eval_every: 0,
             log_every: 20,

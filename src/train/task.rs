@@ -53,3 +53,29 @@ pub trait Task {
     /// If a file cannot be written.
     fn write(&self, folder: &Path) -> Result<()>;
 }
+
+impl<T: Task> Task for &T {
+    fn params(&self) -> &Params {
+        (**self).params()
+    }
+
+    fn lengths(&self) -> Vec<usize> {
+        (**self).lengths()
+    }
+
+    fn weight(&self, samples: &[usize]) -> u64 {
+        (**self).weight(samples)
+    }
+
+    fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node> {
+        (**self).loss(pass, samples)
+    }
+
+    fn evaluate(&self) -> Result<Vec<Score>> {
+        (**self).evaluate()
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        (**self).write(folder)
+    }
+}

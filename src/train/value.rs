@@ -55,7 +55,7 @@ impl Task for ValueTask {
     fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node> {
         let batch = Packed::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
         let labels: Vec<Label> = samples.iter().map(|&sample| self.labels[sample]).collect();
-        Ok(self.model.network().loss(pass.tape, &batch, &labels, pass.scale)?)
+        Ok(self.model.loss(pass.tape, &batch, &labels, pass.scale)?)
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {

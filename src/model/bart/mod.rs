@@ -18,8 +18,8 @@ use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::Packed;
 
-use super::backbone::{Backbone, BackboneConfig};
-use super::facts::{Facts, HeadLayout};
+use super::backbone::{Architecture, Backbone, BackboneConfig};
+use super::head::HeadLayout;
 use super::wanted::Wanted;
 
 use layers::{DecoderLayer, EncoderLayer};
@@ -92,8 +92,8 @@ impl BartConfig {
 }
 
 impl BackboneConfig for BartConfig {
-    fn facts(&self) -> Result<Facts> {
-        Ok(Facts {
+    fn architecture(&self) -> Result<Architecture> {
+        Ok(Architecture {
             prefix: "model",
             word_embeddings: "shared.weight",
             hidden_size: self.d_model,
@@ -105,19 +105,22 @@ impl BackboneConfig for BartConfig {
                 "classifier_dropout",
             ],
             class: if self.normalize_before { "MBartModel" } else { "BartModel" },
-            head: HeadLayout {
-                class: match self.normalize_before {
-                    true => "MBartForSequenceClassification",
-                    false => "BartForSequenceClassification",
-                },
-                dense: "classification_head.dense",
-                activation: Activation::Tanh,
-                output: "classification_head.out_proj",
-                dropout_before: self.classifier_dropout,
-                dropout: self.classifier_dropout,
-                ..HeadLayout::plain()
-            },
         })
+    }
+
+    fn classifier(&self) -> Result<Option<HeadLayout>> {
+        Ok(Some(HeadLayout {
+            class: match self.normalize_before {
+                true => "MBartForSequenceClassification",
+                false => "BartForSequenceClassification",
+            },
+            dense: "classification_head.dense",
+            activation: Activation::Tanh,
+            output: "classification_head.out_proj",
+            dropout_before: self.classifier_dropout,
+            dropout: self.classifier_dropout,
+            ..HeadLayout::plain()
+        }))
     }
 
     fn load(&self, scope: &Scope) -> Result<Box<dyn Backbone>> {

@@ -1,5 +1,6 @@
 //! A survey as one page that needs nothing else: no network, no file beside it.
 
+use maud::{DOCTYPE, PreEscaped, html};
 use serde_json::{Value as Json, json};
 
 use super::{OPTIONS, QUESTION, answer, title};
@@ -7,18 +8,45 @@ use crate::data::survey::Survey;
 use crate::error::{Error, Result};
 use crate::value::Label;
 
-const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+                      base-uri 'none'; form-action 'none'";
 
 /// The page.
 ///
 /// # Errors
 /// If its data cannot be written.
 pub(super) fn page(survey: &Survey) -> Result<String> {
-    // The data come last: what they hold is never searched.
-    let page = PAGE.replace("/* style */", STYLE).replace("/* script */", SCRIPT);
-    Ok(page.replacen("/* data */", &harmless(&data(survey)?)?, 1))
+    let data = harmless(&data(survey)?)?;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { "What would you do or say?" }
+                link rel="icon" href="data:,";
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main id="main" {
+                    noscript {
+                        h1 { "This page needs JavaScript" }
+                        p {
+                            "Allow it in your browser's settings. The page sends nothing anywhere."
+                        }
+                    }
+                }
+                footer id="footer" {}
+                script type="application/json" id="survey" { (PreEscaped(data)) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    Ok(page.into_string() + "\n")
 }
 
 fn data(survey: &Survey) -> Result<Json> {

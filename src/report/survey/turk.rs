@@ -4,48 +4,91 @@
 //! characters beyond the basic plane in a batch, so such characters stand in it as entities;
 //! [`crate::data::annotations`] reads them back.
 
+use maud::{Markup, PreEscaped, html};
+
 use super::{OPTIONS, QUESTION, answer, title};
 use crate::data::survey::{QUESTIONS, Survey};
 use crate::error::Result;
 use crate::report::table::csv;
 
-const FORM: &str = include_str!("turk.html");
+const STYLE: &str = include_str!("turk.css");
+const SCRIPT: &str = include_str!("turk.js");
 
 /// The layout of the project.
 pub(super) fn form() -> String {
-    let questions: String = (1..=QUESTIONS)
-        .map(|number| {
-            let legend =
-                format!("{QUESTION} <strong class=\"scenario\">${{scenario_{number}}}</strong>");
-            fieldset(&format!("q{number}"), &format!("{number}. {legend}"))
-        })
-        .collect();
-    let prerequisite = fieldset(
-        "prerequisite",
-        &format!("{QUESTION} <strong class=\"scenario\">${{prerequisite}}</strong>"),
-    );
-    let says: String = OPTIONS
-        .iter()
-        .map(|[_, name, says]| format!("<li>{name} <span>({says})</span></li>\n"))
-        .collect();
-    FORM.replace("<!-- options -->\n", &says)
-        .replace("<!-- prerequisite -->\n", &prerequisite)
-        .replace("<!-- questions -->\n", &questions)
-        .replace("{question}", QUESTION)
-        .replace("{value}", "<b>${name}</b>")
+    let examples =
+        [("${example_yes}", "Yes"), ("${example_no}", "No"), ("${example_unrelated}", "Unrelated")];
+    let form = html! {
+        (PreEscaped(
+            "<!-- A Mechanical Turk project's layout. Each row of mturk.csv fills in its \
+             variables. -->\n"
+        ))
+        script src="https://assets.crowd.aws/crowd-html-elements.js" {}
+        style { (PreEscaped(STYLE)) }
+        crowd-form id="form" {
+            div.survey {
+                div.definition { h1 { "${name}" } p { "${definition}" } }
+                h2 { "Three examples" }
+                p { (named(QUESTION)) }
+                ul {
+                    @for (scenario, right) in examples {
+                        li { strong { (scenario) } br; "Correct answer: " (right) }
+                    }
+                }
+                p { "The answers are:" }
+                ul {
+                    @for [_, name, says] in OPTIONS {
+                        li { (name) " " span { "(" (named(says)) ")" } }
+                    }
+                }
+                h2 { "Before you begin" }
+                p { "Answer this question rightly, and the survey opens below." }
+                (fieldset("prerequisite", "", "${prerequisite}"))
+                p.notice #notice role="alert" {}
+                div #questions data-right="${prerequisite_answer}" hidden {
+                    h2 { "The survey" }
+                    @for number in 1..=QUESTIONS {
+                        (fieldset(
+                            &format!("q{number}"),
+                            &format!("{number}. "),
+                            &format!("${{scenario_{number}}}"),
+                        ))
+                    }
+                }
+                crowd-button id="submit" form-action="submit" variant="primary" { "Submit" }
+            }
+        }
+        script { (PreEscaped(SCRIPT)) }
+    };
+    form.into_string() + "\n"
 }
 
-/// A question with its four answers.
-fn fieldset(name: &str, legend: &str) -> String {
-    let radios: String = OPTIONS
-        .iter()
-        .map(|[value, shown, says]| {
-            format!(
-                "  <label><input type=\"radio\" name=\"{name}\" value=\"{value}\"> {shown} <span>({says})</span></label>\n"
-            )
-        })
-        .collect();
-    format!("<fieldset id=\"{name}\">\n  <legend>{legend}</legend>\n{radios}</fieldset>\n")
+/// A question with its four answers, on lines of their own for whoever changes the layout.
+fn fieldset(name: &str, number: &str, scenario: &str) -> Markup {
+    html! {
+        "\n"
+        fieldset id=(name) {
+            legend { (number) (named(QUESTION)) " " strong.scenario { (scenario) } }
+            @for [value, shown, says] in OPTIONS {
+                "\n"
+                label {
+                    input type="radio" name=(name) value=(value);
+                    " " (shown) " " span { "(" (named(says)) ")" }
+                }
+            }
+        }
+        "\n"
+    }
+}
+
+/// A text with the variable of the value's name in it.
+fn named(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split("{value}").enumerate() {
+            @if number > 0 { b { "${name}" } }
+            (part)
+        }
+    }
 }
 
 /// The batch: a row for each assignment.
@@ -95,12 +138,8 @@ pub(super) fn batch(survey: &Survey) -> Result<String> {
 /// A text as HTML on one line that no variable's name is found in.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in html! { (text) }.into_string().chars() {
         match letter {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
             '$' | '\n' | '\r' | '\t' | '\u{10000}'.. => {
                 escaped += &format!("&#{};", u32::from(letter))
             }

@@ -1,12 +1,12 @@
-//! A trained model's scores on a split or a file, kept in its run.
+//! A trained value model's scores on a split or a file, kept in its run.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
-use super::models::open_model;
-use super::{News, Observer, seed_reports};
+use super::seed_reports;
+use super::splits::saved_split;
 use crate::data::{Split, Table};
 use crate::disk;
 use crate::error::{Error, Result};
@@ -15,12 +15,13 @@ use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
 use crate::nn::device;
 use crate::nn::precision::Precision;
+use crate::recipe::models::open_model;
+use crate::recipe::{News, Observer};
 use crate::report::card::{Making, card};
 use crate::report::evaluation::EvaluationReport;
 use crate::report::predictions;
-use crate::report::seeds::Seeds;
 use crate::report::{Format, Report, render};
-use crate::run::{self, Saved, Source};
+use crate::run::{self, Saved};
 use crate::train::Checkpoint;
 use crate::train::value::predict;
 
@@ -53,83 +54,66 @@ pub enum Judged {
     File(PathBuf),
 }
 
-/// What comes of it.
-#[derive(Debug)]
-pub enum Judgement {
-    /// The report on a model.
-    One(Box<EvaluationReport>),
-    /// The reports on one recipe under several seeds.
-    Seeds(Seeds),
-}
-
-impl Judgement {
-    /// The report; of several seeds the mean.
-    pub fn report(&self) -> &dyn Report {
-        match self {
-            Self::One(report) => report.as_ref(),
-            Self::Seeds(reports) => reports,
-        }
-    }
-}
-
 /// Judges what the request names, and keeps reports and predictions in the runs.
 ///
 /// # Errors
 /// If data or model cannot be read, the model fails, or a run cannot be written.
-pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Judgement> {
+pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn Report>> {
     let folder = &request.folder;
     let (seeds, split) = match &request.rows {
         Judged::Split(split) if !Saved::is_run(folder) => (run::seeds(folder), split.name()),
         _ => (Vec::new(), ""),
     };
     if seeds.is_empty() {
-        return request.judge(folder, observer).map(Box::new).map(Judgement::One);
+        return Ok(Box::new(judge_one(request, folder, observer)?));
     }
     for (seed, path) in seeds {
         observer.tell(News::Note(&format!("── seed {seed}")));
-        request.judge(&path, observer)?;
+        judge_one(request, &path, observer)?;
     }
-    seed_reports(folder, &report_name(split, request.checkpoint)).map(Judgement::Seeds)
+    Ok(Box::new(seed_reports(folder, &report_name(split, request.checkpoint))?))
 }
 
-impl JudgeRequest {
-    /// Judges one model.
-    fn judge(&self, folder: &Path, observer: &dyn Observer) -> Result<EvaluationReport> {
-        let saved = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()?;
-        let table = match (&self.rows, &saved) {
-            (Judged::File(path), _) => Table::read_strict(path)?,
-            (Judged::Split(split), Some(saved)) => saved_split(saved, *split, observer)?,
-            (Judged::Split(_), None) => {
-                let what = format!("{} is a model without data of its own", folder.display());
-                return Err(Error::usage(what).help("name a file with --data, or a run directory"));
-            }
-        };
-        let name = match &self.rows {
-            // Never the name of a split: its report in the run is about the run's own data.
-            Judged::File(path) => {
-                format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy())
-            }
-            Judged::Split(split) => split.name().into(),
-        };
-        let device = device::open(&self.device)?.device;
-        let model = open_model(folder, self.checkpoint, &device, self.precision)?;
-        let job = Job {
-            model: model.predictor(),
-            folder,
-            saved: saved.as_ref(),
-            table: &table,
-            name: &name,
-            checkpoint: self.checkpoint,
-            bootstrap: self.bootstrap.unwrap_or(replicates_for(&name)),
-            thresholds: self.thresholds,
-            observer,
-        };
-        job.judge()
-    }
+/// Judges one model.
+fn judge_one(
+    request: &JudgeRequest,
+    folder: &Path,
+    observer: &dyn Observer,
+) -> Result<EvaluationReport> {
+    let saved = Saved::is_run(folder).then(|| Saved::open(folder)).transpose()?;
+    let table = match (&request.rows, &saved) {
+        (Judged::File(path), _) => Table::read_strict(path)?,
+        (Judged::Split(split), Some(saved)) => saved_split(saved, *split, observer)?,
+        (Judged::Split(_), None) => {
+            let what = format!("{} is a model without data of its own", folder.display());
+            return Err(Error::usage(what).help("name a file with --data, or a run directory"));
+        }
+    };
+    let name = match &request.rows {
+        // Never the name of a split: its report in the run is about the run's own data.
+        Judged::File(path) => {
+            format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy())
+        }
+        Judged::Split(split) => split.name().into(),
+    };
+    let device = device::open(&request.device)?.device;
+    let model = open_model(folder, request.checkpoint, &device, request.precision)?;
+    let job = Job {
+        model: model.predictor(),
+        folder,
+        saved: saved.as_ref(),
+        table: &table,
+        name: &name,
+        checkpoint: request.checkpoint,
+        bootstrap: request.bootstrap.unwrap_or(replicates_for(&name)),
+        thresholds: request.thresholds,
+        observer,
+    };
+    job.judge()
 }
 
 /// Judges a run's best checkpoint on its test split, and keeps the report in the run.
-pub(super) fn judge_test(
+pub(in crate::recipe) fn judge_test(
     folder: &Path,
     test: &Table,
     device: &Device,
@@ -162,7 +146,7 @@ fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
 }
 
 /// The report of this name that a run keeps.
-pub(super) fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
+pub(in crate::recipe) fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
     let path = saved.report(name);
     if !path.is_file() {
         return Err(
@@ -172,27 +156,6 @@ pub(super) fn read_report(saved: &Saved, name: &str) -> Result<Evaluation> {
     serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
         Error::file(&path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
     })
-}
-
-/// A split of the data that a run was made with.
-fn saved_split(saved: &Saved, split: Split, observer: &dyn Observer) -> Result<Table> {
-    let source = saved.info.data.iter().find(|source| source.split == split.name());
-    let source = source.ok_or_else(|| {
-        Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
-    })?;
-    if !source.path.is_file() {
-        let what = "the run's data is no longer there";
-        return Err(Error::data(&source.path, what).help("put it back, or name a file with --data"));
-    }
-    let mut table = Table::read_strict(&source.path)?;
-    table.rows.truncate(source.rows);
-    if Source::of(split, &table)?.sha256 != source.sha256 {
-        let path = source.path.display();
-        observer.tell(News::Note(&format!(
-            "warning: {path} is not the file that the run was made with"
-        )));
-    }
-    Ok(table)
 }
 
 /// How many bootstrap replicates a split's report has unless told otherwise.
@@ -289,7 +252,7 @@ impl Job<'_> {
             parameters: info.model.parameters,
             class_rule: self.model.rule().into(),
             settings: settings.map(|(name, value)| (name.to_string(), value)).into(),
-            data: info.data.iter().map(|source| (source.split.clone(), source.rows)).collect(),
+            data: info.data.iter().map(|source| (source.role.clone(), source.rows)).collect(),
         };
         disk::write_file(&folder.join("README.md"), card(&making, evaluation).as_bytes())
     }

@@ -1,0 +1,112 @@
+//! What the verbs mean for value models: their data, their training, their judgement.
+
+mod judge;
+mod splits;
+
+pub use judge::{JudgeRequest, Judged, judge};
+pub(super) use judge::{judge_test, read_report};
+pub(super) use splits::Splits;
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+
+use super::models::open_model;
+use super::train::{Origin, Prepared, Recipe};
+use super::{News, Observer, Site};
+use crate::config::{Config, FamilyKind};
+use crate::data::{Split, Table};
+use crate::error::Result;
+use crate::hub;
+use crate::model::linear::LinearModel;
+use crate::model::{Model, ValueModel};
+use crate::report::Report;
+use crate::report::seeds::Seeds;
+use crate::run::{self, ModelInfo, Saved, Source};
+use crate::train::linear::LinearTask;
+use crate::train::value::ValueTask;
+use crate::train::{Checkpoint, Descent, Learner};
+
+/// The training of a value model.
+pub(super) struct ValueRecipe<'a> {
+    config: &'a Config,
+    data: Splits,
+}
+
+impl<'a> ValueRecipe<'a> {
+    /// Reads the data, of each split so many rows if not all.
+    pub(super) fn read(config: &'a Config, limit: Option<usize>) -> Result<Self> {
+        Ok(Self { config, data: Splits::read(config, limit)? })
+    }
+}
+
+impl<'a> Recipe<'a> for ValueRecipe<'a> {
+    fn sources(&self) -> &[Source] {
+        &self.data.sources
+    }
+
+    fn prepare(&self, origin: Origin, device: &Device, site: Site) -> Result<Prepared<'a>> {
+        let Self { config, data } = self;
+        let model = match origin {
+            Origin::New => new_model(config, &data.train, device, site)?,
+            Origin::Saved(run) => open_model(run, Checkpoint::Last, device, config.train.dtype)?,
+        };
+        let info = ModelInfo {
+            base: config.base().into(),
+            parameters: model.parameters(),
+            fresh: model.fresh(),
+        };
+        let (train, eval) = (data.samples(Split::Train), data.samples(Split::Eval));
+        let learner: Box<dyn Learner + 'a> = match model {
+            Model::Encoder(model) => {
+                Box::new(Descent::new(ValueTask::new(model, &train, eval)?, &config.train)?)
+            }
+            Model::Linear(model) => Box::new(LinearTask::new(model, &train, eval)),
+        };
+        Ok(Prepared { learner, info })
+    }
+
+    fn test(
+        &self,
+        run: &Path,
+        device: &Device,
+        observer: &dyn Observer,
+    ) -> Result<Option<Box<dyn Report>>> {
+        let Some(test) = &self.data.test else { return Ok(None) };
+        let report = judge_test(run, test, device, self.config.train.dtype, observer)?;
+        Ok(Some(Box::new(report)))
+    }
+}
+
+/// The model as it is before the first step.
+fn new_model(config: &Config, train: &Table, device: &Device, site: Site) -> Result<Model> {
+    if config.model.family == FamilyKind::Linear {
+        let prompts = train.rows.iter().map(|row| (row.sample.value, row.sample.scenario.as_str()));
+        return Ok(Model::Linear(LinearModel::new(
+            &config.model.linear,
+            prompts,
+            config.train.seed,
+        )));
+    }
+    let new = config.new_model();
+    if config.model.base == "scratch" {
+        let texts = train.rows.iter().map(|row| row.sample.scenario.as_str());
+        let model = ValueModel::from_scratch(&config.model.scratch, texts, &new, device)?;
+        return Ok(Model::Encoder(model.with_precision(config.train.dtype)));
+    }
+    let mut tell = |transfer: hub::Transfer<'_>| site.observer.tell(News::Transfer(transfer));
+    let folder = hub::locate(&config.model.base, &config.model.revision, site.hub, &mut tell)?;
+    let model = ValueModel::from_pretrained(&folder, &new, device)?;
+    Ok(Model::Encoder(model.with_precision(config.train.dtype)))
+}
+
+/// The reports of this name that the runs under several seeds in a folder keep.
+///
+/// # Errors
+/// If one of the runs has none, or it is damaged.
+pub fn seed_reports(folder: &Path, name: &str) -> Result<Seeds> {
+    let report =
+        |(seed, path): (u64, PathBuf)| Ok((seed, read_report(&Saved::open(&path)?, name)?));
+    let reports = run::seeds(folder).into_iter().map(report).collect::<Result<_>>()?;
+    Ok(Seeds { folder: folder.display().to_string(), split: name.into(), reports })
+}

@@ -1,0 +1,61 @@
+//! The splits that the training of a value model reads.
+
+use crate::config::Config;
+use crate::data::{Sample, Split, Table};
+use crate::error::{Error, Result};
+use crate::recipe::{News, Observer};
+use crate::run::{Saved, Source};
+
+/// The splits of the dataset, as far as they are taken.
+pub(in crate::recipe) struct Splits {
+    pub(in crate::recipe) train: Table,
+    pub(in crate::recipe) eval: Table,
+    pub(in crate::recipe) test: Option<Table>,
+    /// Where they came from.
+    pub(in crate::recipe) sources: Vec<Source>,
+}
+
+impl Splits {
+    /// Reads the splits; there need not be a test split.
+    pub(in crate::recipe) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
+        let read = |split: Split| -> Result<Table> {
+            let mut table = split.read(&config.data.dir)?;
+            table.rows.truncate(limit.unwrap_or(usize::MAX));
+            Ok(table)
+        };
+        let (train, eval) = (read(Split::Train)?, read(Split::Eval)?);
+        let test = Split::Test.find(&config.data.dir).map(|_| read(Split::Test)).transpose()?;
+        let source =
+            |split: Split, table: &Table| Source::of(split.name(), &table.path, table.rows.len());
+        let mut sources = vec![source(Split::Train, &train)?, source(Split::Eval, &eval)?];
+        sources.extend(test.as_ref().map(|test| source(Split::Test, test)).transpose()?);
+        Ok(Self { train, eval, test, sources })
+    }
+
+    /// The samples of the train or the eval split.
+    pub(in crate::recipe) fn samples(&self, split: Split) -> Vec<Sample> {
+        let table = if split == Split::Train { &self.train } else { &self.eval };
+        table.rows.iter().map(|row| row.sample.clone()).collect()
+    }
+}
+
+/// A split of the data that a run was made with.
+pub(super) fn saved_split(saved: &Saved, split: Split, observer: &dyn Observer) -> Result<Table> {
+    let source = saved.info.data.iter().find(|source| source.role == split.name());
+    let source = source.ok_or_else(|| {
+        Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
+    })?;
+    if !source.path.is_file() {
+        let what = "the run's data is no longer there";
+        return Err(Error::data(&source.path, what).help("put it back, or name a file with --data"));
+    }
+    let mut table = Table::read_strict(&source.path)?;
+    table.rows.truncate(source.rows);
+    if Source::of(split.name(), &table.path, table.rows.len())?.sha256 != source.sha256 {
+        let path = source.path.display();
+        observer.tell(News::Note(&format!(
+            "warning: {path} is not the file that the run was made with"
+        )));
+    }
+    Ok(table)
+}
