@@ -23,6 +23,9 @@ pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// The names of the special tokens, for older readers.
 pub const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 
+/// How a language model continues texts if it is not told otherwise.
+pub const GENERATION_CONFIG: &str = "generation_config.json";
+
 /// What a user can do when weights and sizes do not fit each other.
 pub(super) const UNFIT: &str = "config.json and the weights must come from the same model";
 
@@ -33,7 +36,7 @@ pub struct ModelFiles {
     pub folder: PathBuf,
     /// `config.json`.
     pub config: PathBuf,
-    /// `tokenizer.json`, or `vocab.txt` or `spm.model` where there is none.
+    /// `tokenizer.json`, or `vocab.txt`, `spm.model` or `vocab.json` where there is none.
     pub tokenizer: PathBuf,
     /// `model.safetensors`, or where there is none the index of its parts or `pytorch_model.bin`.
     pub weights: PathBuf,
@@ -58,7 +61,7 @@ impl ModelFiles {
         Ok(Self {
             folder: folder.into(),
             config: first_of(&[CONFIG])?,
-            tokenizer: first_of(&[TOKENIZER, "vocab.txt", "spm.model"])?,
+            tokenizer: first_of(&[TOKENIZER, "vocab.txt", "spm.model", "vocab.json"])?,
             weights: first_of(&[WEIGHTS, INDEX, "pytorch_model.bin"])?,
         })
     }

@@ -11,8 +11,8 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
 
-use super::sentencepiece;
 use super::template::classifier_template;
+use super::{byte_level, sentencepiece};
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -171,7 +171,8 @@ impl TextEncoder {
     }
 }
 
-fn rows_for(tokenizer: &Tokenizer) -> usize {
+/// One more than the largest id of a tokenizer: how many rows an embedding table needs.
+pub fn rows_for(tokenizer: &Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
 }
 
@@ -181,7 +182,14 @@ fn error_at(path: &Path, error: Error) -> Error {
     advice.into_iter().fold(placed, Error::help)
 }
 
-fn parse(path: &Path) -> Result<Tokenizer> {
+/// Reads a `tokenizer.json`, `vocab.txt`, `vocab.json` or `spm.model`.
+///
+/// # Errors
+/// If the file cannot be read, or is none of them.
+pub fn parse(path: &Path) -> Result<Tokenizer> {
+    if path.ends_with("vocab.json") {
+        return byte_level::read(path);
+    }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("txt") => return from_vocabulary_file(path),
         Some("model") => return sentencepiece::read(path),

@@ -1,6 +1,7 @@
 //! Scaled dot-product attention on packed rows: sequences of different lengths behind each other,
 //! without padding.
 
+mod cache;
 mod kernel;
 mod projections;
 mod relative;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Result, Tensor};
 
+pub use cache::KeyValues;
 pub use relative::{Buckets, Relative};
 pub use visible::Visible;
 
