@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("text", &["error", "seed", "value"]),
     ("nn", &["candle", "error", "seed"]),
     ("model", &["candle", "disk", "error", "nn", "seed", "text", "value"]),
+    ("generate", &["error", "model", "nn", "seed", "text"]),
     ("infer", &["error", "model", "value"]),
     ("train", &["candle", "data", "disk", "error", "eval", "model", "nn", "text", "value"]),
     ("report", &["data", "error", "eval", "reward", "value"]),

@@ -13,6 +13,7 @@ mod disk;
 mod docs;
 mod extend;
 mod floats;
+mod generate;
 mod golden;
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
 mod gpu;
