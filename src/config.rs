@@ -134,7 +134,7 @@ impl Config {
     /// Reads a configuration file, and then each `key=value` of `sets`, such as `train.epochs=3`.
     ///
     /// # Errors
-    /// If the file cannot be read, a key is unknown, or a value cannot be meant.
+    /// If the file cannot be read, a key is unknown, or a value is invalid.
     pub fn read(path: &Path, sets: &[String]) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
         let from_file = |error: toml::de::Error| {

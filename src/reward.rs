@@ -46,6 +46,15 @@ impl Form {
     }
 }
 
+/// How rewards come to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RewardSettings {
+    /// The form of the terms.
+    pub form: Form,
+    /// Whether a mean was subtracted from the vectors.
+    pub center: bool,
+}
+
 /// What an utterance is worth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Turn {
@@ -223,6 +232,40 @@ impl PersonaDifference {
         let won = own.iter().zip(shuffled).map(points).sum::<f64>() / differences.len() as f64;
         let level = |figures: &[f64]| level(figures, bootstrap);
         Self { own: level(own), shuffled: level(shuffled), difference: level(&differences), won }
+    }
+}
+
+/// What the same dialogues are worth with their own personas and with others'.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PersonaComparison {
+    /// How many dialogues.
+    pub dialogues: usize,
+    /// What decided whose persona each is given.
+    pub seed: u64,
+    /// R/N.
+    pub reward: PersonaDifference,
+    /// R/T.
+    pub per_turn: PersonaDifference,
+    /// The means of r_t.
+    pub mean_r: PersonaDifference,
+}
+
+impl PersonaComparison {
+    /// Compares what the same dialogues, of which there is at least one, are worth with their own
+    /// personas and with those that `seed` gave them.
+    pub fn of(own: &[Reward], shuffled: &[Reward], seed: u64, bootstrap: Bootstrap) -> Self {
+        let difference = |figure: fn(&Reward) -> f64| {
+            let [own, shuffled] =
+                [own, shuffled].map(|rewards| rewards.iter().map(figure).collect::<Vec<f64>>());
+            PersonaDifference::of(&own, &shuffled, bootstrap)
+        };
+        Self {
+            dialogues: own.len(),
+            seed,
+            reward: difference(Reward::total),
+            per_turn: difference(Reward::per_turn),
+            mean_r: difference(Reward::mean_r),
+        }
     }
 }
 

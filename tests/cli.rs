@@ -237,6 +237,31 @@ fn a_run_is_neither_overwritten_nor_deleted() {
 }
 
 #[test]
+fn a_run_of_before_keys_were_renamed_is_judged_and_resumed() {
+    let trained = Trained::new();
+    let (config, run, old) =
+        (trained.path("config.toml"), trained.path("run"), trained.path("old"));
+    assert!(valuenet(["train", &config, "-o", &old, "--stop-after", "7"]).status.success());
+    for folder in ["run", "old"] {
+        let mut info = trained.json(&format!("{folder}/run.json"));
+        info["config"].as_object_mut().unwrap().remove("task").unwrap();
+        let text = info.to_string();
+        let text = text.replace("\"role\"", "\"split\"").replace("\"max_grad_norm\"", "\"clip\"");
+        let text = text.replace("\"gradient_accumulation\"", "\"accumulate\"");
+        assert!(["\"split\"", "\"clip\"", "\"accumulate\""].iter().all(|key| text.contains(key)));
+        write(trained.folder.path(), &format!("{folder}/run.json"), text);
+    }
+    let judged = valuenet(["eval", &run]);
+    assert!(judged.status.success(), "{}", stderr(&judged));
+    let resumed = valuenet(["train", &config, "-o", &old, "--resume"]);
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let weights = |folder: &str| {
+        std::fs::read(trained.path(&format!("{folder}/checkpoints/last/model.safetensors")))
+    };
+    assert!(weights("run").unwrap() == weights("old").unwrap());
+}
+
+#[test]
 fn a_stopped_and_resumed_run_is_the_uninterrupted_one() {
     let trained = Trained::new();
     let (config, other) = (trained.path("config.toml"), trained.path("other"));

@@ -165,6 +165,26 @@ fn a_tokenizer_that_does_not_belong_to_the_model_is_an_error() {
 }
 
 #[test]
+fn pairs_that_do_not_fit_the_vocabulary_are_an_error_in_any_form() {
+    let folder = saved();
+    let merges = [r#"["a b"]"#, r#"[["a", "b"]]"#];
+    for (mark, merges) in [("null", merges[0]), ("null", merges[1]), ("\"##\"", merges[1])] {
+        let model = format!(
+            r#"{{"type": "BPE", "dropout": null, "unk_token": null, "end_of_word_suffix": null,
+            "continuing_subword_prefix": {mark}, "vocab": {{"a": 0, "b": 1}}, "merges": {merges}}}"#
+        );
+        let text = format!(
+            r#"{{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+            "model": {model}}}"#
+        );
+        write(folder.path(), "tokenizer.json", text);
+        let error = open_error(folder.path());
+        assert!(error.contains("what \"a\" and \"b\" make is not in its vocabulary"), "{error}");
+    }
+}
+
+#[test]
 fn a_base_is_no_trained_model() {
     assert!(
         ValueModel::open(Path::new(BERT), &CPU)

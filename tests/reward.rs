@@ -8,8 +8,10 @@ use valuenet::data::dialogue::{self, Dialogue};
 use valuenet::error::{Kind, Result};
 use valuenet::eval::Bootstrap;
 use valuenet::model::Predictor;
-use valuenet::report::rewards::{self, PersonaComparison, RewardSettings, RewardsFormat};
-use valuenet::reward::{Center, Form, PersonaDifference, Reward, shuffled_personas};
+use valuenet::report::rewards::{self, RewardsFormat};
+use valuenet::reward::{
+    Center, Form, PersonaComparison, PersonaDifference, Reward, RewardSettings, shuffled_personas,
+};
 
 use crate::support::{assert_fails, folder, saved_model, stdout, tiny_model, valuenet, write};
 

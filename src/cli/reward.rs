@@ -8,9 +8,10 @@ use serde_json::Value as Json;
 use valuenet::data::dialogue::{self, Dialogue, Vector};
 use valuenet::data::texts;
 use valuenet::error::Error;
-use valuenet::recipe::{RewardRequest, Rewarded, distinct_profiles, reward};
+use valuenet::eval::Bootstrap;
+use valuenet::recipe::{center, distinct_profiles, reward};
 use valuenet::report::rewards;
-use valuenet::reward::Form;
+use valuenet::reward::{Center, Form};
 
 use super::model::ModelArgs;
 use super::output::{Console, Output};
@@ -168,18 +169,22 @@ impl Args {
         center_on: Option<&[T]>,
         vector: impl Fn(&T) -> Vector,
     ) -> Result<String, Error> {
-        let request = RewardRequest {
-            form: if self.literal { Form::Literal } else { Form::Bounded },
-            center: self.center,
-            against_shuffled: self.against_shuffled,
-            bootstrap: self.bootstrap,
+        let vectors: Vec<Dialogue<Vector>> =
+            dialogues.iter().map(|dialogue| dialogue.map(&vector)).collect();
+        let center = match center_on {
+            Some(sentences) => Center::of(sentences.iter().map(&vector)),
+            None if self.center => center(&vectors),
+            None => None,
         };
-        let Rewarded { settings, own, comparison } =
-            reward(file, dialogues, center_on, request, vector)?;
-        match comparison {
-            Some(comparison) => rewards::comparison(&comparison, settings, self.format.into()),
-            None => rewards::rewards(dialogues, &own, settings, self.format.into()),
-        }
+        let form = if self.literal { Form::Literal } else { Form::Bounded };
+        let rewarded = reward(vectors, center.as_ref(), form);
+        let (settings, format) = (rewarded.settings, self.format.into());
+        let Some(seed) = self.against_shuffled else {
+            return rewards::rewards(dialogues, &rewarded.rewards, settings, format);
+        };
+        let bootstrap = Bootstrap { replicates: self.bootstrap, seed: 1 };
+        let comparison = rewarded.against_shuffled(file, dialogues, seed, bootstrap)?;
+        rewards::comparison(&comparison, settings, format)
     }
 }
 

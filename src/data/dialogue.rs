@@ -28,6 +28,15 @@ pub struct Dialogue<T = String> {
 }
 
 impl<T> Dialogue<T> {
+    /// The same with something else for each sentence, in the order of [`Dialogue::all`].
+    pub fn map<U>(&self, mut change: impl FnMut(&T) -> U) -> Dialogue<U> {
+        Dialogue {
+            line: self.line,
+            persona: self.persona.iter().map(&mut change).collect(),
+            utterances: self.utterances.iter().map(change).collect(),
+        }
+    }
+
     /// The persona sentences, and then the utterances.
     pub fn all(&self) -> impl Iterator<Item = &T> {
         self.persona.iter().chain(&self.utterances)

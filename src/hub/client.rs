@@ -99,11 +99,11 @@ impl<'a> Client<'a> {
         let says_all = |answer: &Response<Body>| answer.headers().contains_key("x-linked-etag");
         let address = self.address(&format!("{model}/resolve/{commit}/{name}"))?;
         let (address, answer) =
-            self.transport.ask(&ask, address, says_all).map_err(|trouble| match trouble {
+            self.transport.ask(&ask, address, says_all).map_err(|error| match error {
                 TransportError::Status(404) => {
                     TransportError::Untrue(format!("it lists {name} and does not have it"))
                 }
-                trouble => trouble,
+                error => error,
             })?;
 
         let header = |name| header(&answer, name);

@@ -37,7 +37,7 @@ pub fn download(
     }
     let store = Store::new(settings, model, checked(revision)?);
     let client = Client::new(settings)?;
-    let refused = |trouble: TransportError| refusal(model, settings, trouble);
+    let refused = |error: TransportError| refusal(model, settings, error);
     let offer = client.offer(model, revision).and_then(believed).map_err(refused)?;
     let snapshot = store.snapshot(&offer.sha);
     let mut wanted = layout.choose(|name| offer.has(name)).map_err(|lacking| {
@@ -142,9 +142,9 @@ fn believed(offer: Offer) -> Result<Offer, TransportError> {
     }
 }
 
-fn refusal(model: &str, settings: &HubSettings, trouble: TransportError) -> Error {
+fn refusal(model: &str, settings: &HubSettings, error: TransportError) -> Error {
     let endpoint = &settings.endpoint;
-    let (what, help) = match trouble {
+    let (what, help) = match error {
         TransportError::Status(401 | 403) => (
             format!("{endpoint} does not give out {model}"),
             "check the name; a private or gated model needs an access token in HF_TOKEN",

@@ -129,7 +129,9 @@ impl<'a> Transport<'a> {
             .timeout_per_read(Some(ask.wait))
             .timeout_per_call(Some(patience.whole(ask.wait, ask.bytes)))
             .build();
-        request.call().map_err(|error| trouble(error, address.host().unwrap_or_default(), ask.wait))
+        request
+            .call()
+            .map_err(|error| transport_error(error, address.host().unwrap_or_default(), ask.wait))
     }
 
     /// Reads the body, at most as long as was asked for, at a bearable rate, and returns its
@@ -153,7 +155,7 @@ impl<'a> Transport<'a> {
                 Ok(0) => return Ok(total),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(trouble(error.into(), what, ask.wait)),
+                Err(error) => return Err(transport_error(error.into(), what, ask.wait)),
             };
             waited += begun.elapsed();
             total += count as u64;
@@ -187,7 +189,7 @@ pub fn leads_to(base: &Uri, location: &[u8]) -> Result<Uri, TransportError> {
 }
 
 /// What a failed request for `what` means.
-fn trouble(error: ureq::Error, what: &str, wait: Duration) -> TransportError {
+fn transport_error(error: ureq::Error, what: &str, wait: Duration) -> TransportError {
     match error {
         ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => {
             TransportError::Slow(format!("no connection to {what} within {wait:?}"))

@@ -162,8 +162,8 @@ impl Family {
     }
 
     /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma`
-    /// and `beta` called `weight` and `bias`, shared tables under one name. What is no
-    /// parameter of the encoder or its head may be among them.
+    /// and `beta` called `weight` and `bias`, shared tables under one name. What is no parameter of
+    /// the encoder or its head may be among them.
     pub fn canonical(&self, tensors: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
         let of_head: Vec<&str> = self.classifier.iter().flat_map(HeadLayout::names).collect();
         let is_below = |name: &str, tree: &str| {

@@ -99,7 +99,8 @@ impl HeadSettings {
         }
     }
 
-    /// What the logits say of each row; none for a row of which a number is none.
+    /// What the logits say of each row; None for a row with a number that is
+    /// not finite.
     ///
     /// # Errors
     /// If candle fails.

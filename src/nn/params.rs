@@ -123,13 +123,13 @@ impl Loader {
     /// The scope of all names that begin with `prefix`, whose parameters must stand in the
     /// checkpoint.
     pub fn required(&self, prefix: &str) -> Scope<'_> {
-        Scope { loader: self, prefix: prefix.into(), may_be_fresh: false, frozen: None }
+        Scope { loader: self, prefix: prefix.into(), is_optional: false, frozen: None }
     }
 
     /// The scope of all names that begin with `prefix`, whose parameters may be missing from the
     /// checkpoint.
     pub fn optional(&self, prefix: &str) -> Scope<'_> {
-        Scope { loader: self, prefix: prefix.into(), may_be_fresh: true, frozen: None }
+        Scope { loader: self, prefix: prefix.into(), is_optional: true, frozen: None }
     }
 
     /// What has been built: the parameters, and the names of those that no checkpoint brought.
@@ -156,8 +156,8 @@ impl Loader {
 pub struct Scope<'a> {
     loader: &'a Loader,
     prefix: String,
-    may_be_fresh: bool,
-    /// The dtype that parameters are saved in, if they are not trained.
+    is_optional: bool,
+    /// The dtype that parameters are held in, if they are not trained.
     frozen: Option<DType>,
 }
 
@@ -171,9 +171,9 @@ impl Scope<'_> {
         Self { prefix, ..*self }
     }
 
-    /// The same scope with parameters that are not trained, and are saved in this dtype. Operations
-    /// see them in f32; saved in bfloat16, a network that only stands beside a trained one takes
-    /// half the memory.
+    /// The same scope with parameters that are not trained, and are held in this dtype. Operations
+    /// see them in f32. In bfloat16, a network that only stands beside a trained one takes half the
+    /// memory.
     pub fn frozen(&self, dtype: DType) -> Self {
         Self { prefix: self.prefix.clone(), frozen: Some(dtype), ..*self }
     }
@@ -199,7 +199,7 @@ impl Scope<'_> {
                 tensor.dims(),
                 shape.dims()
             ),
-            None if self.may_be_fresh => {
+            None if self.is_optional => {
                 self.loader.newly_initialised.borrow_mut().push(name.clone());
                 self.loader.initial(&name, &shape, init)?
             }

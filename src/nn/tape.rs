@@ -2,8 +2,8 @@
 //!
 //! candle's own `backward` adds every gradient to a fresh tensor of zeros and keeps all activations
 //! until the loss is dropped, which costs a third of a training step on a CPU. A [`Tape`] moves
-//! gradients instead, frees what a step saved as soon as its gradients are computed, and lets an operation have
-//! any number of inputs. The tensors stay candle's.
+//! gradients instead, frees what a step saved as soon as its gradients are computed, and lets an
+//! operation have any number of inputs. The tensors stay candle's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -62,7 +62,7 @@ impl Node {
         &self.tensor
     }
 
-    /// The tensor as operations see it: a parameter that is saved in another dtype is f32.
+    /// The tensor as operations see it: a parameter that is held in another dtype is f32.
     pub(super) fn widened(&self) -> Result<Tensor> {
         match self.source {
             Source::Frozen(_) => self.tensor.to_dtype(DType::F32),

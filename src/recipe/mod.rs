@@ -18,7 +18,7 @@ mod value;
 
 pub use gather::{Gathered, compare, gather};
 pub use models::{LAYOUT, open_model};
-pub use reward::{RewardRequest, Rewarded, reward};
+pub use reward::{Rewarded, center, reward};
 pub use score::{distinct_profiles, profiles};
 pub use seeds::train_seeds;
 pub use train::{Begin, Outcome, TrainRequest, train};
@@ -132,7 +132,7 @@ struct Prepared<'a> {
 struct Silent<'a>(&'a dyn Observer);
 
 impl Observer for Silent<'_> {
-    fn tell(&self, _news: ProgressEvent<'_>) {}
+    fn tell(&self, _event: ProgressEvent<'_>) {}
 
     fn asks_to_stop(&self) -> bool {
         self.0.asks_to_stop()

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::train::{Begin, Outcome, TrainRequest, train};
-use super::value::{Splits, judge_test, read_report};
-use super::{ProgressEvent, Site};
+use super::value::{ValueRecipe, read_report};
+use super::{ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::Split;
 use crate::disk;
@@ -276,9 +276,7 @@ impl OfRow<'_> {
         };
         match train(&request, self.site)? {
             Outcome::Interrupted => Ok(None),
-            Outcome::Ended(_, Some(_)) => {
-                read_report(&SavedRun::open(&request.folder)?, Split::Test.name()).map(Some)
-            }
+            Outcome::Ended(_, Some(_)) => kept_report(&request.folder).map(Some),
             Outcome::Ended(_, None) | Outcome::Planned => Err(no_test_split()),
         }
     }
@@ -291,7 +289,8 @@ impl OfRow<'_> {
             return Ok(RunProgress::Nothing);
         };
         let limit = self.request.limit;
-        let differing = differences(&saved, config, &Splits::read(config, limit)?.sources, limit)?;
+        let differing =
+            differences(&saved, config, ValueRecipe::read(config, limit)?.sources(), limit)?;
         if !differing.is_empty() {
             let what = format!("another run is here: {}", differing.join("; "));
             return Err(Error::file(folder, what).help("begin elsewhere with -o, or move it away"));
@@ -310,10 +309,16 @@ impl OfRow<'_> {
 
     /// Judges the best checkpoint on the test split.
     fn judge(&self, folder: &Path, config: &Config) -> Result<Evaluation> {
-        let test = Splits::read(config, self.request.limit)?.test.ok_or_else(no_test_split)?;
+        let recipe = ValueRecipe::read(config, self.request.limit)?;
         let device = device::open(&config.train.device)?.device;
-        Ok(judge_test(folder, &test, &device, config.train.dtype, self.site.observer)?.evaluation)
+        recipe.test(folder, &device, self.site.observer)?.ok_or_else(no_test_split)?;
+        kept_report(folder)
     }
+}
+
+/// The report on the test split that a run keeps.
+fn kept_report(folder: &Path) -> Result<Evaluation> {
+    read_report(&SavedRun::open(folder)?, Split::Test.name())
 }
 
 fn no_test_split() -> Error {

@@ -36,10 +36,10 @@ impl Session<'_> {
     pub(super) fn train(
         &self,
         learner: &mut dyn Learner,
-        place: Destination,
+        destination: Destination,
         mut info: RunInfo,
     ) -> Result<Stop> {
-        let (run, mut state) = self.begin(place, &info, learner)?;
+        let (run, mut state) = self.begin(destination, &info, learner)?;
         let observer = self.site.observer;
         observer.tell(ProgressEvent::Begun { total: self.total, done: state.step });
         let mut log = Log::open(&run, state.step, self.tensorboard, observer)?;
@@ -72,12 +72,12 @@ impl Session<'_> {
     /// The run directory, and where in the training it stands.
     fn begin(
         &self,
-        place: Destination,
+        destination: Destination,
         info: &RunInfo,
         learner: &mut dyn Learner,
     ) -> Result<(Run, State)> {
         let shown = self.path.display();
-        match place {
+        match destination {
             Destination::Resumed(run) => {
                 let last = run.checkpoint(Checkpoint::Last);
                 let last =

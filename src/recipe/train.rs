@@ -66,7 +66,7 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
     let threads = rayon::current_num_threads();
     site.note(&format!("device {} ({}), {threads} threads", device.name, device.reason));
 
-    let (place, prepared, info) = if request.begin == Begin::Resume {
+    let (destination, prepared, info) = if request.begin == Begin::Resume {
         let (run, saved) = resume(folder, config, recipe.sources(), *limit)?;
         let prepared = recipe.prepare(Origin::SavedRun(folder), &device.device, site)?;
         let resumed = [saved.info.resumed.clone(), vec![now()]].concat();
@@ -76,22 +76,22 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
         let prepared = recipe.prepare(Origin::New, &device.device, site)?;
         let model = prepared.info.clone();
         let info = describe(config, recipe.sources(), &device, *limit, model, site.git);
-        let place = match request.begin {
+        let destination = match request.begin {
             Begin::New(if_occupied) => Some(Destination::New(if_occupied)),
             Begin::Resume | Begin::DryRun => None,
         };
-        (place, prepared, info)
+        (destination, prepared, info)
     };
     let mut learner = prepared.learner;
     let total = announce(config, learner.as_ref(), &info, site);
-    let Some(place) = place else {
+    let Some(destination) = destination else {
         site.note(&format!("dry run: nothing was written to {}", folder.display()));
         return Ok(Outcome::Planned);
     };
     let (stop_after, tensorboard) = (request.stop_after, request.tensorboard);
     let session = Session { config, path: folder, site, total, stop_after, tensorboard };
-    let stop = session.train(learner.as_mut(), place, info)?;
-    drop(learner); // the best checkpoint is read next to it
+    let stop = session.train(learner.as_mut(), destination, info)?;
+    drop(learner); // makes room for the best checkpoint
     if stop == Stop::Paused && site.observer.asks_to_stop() {
         return Ok(Outcome::Interrupted);
     }

@@ -6,8 +6,7 @@ use serde_json::{Value as Json, json};
 use super::table::{Table, count, csv, ends, number, score, shortened};
 use crate::data::dialogue::Dialogue;
 use crate::error::{Error, Result};
-use crate::eval::Bootstrap;
-use crate::reward::{DialogueMean, Form, PersonaDifference, Reward};
+use crate::reward::{DialogueMean, Form, PersonaComparison, Reward, RewardSettings};
 
 /// How rewards are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,24 +19,14 @@ pub enum RewardsFormat {
     Csv,
 }
 
-/// How the rewards came to be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RewardSettings {
-    /// The form of the terms.
-    pub form: Form,
-    /// Whether a mean was subtracted from the vectors.
-    pub center: bool,
+fn is_literal(settings: RewardSettings) -> bool {
+    settings.form == Form::Literal
 }
 
-impl RewardSettings {
-    fn is_literal(self) -> bool {
-        self.form == Form::Literal
-    }
-
-    fn words(self) -> String {
-        let form = if self.is_literal() { "literal" } else { "bounded" };
-        format!("{form}{}", if self.center { ", centred" } else { "" })
-    }
+/// How the rewards came to be, in words.
+fn words(settings: RewardSettings) -> String {
+    let form = if is_literal(settings) { "literal" } else { "bounded" };
+    format!("{form}{}", if settings.center { ", centred" } else { "" })
 }
 
 /// The longest text in a table, in columns.
@@ -102,7 +91,7 @@ pub fn json<T: Clone + Into<Json>>(
         "per_turn": reward.per_turn(),
         "mean_r": reward.mean_r(),
         "matches": reward.matches,
-        "literal": settings.is_literal(),
+        "literal": is_literal(settings),
         "center": settings.center,
         "turns": said(persona, utterances, reward).map(turn).collect::<Vec<Json>>(),
     })
@@ -190,7 +179,7 @@ fn tables<T: Clone + Into<Json>>(
         [reward.total(), reward.per_turn(), reward.mean_r()].map(figure);
     let title = format!(
         "dialogue {number} ({}): R/N {total}, R/T {per_turn}, mean r {mean_r}",
-        settings.words()
+        words(settings)
     );
     let short = |sentence: Json| shortened(&text(sentence), TEXT);
     let mut turns =
@@ -209,40 +198,6 @@ fn tables<T: Clone + Into<Json>>(
         persona.push([short(sentence.clone().into()), matches.to_string()]);
     }
     turns.text() + &persona.text()
-}
-
-/// Dialogues with their own personas and with others'.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PersonaComparison {
-    /// How many dialogues.
-    pub dialogues: usize,
-    /// What decided whose persona each is given.
-    pub seed: u64,
-    /// R/N.
-    pub reward: PersonaDifference,
-    /// R/T.
-    pub per_turn: PersonaDifference,
-    /// The means of r_t.
-    pub mean_r: PersonaDifference,
-}
-
-impl PersonaComparison {
-    /// Compares what the same dialogues, of which there is at least one, are worth with their own
-    /// personas and with those that `seed` gave them.
-    pub fn of(own: &[Reward], shuffled: &[Reward], seed: u64, bootstrap: Bootstrap) -> Self {
-        let difference = |figure: fn(&Reward) -> f64| {
-            let [own, shuffled] =
-                [own, shuffled].map(|rewards| rewards.iter().map(figure).collect::<Vec<f64>>());
-            PersonaDifference::of(&own, &shuffled, bootstrap)
-        };
-        Self {
-            dialogues: own.len(),
-            seed,
-            reward: difference(Reward::total),
-            per_turn: difference(Reward::per_turn),
-            mean_r: difference(Reward::mean_r),
-        }
-    }
 }
 
 /// The comparison.
@@ -264,7 +219,7 @@ pub fn comparison(
             let dialogues = count(comparison.dialogues as u64);
             let title = format!(
                 "{dialogues} dialogues with their own persona and another's ({}, seed {})",
-                settings.words(),
+                words(settings),
                 comparison.seed
             );
             let header = [
@@ -291,7 +246,7 @@ pub fn comparison(
             let mut line = json!({
                 "dialogues": comparison.dialogues,
                 "seed": comparison.seed,
-                "literal": settings.is_literal(),
+                "literal": is_literal(settings),
                 "center": settings.center,
             });
             for (_, key, figure) in figures {

@@ -56,7 +56,7 @@ pub struct Git {
 pub struct ModelInfo {
     /// The base as the configuration names it.
     pub base: String,
-    /// The number of trained numbers.
+    /// The number of trained parameters.
     pub parameters: usize,
     /// The tensors that the base did not bring.
     pub fresh: Vec<String>,

@@ -63,6 +63,36 @@ fn model(vocabulary: &Path, merges: &Path) -> Result<BPE> {
     model.map_err(|error| unfit(merges, format!("it does not fit vocab.json: {error}")))
 }
 
+/// Refuses a `tokenizer.json` with pairs that `tokenizers` panics at: those that make more letters
+/// than any piece has, or that have no room for the mark of a piece within a word.
+///
+/// # Errors
+/// A sentence that names the pair.
+pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
+    const KEY: &[u8] = b"\"merges\"";
+    if !text.windows(KEY.len()).any(|part| part == KEY) {
+        return Ok(()); // other kinds of tokenizers, whose files can be large
+    }
+    let json: serde_json::Value =
+        serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let model = &json["model"];
+    let (Some(pieces), Some(pairs)) = (model["vocab"].as_object(), model["merges"].as_array())
+    else {
+        return Ok(());
+    };
+    let longest = pieces.keys().map(String::len).max().unwrap_or(0);
+    let mark = model["continuing_subword_prefix"].as_str().map_or(0, str::len);
+    let both = |pair: &serde_json::Value| match pair.as_str() {
+        Some(line) => line.split_once(' ').map(|(a, b)| (a.to_string(), b.to_string())),
+        None => Some((pair[0].as_str()?.to_string(), pair[1].as_str()?.to_string())),
+    };
+    let is_unfit = |(a, b): &(String, String)| b.len() < mark || a.len() + b.len() > longest + mark;
+    match pairs.iter().filter_map(both).find(is_unfit) {
+        Some((a, b)) => Err(format!("what {a:?} and {b:?} make is not in its vocabulary")),
+        None => Ok(()),
+    }
+}
+
 /// The tokens of `added_tokens.json` with their ids, which are their order.
 fn in_order(path: &Path, json: &serde_json::Value) -> Result<Vec<(u32, String)>> {
     let id_of = |(token, id): (&String, &serde_json::Value)| {

@@ -189,7 +189,9 @@ fn parse(path: &Path) -> Result<Tokenizer> {
         _ => {}
     }
     let text = std::fs::read(path).map_err(|error| Error::io(path, "read", error))?;
-    Tokenizer::from_bytes(&text).map_err(|error| {
+    let checked = byte_pairs::check_json(&text);
+    let read = checked.and_then(|()| Tokenizer::from_bytes(&text).map_err(|e| e.to_string()));
+    read.map_err(|error| {
         Error::file(path, format!("not a tokenizer that can be read: {error}"))
             .help("a tokenizer.json as the `tokenizers` library writes it is needed")
     })

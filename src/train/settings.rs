@@ -25,7 +25,7 @@ pub struct TrainSettings {
     pub schedule: Schedule,
     /// The share of all steps in which the learning rate rises from zero.
     pub warmup: f64,
-    /// AdamW's pull towards zero, for matrices.
+    /// AdamW's weight decay, for matrices only.
     pub weight_decay: f64,
     /// AdamW's decay of the mean gradient.
     pub beta1: f64,

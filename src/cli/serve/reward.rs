@@ -3,8 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 use valuenet::data::dialogue::{Dialogue, Vector, check_vectors};
-use valuenet::report::rewards::{self, RewardSettings};
-use valuenet::reward::{Center, Form, Reward};
+use valuenet::recipe::{Rewarded, center, reward};
+use valuenet::report::rewards;
+use valuenet::reward::{Form, Reward, RewardSettings};
 
 use super::body::Refusal;
 
@@ -151,25 +152,16 @@ fn check_texts(dialogue: &Dialogue) -> Result<(), String> {
     Ok(())
 }
 
-/// The rewards of dialogues whose vectors are given, as JSON. `center` subtracts the mean of all
-/// their persona sentences.
+/// The rewards of dialogues whose vectors are given, as JSON.
 pub fn rewards<T: Clone + Into<Json>>(
     dialogues: &[Dialogue<T>],
-    mut vectors: Vec<Dialogue<Vector>>,
+    vectors: Vec<Dialogue<Vector>>,
     settings: RewardSettings,
 ) -> Vec<Json> {
-    if settings.center
-        && let Some(center) = Center::of(vectors.iter().flat_map(|dialogue| &dialogue.persona))
-    {
-        for vector in
-            vectors.iter_mut().flat_map(|one| one.persona.iter_mut().chain(&mut one.utterances))
-        {
-            *vector = center.subtract_from(vector);
-        }
-    }
-    let json = |(dialogue, vectors): (&Dialogue<T>, &Dialogue<Vector>)| {
-        let reward = Reward::of(&vectors.persona, &vectors.utterances, settings.form);
-        rewards::json(&dialogue.persona, &dialogue.utterances, &reward, settings)
+    let center = settings.center.then(|| center(&vectors)).flatten();
+    let Rewarded { settings, rewards, .. } = reward(vectors, center.as_ref(), settings.form);
+    let json = |(dialogue, reward): (&Dialogue<T>, &Reward)| {
+        rewards::json(&dialogue.persona, &dialogue.utterances, reward, settings)
     };
-    dialogues.iter().zip(&vectors).map(json).collect()
+    dialogues.iter().zip(&rewards).map(json).collect()
 }

@@ -152,13 +152,9 @@ impl Service {
         let rows = self.scores(dialogues.iter().flat_map(Dialogue::all).cloned().collect()).await?;
         let mut vectors =
             rows.into_iter().map(|row| row.profile.unwrap_or_default().map(f64::from).to_vec());
-        let mut take = |texts: &[String]| vectors.by_ref().take(texts.len()).collect();
-        let dialogues = dialogues.iter().map(|dialogue| Dialogue {
-            line: dialogue.line,
-            persona: take(&dialogue.persona),
-            utterances: take(&dialogue.utterances),
-        });
-        Ok(dialogues.collect())
+        // As many as there are sentences, in their order.
+        let mut next = |_: &String| vectors.next().unwrap_or_default();
+        Ok(dialogues.iter().map(|dialogue| dialogue.map(&mut next)).collect())
     }
 
     /// The vectors of texts, scored together with others' texts.

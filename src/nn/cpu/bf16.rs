@@ -41,7 +41,7 @@ fn find_unit() -> Option<Unit> {
 #[inline(always)]
 pub(super) fn round(x: f32) -> u16 {
     let bits = x.to_bits();
-    // A number that is none stays so: its upper half alone could look like infinity.
+    // NaN stays NaN: its upper half alone could look like infinity.
     if x.is_nan() { 0x7fc0 } else { (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16 }
 }
 

@@ -6,8 +6,8 @@ use super::matrix::Matrix;
 use super::pair_product::{DEPTH_STEP, ROW_STEP};
 use super::vectorised;
 
-/// The rows of `a` in bfloat16, without gaps, filled up with zeros as [`super::pair_product::PairProduct`] takes
-/// them.
+/// The rows of `a` in bfloat16, without gaps, filled up with zeros as
+/// [`super::pair_product::PairProduct`] takes them.
 pub(super) fn paired_rows(a: Matrix) -> Scratch {
     let depth = a.columns.next_multiple_of(DEPTH_STEP);
     let mut paired = Scratch::new(a.rows.next_multiple_of(ROW_STEP) * depth / 2);
@@ -70,14 +70,14 @@ fn pair_across_rows(a: Matrix, pairs: &mut [u32], width: usize) {
 }
 
 /// The numbers of `a`, column by column without gaps.
-pub(super) fn turn(a: Matrix) -> Scratch {
-    let mut turned = Scratch::new(a.rows * a.columns);
-    for (column, to) in turned.chunks_exact_mut(a.rows).enumerate() {
+pub(super) fn column_major(a: Matrix) -> Scratch {
+    let mut in_columns = Scratch::new(a.rows * a.columns);
+    for (column, to) in in_columns.chunks_exact_mut(a.rows).enumerate() {
         let from = &a.data[column * a.column_stride..];
         match a.row_stride {
             1 => to.copy_from_slice(&from[..a.rows]),
             stride => to.iter_mut().enumerate().for_each(|(row, to)| *to = from[row * stride]),
         }
     }
-    turned
+    in_columns
 }

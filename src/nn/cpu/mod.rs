@@ -80,7 +80,7 @@ pub fn holds(tensor: &Tensor) -> bool {
 /// The numbers of a contiguous f32 tensor in CPU memory.
 ///
 /// # Errors
-/// If the tensor is none.
+/// If it is not contiguous f32 on the CPU.
 pub fn values(tensor: &Tensor) -> Result<impl Deref<Target = [f32]> + '_> {
     struct Values<G> {
         storage: G,
@@ -108,7 +108,7 @@ pub fn values(tensor: &Tensor) -> Result<impl Deref<Target = [f32]> + '_> {
 /// Changes the numbers of a contiguous f32 tensor in CPU memory where they stand.
 ///
 /// # Errors
-/// If the tensor is none, or `change` fails.
+/// If it is not contiguous f32 on the CPU, or `change` fails.
 pub fn update(tensor: &Tensor, change: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
     struct Update<F>(RefCell<Option<F>>);
     impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for Update<F> {

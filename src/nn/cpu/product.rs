@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::bf16;
 use super::buffer::{Scratch, UninitBuffer};
-use super::lhs::{paired_rows, turn};
+use super::lhs::{column_major, paired_rows};
 use super::matrix::{Matrix, MatrixMut};
 use super::pair_product::{DEPTH_STEP, PairProduct, ROW_STEP};
 use super::rhs::{Layout, Rhs, fill_panel};
@@ -95,15 +95,15 @@ unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
     }
     // Rows that lie apart are brought together first: each of their numbers is used many times.
     let rounded = b.layout == Layout::RoundedRows;
-    let turned = (rounded || a.column_stride != 1).then(|| {
-        let mut turned = turn(a);
+    let in_columns = (rounded || a.column_stride != 1).then(|| {
+        let mut in_columns = column_major(a);
         if rounded {
-            turned.iter_mut().for_each(|x| *x = bf16::rounded(*x));
+            in_columns.iter_mut().for_each(|x| *x = bf16::rounded(*x));
         }
-        turned
+        in_columns
     });
-    let (data, a_row_stride, a_column_stride) = match &turned {
-        Some(turned) => (&turned[..], 1, a.rows),
+    let (data, a_row_stride, a_column_stride) = match &in_columns {
+        Some(in_columns) => (&in_columns[..], 1, a.rows),
         None => (a.data, a.row_stride, 1),
     };
     MACHINE.dispatch(TileProduct {
@@ -192,9 +192,9 @@ pub(super) mod tests {
     /// The row-major matrix of such numbers, and its transpose in memory.
     fn both_ways(rows: usize, columns: usize, factor: usize) -> [Vec<f32>; 2] {
         let plain: Vec<f32> = (0..rows * columns).map(|place| number(place * factor)).collect();
-        let turned = |place: usize| plain[place % rows * columns + place / rows];
-        let turned = (0..rows * columns).map(turned).collect();
-        [plain, turned]
+        let in_columns = |place: usize| plain[place % rows * columns + place / rows];
+        let in_columns = (0..rows * columns).map(in_columns).collect();
+        [plain, in_columns]
     }
 
     /// The product of row-major matrices, number by number.
@@ -208,12 +208,12 @@ pub(super) mod tests {
     #[test]
     fn every_layout_gives_the_product() {
         for &(rows, depth, columns) in SIZES {
-            let [a, turned] = both_ways(rows, depth, 1);
+            let [a, in_columns] = both_ways(rows, depth, 1);
             let [b, _] = both_ways(depth, columns, 53);
             let exact = exact(&a, &b, depth, columns);
             for layout in layouts() {
                 let rhs = Rhs::pack(depth, columns, &[((0, 0), Matrix::new(&b, columns))], layout);
-                for a in [Matrix::new(&a, depth), Matrix::new(&turned, rows).t()] {
+                for a in [Matrix::new(&a, depth), Matrix::new(&in_columns, rows).t()] {
                     let found = product(a, &rhs, 0, |_, _, _| {}).0;
                     assert!(found == exact, "{rows}x{depth}x{columns}, {layout:?}");
                 }

@@ -43,7 +43,8 @@ pub struct AdamWStep {
     pub square_correction: f32,
 }
 
-/// Moves all parameters, unless the norm of their gradients is not finite, and returns that norm, one f32 on the GPU.
+/// Moves all parameters, unless the norm of their gradients is not finite, and returns that norm,
+/// one f32 on the GPU.
 ///
 /// # Errors
 /// If a gradient does not have its parameter's shape, or the GPU fails.

@@ -113,7 +113,7 @@ fn judge_one(
 }
 
 /// Judges a run's best checkpoint on its test split, and keeps the report in the run.
-pub(in crate::recipe) fn judge_test(
+pub(super) fn judge_test(
     folder: &Path,
     test: &SampleTable,
     device: &Device,

@@ -3,13 +3,15 @@
 mod judge;
 mod splits;
 
+pub(super) use judge::read_report;
 pub use judge::{JudgeRequest, Judged, judge};
-pub(super) use judge::{judge_test, read_report};
-pub(super) use splits::Splits;
 
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+
+use judge::judge_test;
+use splits::Splits;
 
 use super::models::{LAYOUT, open_model};
 use super::{Observer, Origin, Prepared, ProgressEvent, Recipe, Site};

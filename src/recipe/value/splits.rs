@@ -7,17 +7,17 @@ use crate::recipe::{Observer, ProgressEvent};
 use crate::run::{DataFile, SavedRun};
 
 /// The splits of the dataset, as far as they are taken.
-pub(in crate::recipe) struct Splits {
-    pub(in crate::recipe) train: SampleTable,
-    pub(in crate::recipe) eval: SampleTable,
-    pub(in crate::recipe) test: Option<SampleTable>,
+pub(super) struct Splits {
+    pub(super) train: SampleTable,
+    pub(super) eval: SampleTable,
+    pub(super) test: Option<SampleTable>,
     /// Where they came from.
-    pub(in crate::recipe) sources: Vec<DataFile>,
+    pub(super) sources: Vec<DataFile>,
 }
 
 impl Splits {
     /// Reads the splits; there need not be a test split.
-    pub(in crate::recipe) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
+    pub(super) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
         let read = |split: Split| -> Result<SampleTable> {
             let mut table = split.read(&config.data.dir)?;
             table.rows.truncate(limit.unwrap_or(usize::MAX));
@@ -34,7 +34,7 @@ impl Splits {
     }
 
     /// The samples of the train or the eval split.
-    pub(in crate::recipe) fn samples(&self, split: Split) -> Vec<Sample> {
+    pub(super) fn samples(&self, split: Split) -> Vec<Sample> {
         let table = if split == Split::Train { &self.train } else { &self.eval };
         table.rows.iter().map(|row| row.sample.clone()).collect()
     }
