@@ -29,7 +29,7 @@ use crate::support::{device, head, utilities};
 
 const CPU: Device = Device::Cpu;
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     std::env::var_os("VALUENET_GOLDEN")
         .map_or_else(|| "tests/fixtures/golden".into(), PathBuf::from)
 }
@@ -61,7 +61,9 @@ impl Golden {
         let entries = std::fs::read_dir(root()).unwrap();
         let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         folders.sort();
-        let found: Vec<Golden> = folders.iter().filter_map(|folder| Golden::open(folder)).collect();
+        let found = folders.iter().filter_map(|folder| Golden::open(folder));
+        let found: Vec<Golden> =
+            found.filter(|golden| golden.family.classifier().is_ok()).collect();
         assert!(!found.is_empty(), "no golden model in {}", root().display());
         found
     }
@@ -76,16 +78,7 @@ impl Golden {
 
     /// The sequences of a golden batch, without its padding.
     pub fn sequences(&self, part: &str) -> Vec<Vec<u32>> {
-        let ids = self.tensor(&format!("{part}.input_ids")).to_vec2::<i64>().unwrap();
-        let mask = self.tensor(&format!("{part}.attention_mask")).to_vec2::<i64>().unwrap();
-        let real = |(ids, mask): (Vec<i64>, Vec<i64>)| {
-            ids.into_iter()
-                .zip(mask)
-                .filter(|(_, mask)| *mask == 1)
-                .map(|(id, _)| id as u32)
-                .collect()
-        };
-        ids.into_iter().zip(mask).map(real).collect()
+        sequences(&self.tensors, part)
     }
 
     /// The rows of a padded (batch, length, hidden) tensor that are no padding.
@@ -152,16 +145,27 @@ impl Golden {
     }
 }
 
-fn pack(sequences: &[Vec<u32>]) -> PackedBatch {
+/// The sequences of a golden batch, without its padding.
+pub fn sequences(tensors: &HashMap<String, Tensor>, part: &str) -> Vec<Vec<u32>> {
+    let ids = tensors[&format!("{part}.input_ids")].to_vec2::<i64>().unwrap();
+    let mask = tensors[&format!("{part}.attention_mask")].to_vec2::<i64>().unwrap();
+    let real = |(ids, mask): (Vec<i64>, Vec<i64>)| {
+        let pairs = ids.into_iter().zip(mask).filter(|(_, mask)| *mask == 1);
+        pairs.map(|(id, _)| id as u32).collect()
+    };
+    ids.into_iter().zip(mask).map(real).collect()
+}
+
+pub fn pack(sequences: &[Vec<u32>]) -> PackedBatch {
     PackedBatch::new(sequences.iter().map(Vec::as_slice))
 }
 
-fn numbers(node: &Node) -> Vec<f32> {
+pub fn numbers(node: &Node) -> Vec<f32> {
     node.tensor().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// The largest difference between two lists of the same length.
-fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }

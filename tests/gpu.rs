@@ -16,12 +16,11 @@ use valuenet::nn::gradients::Gradients;
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::losses::squared_error;
 use valuenet::nn::precision::Precision;
-use valuenet::nn::rotary::Rotary;
 use valuenet::nn::tape::{Node, Op, Tape};
 use valuenet::text::PackedBatch;
 
 use crate::golden::Golden;
-use crate::ops::{Weighted, attention, mask, on_tape, parameters, random, values};
+use crate::ops::{Weighted, attention, mask, on_tape, parameters, random, rotary, values};
 use crate::support::{device, utilities};
 
 /// The result and the gradients of the reference form in double precision.
@@ -157,11 +156,7 @@ fn operations_on_bfloat16_lose_no_more_than_its_precision() {
     check_bfloat16(|| Dropout { mask: mask(6, 0.4) }, &[random(&[9, 131], 0)], 1);
     check_bfloat16(|| Gated { activation: Activation::Silu }, &[random(&[9, 30], 0)], 1);
     let positions = || (0..9).collect();
-    check_bfloat16(
-        || Rotary { positions: positions(), columns: 8, head_width: 4, theta: 100.0 },
-        &[random(&[9, 12], 0)],
-        1,
-    );
+    check_bfloat16(|| rotary(positions(), 8, 4), &[random(&[9, 12], 0)], 1);
 }
 
 #[test]

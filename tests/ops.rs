@@ -11,13 +11,17 @@ use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
 use valuenet::nn::gated::Gated;
 use valuenet::nn::gradients::Gradients;
+use valuenet::nn::language_loss::{
+    LogProbabilities, WeightedSum, language_loss, log_probabilities,
+};
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
 use valuenet::nn::losses::{CrossEntropy, SquaredError};
 use valuenet::nn::noise::{DropoutMask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
 use valuenet::nn::precision::Precision;
-use valuenet::nn::rotary::Rotary;
+use valuenet::nn::rms_norm::NormaliseRms;
+use valuenet::nn::rotary::{Angles, Rotary, Scaling, frequencies};
 use valuenet::nn::tape::{Node, Op, Tape};
 use valuenet::seed::{Purpose, Stream};
 use valuenet::train::TrainSettings;
@@ -242,6 +246,13 @@ fn layer_norm_is_right() {
 }
 
 #[test]
+fn rms_norm_is_right() {
+    for (rows, width) in [(1, 5), (70, 5), (2, 37)] {
+        check(|| NormaliseRms { eps: 1e-5 }, &[random(&[rows, width], 0), random(&[width], 1)]);
+    }
+}
+
+#[test]
 fn activations_are_right() {
     let x = (random(&[6, 9], 0) * 2.0).unwrap();
     for activation in [
@@ -294,7 +305,7 @@ pub fn attention(
     mask: Option<DropoutMask>,
 ) -> Attention {
     let (queries, keys) = (offsets(queries), offsets(keys));
-    Attention { heads, queries, keys, mask: Mask::All, relative: None, dropout: mask }
+    Attention { dropout: mask, ..Attention::new(heads, queries, keys) }
 }
 
 #[test]
@@ -336,6 +347,63 @@ fn attention_is_right_when_queries_see_some_keys_only() {
 }
 
 #[test]
+fn heads_of_keys_that_serve_several_heads_of_queries_are_right() {
+    for (heads, key_value_heads, width) in [(4, 2, 3), (3, 1, 2), (6, 2, 1)] {
+        for mask in [None, Some(mask(3, 0.3))] {
+            let (queries, keys) = (heads * width, key_value_heads * width);
+            let lengths = [4, 1, 3];
+            let make = || Attention {
+                key_value_heads,
+                mask: Mask::Causal,
+                ..attention(heads, &lengths, &lengths, mask)
+            };
+            check(make, &[random(&[8, queries + 2 * keys], 0)]);
+            let make = || Attention { key_value_heads, ..attention(heads, &[1, 2], &[4, 3], mask) };
+            check(make, &[random(&[3, queries], 0), random(&[7, 2 * keys], 1)]);
+        }
+    }
+    let odd = Attention { key_value_heads: 2, ..attention(3, &[1], &[1], None) };
+    assert!(odd.reference(&[random(&[1, 7], 0)]).is_err(), "three heads cannot share two");
+}
+
+#[test]
+fn heads_of_keys_that_are_shared_are_as_repeated_ones() {
+    let (q, k, v) = (random(&[5, 12], 0), random(&[5, 6], 1), random(&[5, 6], 2));
+    let repeated = |x: &Tensor| {
+        let heads: Vec<Tensor> = [0, 0, 1, 1].map(|head| x.narrow(1, 3 * head, 3).unwrap()).into();
+        Tensor::cat(&heads, 1).unwrap()
+    };
+    let shared = Attention { key_value_heads: 2, ..attention(4, &[2, 3], &[2, 3], None) };
+    let shared = shared.reference(&[Tensor::cat(&[&q, &k, &v], 1).unwrap()]).unwrap();
+    let all = Tensor::cat(&[&q, &repeated(&k), &repeated(&v)], 1).unwrap();
+    let own = attention(4, &[2, 3], &[2, 3], None).reference(&[all]).unwrap();
+    assert_eq!(values(&shared), values(&own));
+}
+
+#[test]
+fn keys_that_do_not_fill_their_room_are_as_if_it_ended_there() {
+    let (q, kv) = (random(&[4, 4], 0), random(&[9, 4], 1));
+    let causal = |keys: &[usize], filled: Option<&[usize]>| Attention {
+        key_value_heads: 1,
+        mask: Mask::Causal,
+        filled: filled.map(Into::into),
+        ..attention(2, &[1, 0, 3], keys, None)
+    };
+    let rows = Tensor::new(&[0u32, 1, 5, 6, 7], &CPU).unwrap();
+    let packed = kv.index_select(&rows, 0).unwrap();
+    let expected = causal(&[2, 0, 3], None).reference(&[q.clone(), packed]).unwrap();
+    let op = causal(&[3, 2, 4], Some(&[2, 2, 3]));
+    assert_eq!(values(&op.reference(&[q.clone(), kv.clone()]).unwrap()), values(&expected));
+    let nodes = [q.clone(), kv.clone()]
+        .map(|x| Node::constant(&x.to_dtype(DType::F32).unwrap().to_device(device()).unwrap()));
+    let found = Tape::inference().apply(op, &[&nodes[0], &nodes[1]]).unwrap();
+    let far = values(found.tensor()).into_iter().zip(values(&expected)).map(|(a, b)| (a - b).abs());
+    assert!(far.fold(0.0, f64::max) < 1e-6);
+    let full = causal(&[3, 2, 4], Some(&[2, 3, 3]));
+    assert!(full.reference(&[q, kv]).is_err(), "three keys do not fit a room of two");
+}
+
+#[test]
 fn relative_attention_is_right() {
     for (content_to_position, position_to_content) in [(true, true), (true, false), (false, true)] {
         for (mask, logarithmic) in [(None, Some(8)), (Some(mask(9, 0.3)), None)] {
@@ -365,11 +433,33 @@ fn relative_attention_is_right() {
     }
 }
 
+/// Heads that are turned by the angles of the base 100.
+pub fn rotary(positions: Vec<u32>, columns: usize, head_width: usize) -> Rotary {
+    let angles = Angles::new(&frequencies(100.0, head_width), &positions);
+    Rotary { positions, columns, angles }
+}
+
 #[test]
 fn turning_by_position_is_right() {
     for (width, columns, head_width) in [(12, 8, 4), (6, 6, 2), (7, 6, 6)] {
-        let make = || Rotary { positions: vec![0, 1, 2, 0, 5], columns, head_width, theta: 100.0 };
+        let make = || rotary(vec![0, 1, 2, 0, 5], columns, head_width);
         check(make, &[random(&[5, width], 0)]);
+    }
+}
+
+#[test]
+fn angles_are_scaled_as_transformers_scales_them() {
+    // Computed by transformers' `_compute_llama3_parameters` and its linear scaling.
+    let scaled = |scaling: Scaling| -> Vec<f64> {
+        frequencies(10_000.0, 8).into_iter().map(|frequency| scaling.of(frequency)).collect()
+    };
+    assert_eq!(scaled(Scaling::Linear(4.0)), [0.25, 0.025, 0.0025, 0.00025]);
+    let llama3 = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original_positions: 1024.0 };
+    let turns = 1024.0 * 0.01 / std::f64::consts::TAU;
+    let share = (turns - 1.0) / 3.0;
+    let middle = (1.0 - share) * 0.01 / 8.0 + share * 0.01;
+    for (found, expected) in scaled(llama3).into_iter().zip([1.0, 0.1, middle, 0.001 / 8.0]) {
+        assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
     }
 }
 
@@ -390,6 +480,75 @@ fn the_cross_entropy_is_right() {
     assert!((loss[0] - 3f64.ln()).abs() < 1e-12);
     let wrong = CrossEntropy { classes: vec![3], weight: 1.0 };
     assert!(wrong.reference(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
+}
+
+fn log_probabilities_of(targets: &[u32], chunk: usize) -> LogProbabilities {
+    let (targets, precision) = (targets.to_vec(), Precision::F32);
+    LogProbabilities { targets, precision, chunk, packed_weights: None }
+}
+
+#[test]
+fn log_probabilities_are_right_whatever_the_chunks() {
+    let targets = [3, 0, 6, 3, 2];
+    let inputs = [random(&[5, 4], 0), random(&[7, 4], 1)];
+    for chunk in [1, 2, 3, 7, 2048] {
+        check(|| log_probabilities_of(&targets, chunk), &inputs);
+    }
+    let wrong = log_probabilities_of(&[7, 0, 0, 0, 0], 3);
+    assert!(wrong.reference(&inputs).is_err(), "an eighth token of seven");
+    assert!(log_probabilities_of(&[1], 3).reference(&inputs).is_err(), "one token for five rows");
+}
+
+#[test]
+fn a_weighted_sum_is_right() {
+    check(|| WeightedSum { weights: vec![0.5, -1.0, 0.0] }, &[random(&[3], 0)]);
+}
+
+/// The loss of a language model with a table of more than one chunk, and its gradients.
+fn large_loss(precision: Precision, threads: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let (params, nodes) = parameters(&[random(&[300, 40], 0), random(&[4500, 40], 1)]);
+    let targets: Vec<u32> = (0..300).map(|row| row * 7919 % 4500).collect();
+    let weights: Vec<f32> = (0..300).map(|row| row as f32 / 300.0 - 0.3).collect();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let tape = Tape::training(None).with_precision(precision);
+        let loss = language_loss(&tape, &nodes[0], &nodes[1], &targets, &weights).unwrap();
+        let mut gradients = Gradients::default();
+        tape.backward(&loss, &mut gradients).unwrap();
+        (
+            values(loss.tensor()),
+            gradients.of(&params).map(|(_, sum)| values(sum.tensor())).collect(),
+        )
+    })
+}
+
+#[test]
+fn the_loss_of_a_language_model_depends_on_neither_threads_nor_the_rows_beside() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let one = large_loss(precision, 1);
+        assert!(one == large_loss(precision, 2) && one == large_loss(precision, 5));
+    }
+    let (_, nodes) = parameters(&[random(&[300, 40], 0), random(&[4500, 40], 1)]);
+    let targets: Vec<u32> = (0..300).map(|row| row * 7919 % 4500).collect();
+    let tape = Tape::inference();
+    let all = values(log_probabilities(&tape, &nodes[0], &nodes[1], &targets).unwrap().tensor());
+    for row in [0, 17, 299] {
+        let state = Node::constant(&nodes[0].tensor().narrow(0, row, 1).unwrap());
+        let target = &targets[row..=row];
+        let alone = log_probabilities(&tape, &state, &nodes[1], target).unwrap();
+        assert_eq!(values(alone.tensor()), all[row..=row]);
+    }
+}
+
+#[test]
+fn the_loss_of_a_language_model_in_bfloat16_rounds_its_factors_and_nothing_else() {
+    let (exact, rounded) = (large_loss(Precision::F32, 2), large_loss(Precision::Bf16, 2));
+    let length = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    assert!((exact.0[0] / rounded.0[0] - 1.0).abs() < 1e-2 && exact.0 != rounded.0);
+    for (exact, rounded) in exact.1.iter().zip(&rounded.1) {
+        let far: Vec<f64> = exact.iter().zip(rounded).map(|(a, b)| a - b).collect();
+        assert!(length(&far) < 2e-2 * length(exact), "{}", length(&far) / length(exact));
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod gpu;
 mod hub;
 mod infer;
 mod keywords;
+mod language;
 mod metrics;
 mod ops;
 mod paper;

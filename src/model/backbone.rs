@@ -1,4 +1,4 @@
-//! The families of encoders, chosen by a checkpoint's own `config.json`: `FAMILIES` is the list,
+//! The families of encoders and decoders, chosen by a checkpoint's own `config.json`: `FAMILIES` is the list,
 //! and the one place to add to.
 
 use std::collections::HashMap;
@@ -13,16 +13,19 @@ use serde_json::Value as Json;
 use super::bart::BartConfig;
 use super::bert::BertConfig;
 use super::deberta::DebertaConfig;
+use super::decoder::{Decoder, LanguageHead};
 use super::distilbert::DistilBertConfig;
+use super::gpt2::Gpt2Config;
 use super::head::HeadLayout;
 use super::hidden_states::HiddenStates;
+use super::llama::LlamaConfig;
 use super::modernbert::ModernBertConfig;
 use super::roberta::RobertaConfig;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
 use crate::text::PackedBatch;
 
-/// A trainable encoder.
+/// A trainable encoder or decoder.
 pub trait Backbone: Debug + Send + Sync {
     /// The last hidden states of a batch: (tokens, hidden) or (sequences, hidden).
     ///
@@ -52,15 +55,31 @@ pub trait BackboneConfig: Debug + Send + Sync {
         Ok(None)
     }
 
-    /// Builds the encoder from the parameters below `scope`.
+    /// The head of the family's language model in transformers, if it is one of decoders.
+    fn language_head(&self) -> Option<LanguageHead> {
+        None
+    }
+
+    /// Builds the backbone from the parameters below `scope`.
     ///
     /// # Errors
     /// If a parameter is missing or of another shape.
     fn load(&self, scope: &Scope) -> candle_core::Result<Box<dyn Backbone>>;
 
-    /// Gives tensors that a checkpoint keeps under other names the names that
+    /// The same as a decoder.
+    ///
+    /// # Errors
+    /// As [`BackboneConfig::load`], and if it is none.
+    fn load_decoder(&self, _scope: &Scope) -> candle_core::Result<Box<dyn Decoder>> {
+        candle_core::bail!("{} is no decoder", self.architecture()?.class)
+    }
+
+    /// Gives tensors that a checkpoint keeps under other names or in another shape those that
     /// [`BackboneConfig::load`] asks for.
     fn rename(&self, _tensors: &mut HashMap<String, Tensor>) {}
+
+    /// Gives parameters the shape back in which a checkpoint keeps them.
+    fn restore(&self, _tensors: &mut [(String, Tensor)]) {}
 }
 
 /// What is to be known of a backbone before its weights are read: names and sizes.
@@ -92,7 +111,7 @@ type Read = fn(&Json) -> serde_json::Result<Arc<dyn BackboneConfig>>;
 
 /// The families that are known: the values of `model_type` that stand for one, and how its
 /// configuration is read.
-const FAMILIES: [(&[&str], Read); 7] = [
+const FAMILIES: [(&[&str], Read); 9] = [
     (&["bert"], read::<BertConfig>),
     (&["roberta", "xlm-roberta", "camembert"], read::<RobertaConfig>),
     (&["distilbert"], read::<DistilBertConfig>),
@@ -100,6 +119,8 @@ const FAMILIES: [(&[&str], Read); 7] = [
     (&["mbart"], |config| Ok(Arc::new(BartConfig::deserialize(config)?.mbart()))),
     (&["modernbert"], read::<ModernBertConfig>),
     (&["deberta-v2"], read::<DebertaConfig>),
+    (&["gpt2"], read::<Gpt2Config>),
+    (&["llama"], read::<LlamaConfig>),
 ];
 
 fn read<C: BackboneConfig + DeserializeOwned + 'static>(
@@ -161,11 +182,23 @@ impl Family {
         self.classifier.as_ref().ok_or_else(missing)
     }
 
+    /// The head of the family's language model.
+    ///
+    /// # Errors
+    /// If it is no family of decoders.
+    pub fn language_head(&self) -> candle_core::Result<LanguageHead> {
+        let class = self.architecture.class;
+        let missing = || candle_core::Error::msg(format!("{class} is no language model"));
+        self.config.language_head().ok_or_else(missing)
+    }
+
     /// A checkpoint's tensors under the names of this family: with its prefix, TensorFlow's `gamma`
-    /// and `beta` called `weight` and `bias`, shared tables under one name. What is no parameter of
-    /// the encoder or its head may be among them.
+    /// and `beta` called `weight` and `bias`, shared tables under one name. What is no
+    /// parameter of the backbone or its head may be among them.
     pub fn canonical(&self, tensors: HashMap<String, Tensor>) -> HashMap<String, Tensor> {
-        let of_head: Vec<&str> = self.classifier.iter().flat_map(HeadLayout::names).collect();
+        let of_language = self.config.language_head().map(|head| head.output);
+        let of_head: Vec<&str> =
+            self.classifier.iter().flat_map(HeadLayout::names).chain(of_language).collect();
         let is_below = |name: &str, tree: &str| {
             name.strip_prefix(tree).is_some_and(|rest| rest.starts_with('.'))
         };
@@ -185,7 +218,21 @@ impl Family {
         tensors
     }
 
-    /// Builds the encoder from the parameters below `scope`.
+    /// Parameters in the shape in which the family's checkpoints keep them.
+    pub fn restored(&self, mut tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+        self.config.restore(&mut tensors);
+        tensors
+    }
+
+    /// Builds the decoder from the parameters below `scope`.
+    ///
+    /// # Errors
+    /// If a parameter is missing or of another shape, or it is no family of decoders.
+    pub fn load_decoder(&self, scope: &Scope) -> candle_core::Result<Box<dyn Decoder>> {
+        self.config.load_decoder(scope)
+    }
+
+    /// Builds the backbone from the parameters below `scope`.
     ///
     /// # Errors
     /// If a parameter is missing or of another shape.

@@ -102,8 +102,8 @@ impl MultiHead {
     }
 
     fn attention(&self, tape: &Tape, queries: Offsets, keys: Offsets) -> Attention {
-        let (heads, mask, dropout) = (self.heads, self.mask, tape.dropout_mask(self.dropout));
-        Attention { heads, queries, keys, mask, relative: None, dropout }
+        let (mask, dropout) = (self.mask, tape.dropout_mask(self.dropout));
+        Attention { mask, dropout, ..Attention::new(self.heads, queries, keys) }
     }
 }
 

@@ -5,7 +5,7 @@ use candle_core::Result;
 use serde::Deserialize;
 
 use crate::nn::activation::Activation;
-use crate::nn::attention::{Attention, Buckets, Mask, Relative};
+use crate::nn::attention::{Attention, Buckets, Relative};
 use crate::nn::dropout::dropout;
 use crate::nn::embedding::{Embedding, lookup};
 use crate::nn::layer_norm::LayerNorm;
@@ -363,13 +363,11 @@ impl Layer {
                 inputs.push(projection.forward(tape, &vectors)?); // (vectors, hidden)
             }
         }
+        let queries = rows.sequences.as_ref().unwrap_or(&batch.offsets).clone();
         let attention = Attention {
-            heads: self.heads,
-            queries: rows.sequences.as_ref().unwrap_or(&batch.offsets).clone(),
-            keys: batch.offsets.clone(),
-            mask: Mask::All,
             relative: distances.map(|distances| distances.relative),
             dropout: tape.dropout_mask(self.attention_dropout),
+            ..Attention::new(self.heads, queries, batch.offsets.clone())
         };
         let attended = tape.apply(attention, &inputs.iter().collect::<Vec<_>>())?;
         let x = self.attention_output.forward(tape, &attended, &rows.x)?;

@@ -22,6 +22,8 @@ pub const TOKENIZER: &str = "tokenizer.json";
 pub const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// The names of the special tokens, for older readers.
 pub const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+/// How a language model continues texts if it is not told otherwise.
+pub const GENERATION_CONFIG: &str = "generation_config.json";
 
 /// What can stand for one part of a model, the best first: a file, or several that belong together,
 /// the one that leads to the others in front.
@@ -39,7 +41,7 @@ pub const WELCOME: [&str; 5] = [
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS,
     "added_tokens.json",
-    "generation_config.json",
+    GENERATION_CONFIG,
     "chat_template.jinja",
 ];
 

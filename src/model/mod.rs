@@ -1,6 +1,7 @@
-//! Value models: encoders, heads, and the folders they are kept in.
+//! Value models and language models: backbones, heads, and the folders they are kept in.
 //!
-//! A [`ValueModel`] predicts the utility of a scenario under a value. This room knows how a model
+//! A [`ValueModel`] predicts the utility of a scenario under a value, a [`LanguageModel`] the next
+//! token of a text. This room knows how a model
 //! is built, run and stored, and nothing of data files, training or metrics.
 
 pub mod any;
@@ -10,12 +11,18 @@ pub mod bert;
 mod blocks;
 mod budget;
 pub mod deberta;
+pub mod decoder;
 pub mod distilbert;
 pub mod files;
 mod folder;
+mod gguf;
+pub mod gpt2;
 pub mod head;
 pub mod hidden_states;
+pub mod language_model;
+pub mod language_network;
 pub mod linear;
+pub mod llama;
 mod metadata;
 pub mod modernbert;
 pub mod network;
@@ -27,5 +34,6 @@ pub mod value_model;
 pub mod value_tokens;
 
 pub use any::Model;
+pub use language_model::LanguageModel;
 pub use predictor::{Prediction, Predictor};
 pub use value_model::ValueModel;

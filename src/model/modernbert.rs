@@ -14,7 +14,7 @@ use crate::nn::gated::gated;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Scope;
-use crate::nn::rotary::Rotary;
+use crate::nn::rotary::{Angles, Rotary, frequencies};
 use crate::nn::tape::{Node, Tape};
 use crate::text::PackedBatch;
 
@@ -221,7 +221,7 @@ struct EncoderLayer {
     activation: Activation,
     heads: usize,
     hidden: usize,
-    theta: f64,
+    frequencies: Vec<f64>,
     mask: Mask,
     attention_dropout: f32,
     mlp_dropout: f32,
@@ -245,7 +245,7 @@ impl EncoderLayer {
             activation: Activation::from_config("hidden_activation", &config.hidden_activation)?,
             heads: config.num_attention_heads,
             hidden,
-            theta: config.theta(global),
+            frequencies: frequencies(config.theta(global), hidden / config.num_attention_heads),
             mask: if global { Mask::All } else { Mask::Window(config.local_attention / 2) },
             attention_dropout: config.attention_dropout,
             mlp_dropout: config.mlp_dropout,
@@ -277,13 +277,11 @@ impl EncoderLayer {
         let turn = Rotary {
             positions: batch.positions.clone(),
             columns: 2 * self.hidden,
-            head_width: self.hidden / self.heads,
-            theta: self.theta,
+            angles: Angles::new(&self.frequencies, &batch.positions),
         };
         let (queries, keys) = (batch.offsets.clone(), batch.offsets.clone());
-        let (heads, mask, dropout) =
-            (self.heads, self.mask, tape.dropout_mask(self.attention_dropout));
-        let attention = Attention { heads, queries, keys, mask, relative: None, dropout };
+        let (mask, dropout) = (self.mask, tape.dropout_mask(self.attention_dropout));
+        let attention = Attention { mask, dropout, ..Attention::new(self.heads, queries, keys) };
         tape.apply(attention, &[&turn.forward(tape, &qkv)?])
     }
 }

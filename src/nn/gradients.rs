@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 
 use candle_core::{Result, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::cpu;
 use super::gpu::{backend, copies};
@@ -102,11 +101,30 @@ impl GradientSum {
                 ))
             }
             (GradientSum::Rows(ids, rows), GradientSum::Dense(dense))
-            | (GradientSum::Dense(dense), GradientSum::Rows(ids, rows)) => Ok(GradientSum::Dense(
-                dense.index_add(&Tensor::new(ids, dense.device())?, &rows, 0)?,
-            )),
+            | (GradientSum::Dense(dense), GradientSum::Rows(ids, rows)) => {
+                Ok(GradientSum::Dense(add_rows(dense, &ids, &rows)?))
+            }
         }
     }
+}
+
+/// `table` with `rows` added to those with these numbers, in the memory of the table where that is
+/// possible.
+fn add_rows(table: Tensor, ids: &[u32], rows: &Tensor) -> Result<Tensor> {
+    if backend::holds(&table) || !(cpu::holds(&table) && cpu::holds(rows)) {
+        return table.index_add(&Tensor::new(ids, table.device())?, rows, 0);
+    }
+    let width = table.dim(1)?;
+    let rows = cpu::values(rows)?;
+    cpu::update(&table, |table| {
+        for (&id, row) in ids.iter().zip(rows.chunks_exact(width)) {
+            let sum = &mut table[id as usize * width..][..width];
+            sum.iter_mut().zip(row).for_each(|(sum, more)| *sum += more);
+        }
+        Ok(())
+    })?;
+    drop(rows);
+    Ok(table)
 }
 
 /// The different numbers of `ids` in ascending order, and for each id its place among them.
@@ -120,15 +138,12 @@ pub fn unique_rows(ids: &[u32]) -> (Vec<u32>, Vec<u32>) {
 
 /// `a + b`, in the memory of `a` where that is possible.
 pub(super) fn add(a: Tensor, b: &Tensor) -> Result<Tensor> {
-    const BLOCK: usize = 1 << 14;
     if backend::holds(&a) || !(cpu::holds(&a) && cpu::holds(b)) {
         return a + b;
     }
     let b = cpu::values(b)?;
     cpu::update(&a, |sum| {
-        sum.par_chunks_mut(BLOCK).zip(b.par_chunks(BLOCK)).for_each(|(sum, b)| {
-            cpu::vectorised!(sum.iter_mut().zip(b).for_each(|(sum, b)| *sum += b));
-        });
+        cpu::add(sum, &b);
         Ok(())
     })?;
     drop(b);

@@ -46,6 +46,17 @@ impl Linear {
         })
     }
 
+    /// The layer without bias whose `weight`, (out, in), is a parameter of something else, such as
+    /// an embedding.
+    ///
+    /// # Errors
+    /// If there is no memory for zeros in place of the bias.
+    pub fn tied(weight: &Node) -> Result<Self> {
+        let (outputs, device) = (weight.tensor().dim(0)?, weight.tensor().device());
+        let bias = Node::constant(&Tensor::zeros(outputs, DType::F32, device)?);
+        Ok(Self { weight: weight.clone(), bias })
+    }
+
     /// The same with a result in f32 wherever and in whatever precision it is computed.
     pub fn widened(&self, tape: &Tape, x: &Node) -> Result<Node> {
         apply(tape, Epilogue::Widen, x, &[self], None)
@@ -224,7 +235,7 @@ impl CpuOp for LinearOp {
                 _ => {}
             }
         };
-        let (data, saved) = product(Matrix::new(x.data, x.width()), &rhs, slopes, finish);
+        let (data, saved) = product(Matrix::new(x.data, x.width()), &*rhs, slopes, finish);
         Ok(CpuOutput { data, shape: (rows, width).into(), saved })
     }
 

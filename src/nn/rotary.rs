@@ -1,5 +1,7 @@
 //! Rotary position embedding (Su et al., *RoFormer*, 2021).
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 
 use super::cpu;
@@ -8,21 +10,82 @@ use super::gradients::Gradient;
 use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// Turns the numbers of each head by angles that grow with the token's position. The first
-/// `columns` columns are heads of `head_width` each; the columns behind them stay: (tokens, width)
-/// to (tokens, width).
+/// `columns` columns are heads; the columns behind them stay: (tokens, width) to (tokens, width).
 ///
-/// Number `i` of a head's first half and number `i` of its second are turned by `position *
-/// theta^(-2i / head_width)`.
+/// Number `i` of a head's first half and number `i` of its second are turned together.
 #[derive(Debug)]
 pub struct Rotary {
     /// The position of each token.
     pub positions: Vec<u32>,
     /// The number of columns that are turned.
     pub columns: usize,
-    /// The width of a head, an even number.
-    pub head_width: usize,
-    /// The base of the angles.
-    pub theta: f64,
+    /// By how much, which layers share.
+    pub angles: Arc<Angles>,
+}
+
+/// The cosines and sines of the angles at all positions of a batch.
+#[derive(Debug)]
+pub struct Angles {
+    pub(super) cosines: Vec<f32>, // (positions, head width / 2)
+    pub(super) sines: Vec<f32>,   // (positions, head width / 2)
+    pub(super) half: usize,
+}
+
+impl Angles {
+    /// The angles at these positions: number `i` of each half is turned by `position *
+    /// frequencies[i]`.
+    pub fn new(frequencies: &[f64], positions: &[u32]) -> Arc<Self> {
+        let count = positions.iter().max().map_or(0, |largest| largest + 1);
+        let all = (0..count).flat_map(|position| {
+            frequencies.iter().map(move |frequency| f64::from(position) * frequency)
+        });
+        let (cosines, sines) = all.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip();
+        Arc::new(Self { cosines, sines, half: frequencies.len() })
+    }
+
+    /// The width of a head.
+    pub(super) fn head_width(&self) -> usize {
+        2 * self.half
+    }
+}
+
+/// The angles of a step from one position to the next: `theta^(-2i / head_width)` for each number
+/// of half a head.
+pub fn frequencies(theta: f64, head_width: usize) -> Vec<f64> {
+    (0..head_width / 2).map(|i| theta.powf(-2.0 * i as f64 / head_width as f64)).collect()
+}
+
+/// How a model that was trained on short texts turns heads in longer ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scaling {
+    /// All angles are divided by a factor: `linear`.
+    Linear(f64),
+    /// Slow angles are divided by a factor, fast ones stay: `llama3`, as transformers'
+    /// `_compute_llama3_parameters`.
+    Llama3 {
+        /// The divisor of slow angles.
+        factor: f64,
+        /// Angles that turn less often than this in `original_positions` are slow.
+        low: f64,
+        /// Those that turn more often than this are fast.
+        high: f64,
+        /// The length of the texts that the model was trained on first.
+        original_positions: f64,
+    },
+}
+
+impl Scaling {
+    /// The scaled frequency.
+    pub fn of(self, frequency: f64) -> f64 {
+        match self {
+            Self::Linear(factor) => frequency / factor,
+            Self::Llama3 { factor, low, high, original_positions } => {
+                let turns = original_positions * frequency / std::f64::consts::TAU;
+                let share = ((turns - low) / (high - low)).clamp(0.0, 1.0);
+                (1.0 - share) * frequency / factor + share * frequency
+            }
+        }
+    }
 }
 
 impl Rotary {
@@ -34,36 +97,26 @@ impl Rotary {
         tape.apply(self, &[x])
     }
 
-    /// Cosines and sines of each position up to the largest: (positions, head width / 2).
-    pub(super) fn angles(&self) -> (Vec<f32>, Vec<f32>) {
-        let positions = self.positions.iter().max().map_or(0, |largest| largest + 1);
-        let half = self.head_width / 2;
-        let angle = |position: u32, i: usize| {
-            f64::from(position) * self.theta.powf(-2.0 * i as f64 / self.head_width as f64)
-        };
-        let all = (0..positions).flat_map(|position| (0..half).map(move |i| angle(position, i)));
-        all.map(|angle| (angle.cos() as f32, angle.sin() as f32)).unzip()
-    }
-
     pub(super) fn check(&self, rows: usize, width: usize) -> Result<()> {
-        let fits = rows == self.positions.len() && self.columns <= width;
-        match fits
-            && self.head_width.is_multiple_of(2)
-            && self.columns.is_multiple_of(self.head_width.max(1))
+        let head_width = self.angles.head_width();
+        let known = self.angles.cosines.len() / self.angles.half.max(1);
+        match rows == self.positions.len()
+            && self.columns <= width
+            && self.columns.is_multiple_of(head_width.max(1))
+            && self.positions.iter().all(|&position| (position as usize) < known)
         {
             true => Ok(()),
-            false => candle_core::bail!(
-                "heads of {} in ({rows}, {width}) cannot be turned",
-                self.head_width
-            ),
+            false => {
+                candle_core::bail!("heads of {head_width} in ({rows}, {width}) cannot be turned")
+            }
         }
     }
 
     /// Turns each head forth or, with `direction` -1, back.
     fn rotate(&self, x: TensorView<'_>, direction: f32) -> Vec<f32> {
         const BLOCK: usize = 16;
-        let (width, half) = (x.width(), self.head_width / 2);
-        let (cosines, sines) = self.angles();
+        let (width, half) = (x.width(), self.angles.half);
+        let Angles { cosines, sines, .. } = &*self.angles;
         cpu::build(x.data.len(), BLOCK * width, |start, y| {
             let rows = y.chunks_exact_mut(width).zip(x.data[start..].chunks_exact(width));
             for ((y, x), position) in rows.zip(&self.positions[start / width..]) {
@@ -71,7 +124,7 @@ impl Rotary {
                 let (cosines, sines) = (&cosines[at..at + half], &sines[at..at + half]);
                 y.copy_from_slice(x);
                 cpu::vectorised!({
-                    for head in y[..self.columns].chunks_exact_mut(self.head_width) {
+                    for head in y[..self.columns].chunks_exact_mut(2 * half) {
                         let (first, second) = head.split_at_mut(half);
                         let pairs = first.iter_mut().zip(second);
                         for ((a, b), (cosine, sine)) in pairs.zip(cosines.iter().zip(sines)) {
@@ -91,16 +144,14 @@ impl Op for Rotary {
         let x = &inputs[0];
         let (rows, width) = x.dims2()?;
         self.check(rows, width)?;
-        let (heads, half) = (self.columns / self.head_width, self.head_width / 2);
-        let (cosines, sines) = self.angles();
+        let half = self.angles.half;
         let positions = Tensor::new(self.positions.as_slice(), x.device())?;
-        let table = |values: Vec<f32>| {
-            let table = Tensor::from_vec(values, ((), half), x.device())?.to_dtype(x.dtype())?;
+        let table = |values: &[f32]| {
+            let table = Tensor::from_slice(values, ((), half), x.device())?.to_dtype(x.dtype())?;
             table.index_select(&positions, 0)?.unsqueeze(1)?.contiguous() // (tokens, 1, half)
         };
-        let (cosines, sines) = (table(cosines)?, table(sines)?);
-        let turned =
-            x.narrow(1, 0, self.columns)?.contiguous()?.reshape((rows, heads, self.head_width))?;
+        let (cosines, sines) = (table(&self.angles.cosines)?, table(&self.angles.sines)?);
+        let turned = x.narrow(1, 0, self.columns)?.contiguous()?.reshape((rows, (), 2 * half))?;
         let (a, b) =
             (turned.narrow(2, 0, half)?.contiguous()?, turned.narrow(2, half, half)?.contiguous()?);
         let first = (a.broadcast_mul(&cosines)? - b.broadcast_mul(&sines)?)?;

@@ -199,6 +199,11 @@ impl Tape {
         Self { precision, ..self }
     }
 
+    /// Whether a gradient can come back through what is computed on it.
+    pub fn is_recording(&self) -> bool {
+        self.steps.is_some()
+    }
+
     /// In which precision linear layers are computed.
     pub fn precision(&self) -> Precision {
         self.precision

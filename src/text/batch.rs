@@ -14,6 +14,9 @@ pub struct PackedBatch {
     pub positions: Vec<u32>,
     /// Sequence `i` is `ids[offsets[i] .. offsets[i + 1]]`.
     pub offsets: Arc<[usize]>,
+    /// For each token the row of the word embeddings that says in which segment it stands, for
+    /// models that know segments.
+    pub segments: Option<Vec<u32>>,
 }
 
 impl PackedBatch {
@@ -25,7 +28,7 @@ impl PackedBatch {
             positions.extend(0..sequence.len() as u32);
             offsets.push(ids.len());
         }
-        Self { ids, positions, offsets: offsets.into() }
+        Self { ids, positions, offsets: offsets.into(), segments: None }
     }
 
     /// The same with positions counted from `first`.

@@ -1,6 +1,7 @@
 //! From texts to token ids, without tensors: prompts, tokenizers, vocabularies and batches.
 
 pub mod batch;
+pub mod byte_level;
 mod byte_pairs;
 mod sentencepiece;
 mod template;

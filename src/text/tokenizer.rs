@@ -171,7 +171,8 @@ impl TextEncoder {
     }
 }
 
-fn rows_for(tokenizer: &Tokenizer) -> usize {
+/// One more than the largest id of a tokenizer: how many rows an embedding table needs.
+pub fn rows_for(tokenizer: &Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
 }
 
@@ -181,7 +182,11 @@ fn error_at(path: &Path, error: Error) -> Error {
     advice.into_iter().fold(placed, Error::help)
 }
 
-fn parse(path: &Path) -> Result<Tokenizer> {
+/// Reads a `tokenizer.json`, `vocab.txt`, `vocab.json` or `spm.model`.
+///
+/// # Errors
+/// If the file cannot be read, or is none of them.
+pub fn parse(path: &Path) -> Result<Tokenizer> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("txt") => return from_vocabulary_file(path),
         Some("model") => return sentencepiece::read(path),

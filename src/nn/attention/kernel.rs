@@ -3,9 +3,9 @@
 use candle_core::Result;
 use rayon::prelude::*;
 
-use super::projections::Projections;
+use super::projections::{Heads, Projections};
 use super::relative::Tables;
-use super::{Attention, Sequence};
+use super::{Attention, Sequence, Widths};
 use crate::nn::cpu::{self, Matrix, MatrixMut, UninitBuffer, UninitSlice, multiply};
 use crate::nn::gradients::Gradient;
 use crate::nn::math::exp;
@@ -13,9 +13,10 @@ use crate::nn::tape::{CpuOp, CpuOutput, TensorView};
 
 impl CpuOp for Attention {
     fn forward(&self, inputs: &[TensorView<'_>], save: bool) -> Result<CpuOutput> {
-        let hidden = self.check(&inputs.iter().map(|input| input.dims).collect::<Vec<_>>())?;
+        let widths = self.check(&inputs.iter().map(|input| input.dims).collect::<Vec<_>>())?;
+        let hidden = widths.queries;
         let (main, tables) = self.split(inputs);
-        let (all, tables) = (Projections::of(main), matrices(tables));
+        let (all, tables) = (Projections::of(main, widths), matrices(tables));
         let sequences = self.sequences();
         let mut context = UninitBuffer::new(inputs[0].rows() * hidden);
         let saved_size = |s: &Sequence| if save { self.probabilities(s) } else { 0 };
@@ -50,8 +51,13 @@ impl CpuOp for Attention {
         gradient: &[f32],
         _wanted: &[bool],
     ) -> Result<Vec<Option<Gradient>>> {
+        if self.filled.is_some() {
+            candle_core::bail!("nothing is learned from keys and values that are saved");
+        }
+        let widths = self.check(&inputs.iter().map(|input| input.dims).collect::<Vec<_>>())?;
+        let hidden = widths.queries;
         let (main, tables) = self.split(inputs);
-        let (all, tables) = (Projections::of(main), matrices(tables));
+        let (all, tables) = (Projections::of(main, widths), matrices(tables));
         let sequences = self.sequences();
         let mut gradients: Vec<UninitBuffer> =
             main.iter().map(|input| UninitBuffer::new(input.data.len())).collect();
@@ -65,19 +71,26 @@ impl CpuOp for Attention {
             let mut to: Vec<&mut [f32]> = pieces.into_iter().map(UninitSlice::zeroed).collect();
             let tables = self.tables(s, &tables).filter(|_| s.query_rows > 0);
             let mut of_tables =
-                tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(all.hidden));
+                tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(hidden));
             if s.query_rows > 0 {
                 let probabilities = &saved[s.start..][..self.probabilities(s)];
-                let dy = Matrix::new(gradient, all.hidden).rows(s.first_query, s.query_rows);
+                let dy = Matrix::new(gradient, hidden).rows(s.first_query, s.query_rows);
                 let relative = tables.as_ref().map(|tables| (tables, &mut of_tables[..]));
-                self.backward_sequence(s, all.of_sequence(s), relative, probabilities, dy, &mut to);
+                self.backward_sequence(
+                    s,
+                    all.of_sequence(s),
+                    relative,
+                    probabilities,
+                    (dy, widths),
+                    &mut to,
+                );
             }
-            (tables.map_or(0, |tables| tables.first * all.hidden), of_tables)
+            (tables.map_or(0, |tables| tables.first * hidden), of_tables)
         });
         let of_tables: Vec<(usize, Vec<Vec<f32>>)> = of_tables.collect();
         let mut found: Vec<Vec<f32>> = gradients.into_iter().map(UninitBuffer::finish).collect();
         for (number, table) in tables.iter().enumerate() {
-            let mut sum = vec![0.0; table.row_count() * all.hidden];
+            let mut sum = vec![0.0; table.row_count() * hidden];
             for (first, parts) in &of_tables {
                 let parts = parts.get(number).into_iter().flatten();
                 sum[*first..].iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
@@ -107,13 +120,14 @@ impl Attention {
         saved: &mut [f32],
         context: &mut [f32],
     ) {
-        let width = all.hidden / self.heads;
+        let (width, group) = (all.width, self.group());
         let size = s.query_rows * s.key_rows;
         let scale = self.scale(width);
         let mut probabilities = vec![0.0; self.probabilities(s)];
-        for (head, scores) in probabilities.chunks_exact_mut(size).enumerate() {
-            let part = all.of_head(head, width);
-            multiply(MatrixMut::new(scores, s.key_rows), part.q, part.k.t());
+        for (head, scores) in probabilities.chunks_exact_mut(group * size).enumerate() {
+            let part = all.of_head(head, group);
+            let q = Heads::of(part.q, width);
+            multiply(MatrixMut::new(scores, s.key_rows), q.matrix(), part.k.t());
             if let Some(tables) = tables {
                 tables.add_terms(head, &part, scores);
             }
@@ -133,8 +147,9 @@ impl Attention {
             }
         });
         for (head, probabilities) in probabilities.chunks_exact(size).enumerate() {
-            let to = MatrixMut::new(context, all.hidden).columns(head * width, width);
-            multiply(to, Matrix::new(probabilities, s.key_rows), all.of_head(head, width).v);
+            let to = MatrixMut::new(context, self.heads * width).columns(head * width, width);
+            let v = all.of_head(head / group, group).v;
+            multiply(to, Matrix::new(probabilities, s.key_rows), v);
         }
     }
 
@@ -146,32 +161,30 @@ impl Attention {
         all: Projections,
         mut relative: Option<(&Tables, &mut [Vec<f32>])>,
         probabilities: &[f32],
-        dy: Matrix,
+        (dy, widths): (Matrix, Widths),
         to: &mut [&mut [f32]],
     ) {
-        let (hidden, width) = (all.hidden, all.hidden / self.heads);
+        let (width, group) = (all.width, self.group());
         let size = s.query_rows * s.key_rows;
         let scale = self.scale(width);
         let last = to.len() - 1;
-        let stride = if last == 0 { 3 * hidden } else { 2 * hidden };
-        let of_q = GradientColumns {
-            input: 0,
-            stride: if last == 0 { stride } else { hidden },
-            column: 0,
-            width,
-        };
-        let of_k = GradientColumns { input: last, stride, column: stride - 2 * hidden, width };
-        let of_v = GradientColumns { column: stride - hidden, ..of_k };
+        let of_keys = 2 * widths.keys;
+        let stride = if last == 0 { widths.queries + of_keys } else { of_keys };
+        let q_stride = if last == 0 { stride } else { widths.queries };
+        let of_q = GradientColumns { input: 0, stride: q_stride, column: 0, width };
+        let of_k = GradientColumns { input: last, stride, column: stride - of_keys, width };
+        let of_v = GradientColumns { column: stride - widths.keys, ..of_k };
         let mut dropped = probabilities.to_vec();
         let mut ds = vec![0.0; probabilities.len()]; // (heads, queries, keys)
         if let Some(mask) = &self.dropout {
             cpu::vectorised!(mask.apply(s.mask_start, &mut dropped));
         }
-        for (head, (p, dp)) in dropped.chunks_exact(size).zip(ds.chunks_exact_mut(size)).enumerate()
-        {
-            let dy = dy.columns(head * width, width);
+        let served = dropped.chunks_exact(group * size).zip(ds.chunks_exact_mut(group * size));
+        for (head, (p, dp)) in served.enumerate() {
+            let dy = Heads::of(dy.columns(head * group * width, group * width), width);
+            let (dy, v) = (dy.matrix(), all.of_head(head, group).v);
             multiply(of_v.of_head(head, to), Matrix::new(p, s.key_rows).t(), dy);
-            multiply(MatrixMut::new(dp, s.key_rows), dy, all.of_head(head, width).v.t());
+            multiply(MatrixMut::new(dp, s.key_rows), dy, v.t());
         }
         cpu::vectorised!({
             if let Some(mask) = &self.dropout {
@@ -184,19 +197,25 @@ impl Attention {
                 ds.iter_mut().zip(p).for_each(|(ds, p)| *ds = p * (*ds - mean) * scale);
             }
         });
-        for (head, ds) in ds.chunks_exact(size).enumerate() {
-            let (matrix, part) = (Matrix::new(ds, s.key_rows), all.of_head(head, width));
-            let Some((tables, of_tables)) = &mut relative else {
-                multiply(of_q.of_head(head, to), matrix, part.k);
-                multiply(of_k.of_head(head, to), matrix.t(), part.q);
+        for (head, ds) in ds.chunks_exact(group * size).enumerate() {
+            let part = all.of_head(head, group);
+            if let Some((tables, of_tables)) = &mut relative {
+                let matrix = Matrix::new(ds, s.key_rows);
+                let mut dq = vec![0.0; s.query_rows * width];
+                let mut dk = vec![0.0; s.key_rows * width];
+                multiply(MatrixMut::new(&mut dq, width), matrix, part.k);
+                multiply(MatrixMut::new(&mut dk, width), matrix.t(), part.q);
+                tables.backward_terms(head, &part, ds, (&mut dq, &mut dk), of_tables);
+                of_q.of_head(head, to).copy_rows(&dq);
+                of_k.of_head(head, to).copy_rows(&dk);
                 continue;
-            };
-            let (mut dq, mut dk) = (vec![0.0; s.query_rows * width], vec![0.0; s.key_rows * width]);
-            multiply(MatrixMut::new(&mut dq, width), matrix, part.k);
-            multiply(MatrixMut::new(&mut dk, width), matrix.t(), part.q);
-            tables.backward_terms(head, &part, ds, (&mut dq, &mut dk), of_tables);
-            of_q.of_head(head, to).copy_rows(&dq);
-            of_k.of_head(head, to).copy_rows(&dk);
+            }
+            for (number, ds) in ds.chunks_exact(size).enumerate() {
+                let to = of_q.of_head(head * group + number, to);
+                multiply(to, Matrix::new(ds, s.key_rows), part.k);
+            }
+            let q = Heads::of(part.q, width);
+            multiply(of_k.of_head(head, to), Matrix::new(ds, s.key_rows).t(), q.matrix());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Scaled dot-product attention on packed rows: sequences of different lengths behind each other,
 //! without padding.
 
+mod cache;
 mod kernel;
 mod mask;
 mod projections;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Result, Tensor};
 
+pub use cache::KeyValues;
 pub use mask::Mask;
 pub use relative::{Buckets, Relative};
 
@@ -26,14 +28,23 @@ pub type Offsets = Arc<[usize]>;
 /// or one tensor of queries, keys and values side by side, (rows, 3 hidden). A sequence may have
 /// other numbers of queries than of keys, which also serves cross-attention and a last layer of
 /// which only one row is needed. [`Relative`] attention takes its tables as further inputs.
+///
+/// Where keys and values have fewer heads than queries (Ainslie et al., *GQA*, EMNLP 2023), keys
+/// and values are that much narrower than queries, and each of their heads serves as many heads of
+/// queries beside each other. On a GPU that runs on candle's operations.
 #[derive(Debug)]
 pub struct Attention {
-    /// The number of heads; each has `hidden / heads` columns.
+    /// The number of heads of queries.
     pub heads: usize,
+    /// The number of heads of keys and of values: as many, or a divisor of it.
+    pub key_value_heads: usize,
     /// The sequences among the query rows.
     pub queries: Offsets,
     /// The same sequences among the key rows.
     pub keys: Offsets,
+    /// How many of its rows there each sequence has filled with keys so far, from its first on;
+    /// all of them unless it is said.
+    pub filled: Option<Offsets>,
     /// Which keys a query may see.
     pub mask: Mask,
     /// Whether scores depend on distances too.
@@ -56,16 +67,44 @@ struct Sequence {
     mask_start: usize,
 }
 
+/// How wide queries, keys and heads are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Widths {
+    /// All heads of the queries, and of the result.
+    pub(super) queries: usize,
+    /// All heads of the keys, or of the values.
+    pub(super) keys: usize,
+    /// A head.
+    pub(super) head: usize,
+}
+
 impl Attention {
+    /// Attention in which every query sees every key of its sequence, and each head has keys of its
+    /// own.
+    pub fn new(heads: usize, queries: Offsets, keys: Offsets) -> Self {
+        Self {
+            heads,
+            key_value_heads: heads,
+            queries,
+            keys,
+            filled: None,
+            mask: Mask::All,
+            relative: None,
+            dropout: None,
+        }
+    }
+
     fn sequences(&self) -> Vec<Sequence> {
         let (mut start, mut mask_start) = (0, 0);
         self.queries
             .windows(2)
             .zip(self.keys.windows(2))
-            .map(|(queries, keys)| {
+            .enumerate()
+            .map(|(number, (queries, keys))| {
+                let filled = self.filled.as_ref().and_then(|filled| filled.get(number));
                 let sequence = Sequence {
                     query_rows: queries[1] - queries[0],
-                    key_rows: keys[1] - keys[0],
+                    key_rows: filled.map_or(keys[1] - keys[0], |&filled| filled),
                     first_query: queries[0],
                     first_key: keys[0],
                     start,
@@ -99,27 +138,50 @@ impl Attention {
         1.0 / ((head_width * terms) as f32).sqrt()
     }
 
-    /// The hidden size, if the inputs have the right shapes.
-    pub(super) fn check(&self, inputs: &[&[usize]]) -> Result<usize> {
+    /// How many heads of queries a head of keys serves.
+    fn group(&self) -> usize {
+        self.heads / self.key_value_heads.max(1)
+    }
+
+    /// The widths, if the inputs have the right shapes.
+    pub(super) fn check(&self, inputs: &[&[usize]]) -> Result<Widths> {
         let (main, tables) = self.split(inputs);
         let rows = self.relative.map_or(0, |relative| relative.rows);
-        let hidden = match main {
-            [[rows, width]] if width % 3 == 0 => Some((*rows, *rows, width / 3)),
-            [[rows, hidden], [key_rows, width]] if *width == 2 * hidden => {
-                Some((*rows, *key_rows, *hidden))
+        let (heads, key_heads) = (self.heads, self.key_value_heads);
+        let all_heads = heads + 2 * key_heads;
+        let found = match main {
+            [[rows, width]] if width.is_multiple_of(all_heads.max(1)) => {
+                Some((*rows, *rows, width / all_heads))
+            }
+            [[rows, queries], [key_rows, width]]
+                if queries.is_multiple_of(heads.max(1))
+                    && *width == 2 * key_heads * (queries / heads.max(1)) =>
+            {
+                Some((*rows, *key_rows, queries / heads.max(1)))
             }
             _ => None,
         };
-        let fits = |&(query_rows, key_rows, hidden): &(usize, usize, usize)| {
-            hidden % self.heads == 0
+        let filled_fits = || match &self.filled {
+            None => true,
+            Some(filled) => {
+                filled.len() + 1 == self.keys.len()
+                    && self.keys.windows(2).zip(filled.iter()).all(|(k, &n)| k[0] + n <= k[1])
+            }
+        };
+        let fits = |&(query_rows, key_rows, head): &(usize, usize, usize)| {
+            heads > 0
+                && key_heads > 0
+                && heads.is_multiple_of(key_heads)
+                && (self.relative.is_none() || heads == key_heads)
                 && self.queries.len() == self.keys.len()
                 && self.queries.last() == Some(&query_rows)
                 && self.keys.last() == Some(&key_rows)
+                && filled_fits()
                 && self.sequences().iter().all(|s| self.mask.fits(s.query_rows, s.key_rows))
-                && tables.iter().all(|table| *table == [rows, hidden])
+                && tables.iter().all(|table| *table == [rows, heads * head])
         };
-        match hidden.filter(fits) {
-            Some((.., hidden)) => Ok(hidden),
+        match found.filter(fits) {
+            Some((.., head)) => Ok(Widths { queries: heads * head, keys: key_heads * head, head }),
             None => candle_core::bail!("inputs {inputs:?} do not fit the attention's sequences"),
         }
     }
@@ -127,11 +189,11 @@ impl Attention {
 
 impl Op for Attention {
     fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
-        let hidden = self.check(&inputs.iter().map(Tensor::dims).collect::<Vec<_>>())?;
-        let width = hidden / self.heads;
+        let Widths { queries: hidden, keys, head: width } =
+            self.check(&inputs.iter().map(Tensor::dims).collect::<Vec<_>>())?;
         let (main, tables) = self.split(inputs);
         let (q, kv) = match main {
-            [all] => (all.narrow(1, 0, hidden)?, all.narrow(1, hidden, 2 * hidden)?),
+            [all] => (all.narrow(1, 0, hidden)?, all.narrow(1, hidden, 2 * keys)?),
             _ => (main[0].clone(), main[1].clone()),
         };
         let contexts = self
@@ -140,13 +202,20 @@ impl Op for Attention {
             .filter(|sequence| sequence.query_rows > 0)
             .map(|sequence| {
                 let heads = |x: &Tensor| {
-                    x.contiguous()?.reshape(((), self.heads, width))?.transpose(0, 1)?.contiguous()
+                    let rows = x.dim(0)?;
+                    x.contiguous()?.reshape((rows, (), width))?.transpose(0, 1)?.contiguous()
+                };
+                // (heads, keys, width), each as often as it serves heads of queries.
+                let repeated = |x: &Tensor| {
+                    let (count, rows, width) = x.dims3()?;
+                    let x = x.unsqueeze(1)?.broadcast_as((count, self.group(), rows, width))?;
+                    x.contiguous()?.reshape((self.heads, rows, width))
                 };
                 let kv = kv.narrow(0, sequence.first_key, sequence.key_rows)?;
                 // (heads, queries, width)
                 let q = heads(&q.narrow(0, sequence.first_query, sequence.query_rows)?)?;
-                let k = heads(&kv.narrow(1, 0, hidden)?)?; // (heads, keys, width)
-                let v = heads(&kv.narrow(1, hidden, hidden)?)?;
+                let k = repeated(&heads(&kv.narrow(1, 0, keys)?)?)?; // (heads, keys, width)
+                let v = repeated(&heads(&kv.narrow(1, keys, keys)?)?)?;
                 let mut scores = q.matmul(&k.t()?.contiguous()?)?; // (heads, queries, keys)
                 if let Some(relative) = &self.relative {
                     scores = (scores + relative.reference(sequence, &q, &k, tables)?)?;
@@ -173,7 +242,9 @@ impl Op for Attention {
     }
 
     fn gpu(&self) -> Option<&dyn GpuOp> {
-        self.relative.is_none().then_some(self as &dyn GpuOp)
+        let known =
+            self.relative.is_none() && self.heads == self.key_value_heads && self.filled.is_none();
+        known.then_some(self as &dyn GpuOp)
     }
 }
 

@@ -160,7 +160,7 @@ impl<'a> Tables<'a> {
 
     /// Adds the further terms to one head's scores, (queries, keys).
     pub(super) fn add_terms(&self, head: usize, part: &Projections, scores: &mut [f32]) {
-        if let Some(table) = Self::of_head(self.content_to_position, head, part.hidden) {
+        if let Some(table) = Self::of_head(self.content_to_position, head, part.width) {
             let met = self.products(part.q, table);
             for (i, (scores, met)) in
                 scores.chunks_exact_mut(self.keys).zip(met.chunks(self.count)).enumerate()
@@ -169,7 +169,7 @@ impl<'a> Tables<'a> {
                 scores.iter_mut().zip(rows).for_each(|(score, &row)| *score += met[row]);
             }
         }
-        if let Some(table) = Self::of_head(self.position_to_content, head, part.hidden) {
+        if let Some(table) = Self::of_head(self.position_to_content, head, part.width) {
             let met = self.products(part.k, table);
             for (i, scores) in scores.chunks_exact_mut(self.keys).enumerate() {
                 let rows = self.rows_of(i).iter().rev();
@@ -197,7 +197,7 @@ impl<'a> Tables<'a> {
         (dq, dk): (&mut [f32], &mut [f32]),
         tables: &mut [Vec<f32>],
     ) {
-        let width = part.hidden;
+        let width = part.width;
         let mut tables = tables.iter_mut();
         let mut backward_term = |table: Matrix, x: Matrix, met: &[f32], dx: &mut [f32]| {
             let met = Matrix::new(met, self.count);

@@ -32,16 +32,17 @@ impl UninitBuffer {
     /// # Panics
     /// If they are larger than that.
     pub fn pieces(&mut self, sizes: impl Iterator<Item = usize>) -> Vec<UninitSlice<'_>> {
-        let mut rest = &mut self.memory.spare_capacity_mut()[self.cut..self.length];
-        let (cut, written) = (&mut self.cut, &self.written);
-        sizes
-            .map(|size| {
-                *cut += size;
-                let (memory, behind) = std::mem::take(&mut rest).split_at_mut(size);
-                rest = behind;
-                UninitSlice { memory, written }
-            })
-            .collect()
+        let rest = &mut self.memory.spare_capacity_mut()[self.cut..self.length];
+        let cut = &mut self.cut;
+        let rest = UninitSlice { memory: rest, written: &self.written };
+        rest.split(sizes.inspect(|size| *cut += size))
+    }
+
+    /// All the room that is left as one piece.
+    pub fn rest(&mut self) -> UninitSlice<'_> {
+        let rest = &mut self.memory.spare_capacity_mut()[self.cut..self.length];
+        self.cut = self.length;
+        UninitSlice { memory: rest, written: &self.written }
     }
 
     /// The numbers.
@@ -69,11 +70,35 @@ pub struct UninitSlice<'a> {
 }
 
 impl<'a> UninitSlice<'a> {
+    /// Consecutive pieces of these sizes from its beginning on.
+    ///
+    /// # Panics
+    /// If they are larger than the piece.
+    pub fn split(self, sizes: impl Iterator<Item = usize>) -> Vec<UninitSlice<'a>> {
+        let (mut rest, written) = (self.memory, self.written);
+        let cut = sizes.map(|size| {
+            let (memory, behind) = std::mem::take(&mut rest).split_at_mut(size);
+            rest = behind;
+            UninitSlice { memory, written }
+        });
+        cut.collect()
+    }
+
     /// The piece, filled with zeros.
     pub fn zeroed(self) -> &'a mut [f32] {
         self.memory.fill(MaybeUninit::new(0.0));
         // SAFETY: every number was just written.
         unsafe { self.written() }
+    }
+
+    /// How many numbers it has room for.
+    pub fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Whether it has room for none.
+    pub fn is_empty(&self) -> bool {
+        self.memory.is_empty()
     }
 
     /// Where it begins.

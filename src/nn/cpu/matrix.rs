@@ -37,6 +37,23 @@ impl<'a> Matrix<'a> {
         self.rows
     }
 
+    /// The number of columns.
+    pub fn column_count(&self) -> usize {
+        self.columns
+    }
+
+    /// Blocks of `width` columns below each other, for row-major matrices.
+    pub fn blocks_below(&self, width: usize) -> Vec<f32> {
+        let mut below = Vec::with_capacity(self.rows * self.columns);
+        for column in (0..self.columns).step_by(width) {
+            for row in 0..self.rows {
+                let start = row * self.row_stride + column;
+                below.extend_from_slice(&self.data[start..start + width]);
+            }
+        }
+        below
+    }
+
     /// The transpose.
     pub fn t(self) -> Self {
         Self {

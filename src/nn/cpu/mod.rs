@@ -22,11 +22,12 @@ use std::ops::Deref;
 use std::sync::LazyLock;
 
 use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, Tensor};
+use rayon::prelude::*;
 
 pub use buffer::{UninitBuffer, UninitSlice, build, keep_memory};
 pub use matrix::{Matrix, MatrixMut};
-pub use product::{multiply, product};
-pub use rhs::Rhs;
+pub use product::{multiply, product, product_into};
+pub use rhs::{Panels, Rhs};
 
 /// What this machine multiplies bfloat16 with, if it has something for it.
 pub fn bf16_unit() -> Option<&'static str> {
@@ -70,6 +71,14 @@ pub fn sum(count: usize, term: impl Fn(usize) -> f32) -> f32 {
     }
     let rest: f32 = (whole..count).map(&term).sum();
     partial.iter().sum::<f32>() + rest
+}
+
+/// `sum + more`, in the memory of `sum`.
+pub fn add(sum: &mut [f32], more: &[f32]) {
+    const BLOCK: usize = 1 << 14;
+    sum.par_chunks_mut(BLOCK).zip(more.par_chunks(BLOCK)).for_each(|(sum, more)| {
+        vectorised!(sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more));
+    });
 }
 
 /// Whether the kernels can work on this tensor: f32 in CPU memory.

@@ -4,11 +4,11 @@
 use rayon::prelude::*;
 
 use super::bf16;
-use super::buffer::{Scratch, UninitBuffer};
+use super::buffer::{Scratch, UninitBuffer, UninitSlice};
 use super::lhs::{column_major, paired_rows};
 use super::matrix::{Matrix, MatrixMut};
 use super::pair_product::{DEPTH_STEP, PairProduct, ROW_STEP};
-use super::rhs::{Layout, Rhs, fill_panel};
+use super::rhs::{Layout, Panels, fill_panel};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
 use super::{MACHINE, vectorised};
 
@@ -20,14 +20,37 @@ use super::{MACHINE, vectorised};
 ///
 /// # Panics
 /// If the shapes do not fit, or a view reaches beyond its slice.
-pub fn product(
+pub fn product<'b>(
     a: Matrix,
-    b: &Rhs,
+    b: impl Into<Panels<'b>>,
     extra: usize,
     finish: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
 ) -> (Vec<f32>, Vec<f32>) {
+    let b = b.into();
+    let (mut c, mut more) =
+        (UninitBuffer::new(a.rows * b.columns), UninitBuffer::new(a.rows * extra));
+    product_into((c.rest(), more.rest()), a, b, finish);
+    (c.finish(), more.finish())
+}
+
+/// [`product`] in memory that is at hand: a piece as large as the product, and one for as many rows
+/// of whatever `finish` computes besides.
+///
+/// # Panics
+/// If the shapes do not fit, or a view reaches beyond its slice.
+pub fn product_into<'b>(
+    (c, more): (UninitSlice, UninitSlice),
+    a: Matrix,
+    b: impl Into<Panels<'b>>,
+    finish: impl Fn(usize, &mut [f32], &mut [f32]) + Sync,
+) {
+    let b = b.into();
+    let extra = more.len() / a.rows.max(1);
     assert!(
-        a.columns == b.depth && a.is_whole(),
+        a.columns == b.depth
+            && a.is_whole()
+            && c.len() == a.rows * b.columns
+            && more.len() == a.rows * extra,
         "{}x{} * {}x{}",
         a.rows,
         a.columns,
@@ -38,22 +61,50 @@ pub fn product(
     let block = rows_of_a_block(a.rows, step);
     let rows = |start: usize| block.min(a.rows - start);
     let starts = || (0..a.rows).step_by(block);
-    let (mut c, mut more) =
-        (UninitBuffer::new(a.rows * b.columns), UninitBuffer::new(a.rows * extra));
-    let blocks = c.pieces(starts().map(|start| rows(start) * b.columns));
-    let extras = more.pieces(starts().map(|start| rows(start) * extra));
+    let blocks = c.split(starts().map(|start| rows(start) * b.columns));
+    let extras = more.split(starts().map(|start| rows(start) * extra));
+    let parts = parts_of_columns(blocks.len(), b.columns);
     blocks.into_par_iter().zip(extras).enumerate().for_each(|(number, (mut c, extra))| {
         let start = number * block;
         let a = a.rows(start, rows(start));
-        // SAFETY: the block has room for as many rows as `a` has, and `b` was packed for its
-        // sizes; the product writes all of it.
-        let c = unsafe {
-            multiply_block(a, b, c.as_mut_ptr(), b.columns);
-            c.written()
-        };
+        let target = Target(c.as_mut_ptr());
+        parts.par_iter().for_each(|&(first, columns)| {
+            // SAFETY: the block has room for as many rows as `a` has, `b` was packed for its
+            // sizes, and no two parts have a column in common.
+            unsafe {
+                let c = target.at(first);
+                multiply_block(a, b.columns(first, columns), c, b.columns);
+            }
+        });
+        // SAFETY: the parts are all columns, so all of the block is written.
+        let c = unsafe { c.written() };
         finish(start, c, extra.zeroed());
     });
-    (c.finish(), more.finish())
+}
+
+/// Where a block of a product is written, by several threads.
+#[derive(Clone, Copy)]
+struct Target(*mut f32);
+
+// SAFETY: the threads write different columns.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// From column `first` on.
+    fn at(self, first: usize) -> *mut f32 {
+        self.0.wrapping_add(first)
+    }
+}
+
+/// The first column and the number of columns that a task computes of a block of rows: all of them,
+/// or where there are fewer blocks than threads, some whole panels.
+fn parts_of_columns(blocks: usize, columns: usize) -> Vec<(usize, usize)> {
+    let tasks = rayon::current_num_threads().div_ceil(blocks.max(1));
+    let panels = columns.div_ceil(PANEL);
+    let width = panels.div_ceil(tasks).max(1) * PANEL;
+    (0..columns).step_by(width).map(|first| (first, width.min(columns - first))).collect()
 }
 
 /// How many rows a task computes: whole tiles, and as even a share for each thread as they allow.
@@ -70,7 +121,7 @@ fn rows_of_a_block(rows: usize, tile: usize) -> usize {
 ///
 /// # Safety
 /// `c` must have room for the product, in rows `c_row_stride` apart.
-unsafe fn multiply_block(a: Matrix, b: &Rhs, c: *mut f32, c_row_stride: usize) {
+unsafe fn multiply_block(a: Matrix, b: Panels, c: *mut f32, c_row_stride: usize) {
     if b.depth == 0 {
         for row in 0..a.rows {
             // SAFETY: as this function's own.
@@ -166,6 +217,7 @@ pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::rhs::Rhs;
     use super::*;
 
     /// A number that is exact in bfloat16, and of which sums of some hundred products are exact in

@@ -20,6 +20,35 @@ pub struct Rhs {
     pub(super) layout: Layout,
 }
 
+/// Some whole panels of a right-hand side, as a matrix of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Panels<'a> {
+    pub(super) data: &'a [f32],
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+    pub(super) layout: Layout,
+}
+
+impl<'a> From<&'a Rhs> for Panels<'a> {
+    fn from(rhs: &'a Rhs) -> Self {
+        let Rhs { data, depth, columns, layout } = rhs;
+        Self { data, depth: *depth, columns: *columns, layout: *layout }
+    }
+}
+
+impl Panels<'_> {
+    /// The columns `start .. start + columns`, of which the first begins a panel.
+    ///
+    /// # Panics
+    /// If it begins none, or there are not as many columns.
+    pub fn columns(self, start: usize, columns: usize) -> Self {
+        assert!(start.is_multiple_of(PANEL) && start + columns <= self.columns);
+        let size = self.layout.panel_size(self.depth);
+        let data = &self.data[start / PANEL * size..][..columns.div_ceil(PANEL) * size];
+        Self { data, columns, ..self }
+    }
+}
+
 /// How the numbers of a panel lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {

@@ -68,8 +68,9 @@ struct Shapes<'a> {
 
 impl<'a> Shapes<'a> {
     fn of(attention: &Attention, inputs: &'a [Tensor]) -> Result<Self> {
-        let hidden = attention.check(&inputs.iter().map(Tensor::dims).collect::<Vec<_>>())?;
-        if hidden / attention.heads > WIDEST {
+        let widths = attention.check(&inputs.iter().map(Tensor::dims).collect::<Vec<_>>())?;
+        let hidden = widths.queries;
+        if widths.head > WIDEST {
             candle_core::bail!("heads of more than {WIDEST} numbers do not run on a GPU");
         }
         let (q, kv) = (&inputs[0], &inputs[inputs.len() - 1]);

@@ -13,14 +13,14 @@ impl Rotary {
     fn rotate_on_gpu(&self, x: &Tensor, direction: f32) -> Result<Tensor> {
         let (rows, width) = x.dims2()?;
         self.check(rows, width)?;
-        let (cosines, sines) = self.angles();
+        let upload = |values: &[f32]| Tensor::new(values, x.device());
         let positions = Tensor::new(self.positions.as_slice(), x.device())?;
-        let (cosines, sines) = (Tensor::new(cosines, x.device())?, Tensor::new(sines, x.device())?);
+        let (cosines, sines) = (upload(&self.angles.cosines)?, upload(&self.angles.sines)?);
         let (y, count) = (uninit(x.shape(), x.dtype(), x.device())?, rows * width);
         let tensors = [&y, x, &positions, &cosines, &sines].map(Arg::from);
         let sizes = [
             self.columns.into(),
-            self.head_width.into(),
+            self.angles.head_width().into(),
             width.into(),
             direction.into(),
             count.into(),

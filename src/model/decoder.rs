@@ -1,0 +1,111 @@
+//! Decoders: backbones whose tokens see only those before them, so that a text can go on where it
+//! stopped.
+
+use candle_core::Result;
+
+use super::backbone::Backbone;
+use super::hidden_states::HiddenStates;
+use crate::nn::attention::{Attention, KeyValues, Mask, Offsets};
+use crate::nn::embedding::select_rows;
+use crate::nn::tape::{Node, Tape};
+use crate::text::PackedBatch;
+
+/// A backbone of a language model.
+pub trait Decoder: Backbone {
+    /// The last hidden states of tokens that follow, in each sequence, those whose keys and values
+    /// are kept: (tokens, hidden). Theirs are kept too from then on. `kept` is as
+    /// [`Decoder::nothing_kept`] gives it.
+    ///
+    /// # Errors
+    /// If an id or a sequence is too large for the model, or there is no room.
+    fn step(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<Node>;
+
+    /// Room for keys and values of all layers: for sequence `i` in the rows `room[i] .. room[i +
+    /// 1]`.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    fn nothing_kept(&self, room: &Offsets) -> Result<Vec<KeyValues>>;
+
+    /// The word embeddings: (vocabulary, hidden).
+    fn table(&self) -> &Node;
+}
+
+/// The layer of a language model that gives logits.
+#[derive(Debug, Clone)]
+pub struct LanguageHead {
+    /// The transformers class of the whole.
+    pub class: &'static str,
+    /// The name of the linear layer in a checkpoint; it has no bias.
+    pub output: &'static str,
+    /// Whether its weight is that of the word embeddings.
+    pub is_tied: bool,
+}
+
+/// The heads of a decoder's attention.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heads {
+    pub(super) queries: usize,
+    pub(super) keys: usize,
+    /// The dropout probability of attention probabilities.
+    pub(super) dropout: f32,
+}
+
+impl Heads {
+    /// Each token looks at itself and at those before it: (tokens, queries + 2 keys) to (tokens,
+    /// queries).
+    pub(super) fn attend(
+        &self,
+        tape: &Tape,
+        qkv: &Node,
+        tokens: &Offsets,
+        kept: Option<&mut KeyValues>,
+    ) -> Result<Node> {
+        let attention = Attention {
+            key_value_heads: self.keys,
+            mask: Mask::Causal,
+            dropout: tape.dropout_mask(self.dropout),
+            ..Attention::new(self.queries, tokens.clone(), tokens.clone())
+        };
+        match kept {
+            None => tape.apply(attention, &[qkv]),
+            Some(kept) => kept.attend(tape, qkv, attention),
+        }
+    }
+}
+
+/// Walks through the layers, each with what is kept of it, if anything is.
+pub(super) fn run_layers<L>(
+    layers: &[L],
+    kept: Option<&mut [KeyValues]>,
+    mut x: Node,
+    layer: impl Fn(&L, &Node, Option<&mut KeyValues>) -> Result<Node>,
+) -> Result<Node> {
+    match kept {
+        None => {
+            for own in layers {
+                x = layer(own, &x, None)?;
+            }
+        }
+        Some(kept) if kept.len() == layers.len() => {
+            for (own, kept) in layers.iter().zip(kept) {
+                x = layer(own, &x, Some(kept))?;
+            }
+        }
+        Some(kept) => candle_core::bail!("{} layers do not keep {}", layers.len(), kept.len()),
+    }
+    Ok(x)
+}
+
+/// What is wanted of the states of all tokens. The last token stands for its whole sequence.
+pub(super) fn wanted(
+    tape: &Tape,
+    x: Node,
+    batch: &PackedBatch,
+    states: HiddenStates,
+) -> Result<Node> {
+    match states {
+        HiddenStates::AllTokens => Ok(x),
+        HiddenStates::Summary => select_rows(tape, &x, &batch.last_rows()),
+    }
+}

@@ -1,0 +1,97 @@
+//! The keys and values of earlier tokens, saved so that a text can go on without being read again.
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::{Attention, Offsets};
+use crate::nn::tape::{Node, Tape};
+
+/// The keys and values that one layer has computed: for each sequence those of its tokens so far,
+/// in rows of its own, with room for more.
+#[derive(Debug)]
+pub struct KeyValues {
+    rows: Tensor, // (all room, 2 width)
+    room: Offsets,
+    filled: Vec<usize>,
+}
+
+impl KeyValues {
+    /// Nothing yet, and room for keys and values of this `width`: for sequence `i` in the rows
+    /// `room[i] .. room[i + 1]`.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn new(room: &Offsets, width: usize, device: &Device) -> Result<Self> {
+        let all = room.last().copied().unwrap_or(0);
+        Ok(Self {
+            rows: Tensor::zeros((all, 2 * width), DType::F32, device)?,
+            room: room.clone(),
+            filled: vec![0; room.len().saturating_sub(1)],
+        })
+    }
+
+    /// How many tokens it holds of each sequence.
+    pub fn filled(&self) -> &[usize] {
+        &self.filled
+    }
+
+    /// Adds the keys and values of more tokens, (tokens, 2 width), which are as many of each
+    /// sequence as `tokens` says.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    fn extend(&mut self, new: &Tensor, tokens: &Offsets) -> Result<()> {
+        if tokens.len() != self.room.len() {
+            candle_core::bail!("{} sequences, but {} are saved", tokens.len(), self.room.len());
+        }
+        let new = new.to_dtype(DType::F32)?.contiguous()?;
+        for (number, bounds) in tokens.windows(2).enumerate() {
+            let (count, first) = (bounds[1] - bounds[0], self.room[number] + self.filled[number]);
+            if count == 0 {
+                continue;
+            }
+            if first + count > self.room[number + 1] {
+                let room = self.room[number + 1] - self.room[number];
+                candle_core::bail!("sequence {number} has room for {room} tokens");
+            }
+            self.rows.slice_set(&new.narrow(0, bounds[0], count)?, 0, first)?;
+            self.filled[number] += count;
+        }
+        Ok(())
+    }
+
+    /// Attention of more tokens, whose queries, keys and values stand side by side in `qkv`, to
+    /// themselves and to those that are saved; after that they are saved too. `attention` is theirs
+    /// without what is saved.
+    ///
+    /// # Errors
+    /// If the rows do not fit, or the tape records: nothing is learned through what is saved.
+    pub fn attend(&mut self, tape: &Tape, qkv: &Node, attention: Attention) -> Result<Node> {
+        if tape.is_recording() {
+            candle_core::bail!("nothing is learned through keys and values that are saved");
+        }
+        let (width, saved) = (qkv.tensor().dim(1)?, self.rows.dim(1)?);
+        let queries = width.saturating_sub(saved);
+        self.extend(&qkv.tensor().narrow(1, queries, saved)?, &attention.queries)?;
+        let q = Node::constant(&qkv.tensor().narrow(1, 0, queries)?);
+        let filled = Some(self.filled.as_slice().into());
+        let attention = Attention { keys: self.room.clone(), filled, ..attention };
+        tape.apply(attention, &[&q, &Node::constant(&self.rows)])
+    }
+
+    /// What is saved of some sequences, in this order and any number of times, with other room.
+    ///
+    /// # Errors
+    /// If a sequence does not fit into its room, or there is no memory.
+    pub fn select(&self, sequences: &[usize], room: &Offsets) -> Result<Self> {
+        let mut selected = Self::new(room, self.rows.dim(1)? / 2, self.rows.device())?;
+        for (to, &from) in sequences.iter().enumerate() {
+            let count = self.filled[from];
+            if count > 0 {
+                let rows = self.rows.narrow(0, self.room[from], count)?;
+                selected.rows.slice_set(&rows, 0, room[to])?;
+            }
+            selected.filled[to] = count;
+        }
+        Ok(selected)
+    }
+}
