@@ -25,6 +25,10 @@ pub enum Purpose {
     Survey = 14,
     /// Which dialogue's persona another dialogue is given.
     Persona = 9,
+    /// Which tokens a language model draws; the index is the prompt's and the sample's.
+    Sampling = 21,
+    /// Which utterances a reply is to be told from; the index is the dialogue's and the turn's.
+    Candidates = 20,
 }
 
 /// One stream of random numbers.
@@ -122,9 +126,18 @@ impl Stream {
 
 /// A number for a name, to give each named thing its own stream (FNV-1a, 64 bits).
 pub fn name_index(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    name.bytes().fold(FNV_START, fnv)
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+}
+
+/// One number for several, to give each combination of them its own stream (FNV-1a, 64 bits).
+pub fn mixed_index(numbers: &[u64]) -> u64 {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).fold(FNV_START, fnv)
 }
 
 /// Philox 4x32 with ten rounds: 128 random bits for a key and a counter.

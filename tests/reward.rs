@@ -313,7 +313,7 @@ fn rewards_without_a_bound_are_compared_by_which_is_less() {
 }
 
 fn read(text: &str) -> Result<Vec<Dialogue>> {
-    dialogue::read(Path::new("d"), text.lines().map(|line| Ok(line.to_string())))
+    dialogue::read(Path::new("d"), text.as_bytes())
 }
 
 fn dialogue(line: u64, persona: &[&str], utterances: &[&str]) -> Dialogue {
@@ -331,7 +331,7 @@ fn dialogues_are_read_from_json_lines_and_from_convai2() {
     ];
     assert_eq!(read(json).unwrap(), expected);
     let convai = "1 your persona: I sail.\n2 partner's persona: I am left out.\n3 who are you?\thello\n\
-                  4 and?\tthe sea!\t\tno|yes\n1 your persona: I knit.\n2 your persona: I cook.\n3 hello\thi\n";
+                  4 and?\tthe sea!\t\tno|the sea!\n1 your persona: I knit.\n2 your persona: I cook.\n3 hello\thi\n";
     let mut expected = expected;
     expected[1].line = 5;
     assert_eq!(read(convai).unwrap(), expected);
@@ -342,7 +342,7 @@ fn a_bad_dialogue_is_named_by_its_line() {
     let cases = [
         ("", "d: there is no dialogue in this file"),
         ("hello", "d:1: this is no dialogue"),
-        ("{\"persona\": [\"a\"]}", "d:1: missing field `utterances` (column 18)"),
+        ("{\"persona\": [\"a\"]}", "d:1: missing field `turns` or `utterances`"),
         (
             "{\"persona\": \"a\", \"utterances\": []}",
             "d:1: invalid type: string \"a\", expected a sequence",
@@ -360,16 +360,13 @@ fn a_bad_dialogue_is_named_by_its_line() {
             "{\"persona\": [\"a\"], \"utterances\": []}",
             "d:1: the dialogue that begins here has no utterance",
         ),
-        (
-            "{\"persona\": [\"a\"], \"utterances\": [\"b\", \" \"]}",
-            "d:1: utterance 2 of the dialogue",
-        ),
+        ("{\"persona\": [\"a\"], \"utterances\": [\"b\", \" \"]}", "d:1: utterance 2 is blank"),
         (
             "1 your persona: a\n2 only one column",
             "d:2: neither a persona sentence nor two utterances",
         ),
         ("1 your persona: a\n2 b\tc\n1 d\te", "d:3: the dialogue that begins here has no persona"),
-        ("1 your persona: a\n2 b\t", "d:1: utterance 1 of the dialogue that begins here is blank"),
+        ("1 your persona: a\n2 b\t", "d:2: the own utterance is blank"),
     ];
     for (text, says) in cases {
         let error = read(text).unwrap_err();
@@ -536,7 +533,7 @@ fn the_program_refuses_what_it_cannot_reward() {
     assert_fails(
         &valuenet(["reward", &model, &one]),
         3,
-        &["one.jsonl:3: missing field `persona`", "help: "],
+        &["one.jsonl:3: missing field `turns` or `utterances`", "help: "],
     );
     assert_fails(&valuenet(["reward", &model, &at("none")]), 1, &["none: cannot read it"]);
     assert_fails(
@@ -649,9 +646,7 @@ fn vectors_that_cannot_be_meant_are_named_by_their_line() {
 
 #[test]
 fn sentences_to_center_on_are_those_of_dialogues_or_lines() {
-    let read = |text: &str| {
-        dialogue::sentences(Path::new("s"), text.lines().map(|line| Ok(line.to_string())))
-    };
+    let read = |text: &str| dialogue::sentences(Path::new("s"), text.as_bytes());
     let own = ["I sail.", "I have 2 cats."];
     assert_eq!(read("I sail.\n\nI have 2 cats.\n").unwrap(), own);
     assert_eq!(

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use valuenet::data::annotations::{by_agreement, read};
 use valuenet::data::balance::{Keep, PUBLISHED, balance};
-use valuenet::data::{Part, Sample, Split, augment, check, stats, write};
+use valuenet::data::{Part, Sample, Split, augment, check, conversation, stats, write};
 use valuenet::error::{Error, Kind};
 use valuenet::report::dataset::StatsReport;
+use valuenet::report::dialogues::DialogueStats;
 use valuenet::report::paper::Paper;
 use valuenet::report::{Format, render};
 
@@ -18,8 +19,9 @@ use super::{TableFormat, aggregate, agreement, convert, curate, split, survey};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Count samples, tokens and labels (the paper's Table 1, Figures 4 and 8-10).
-    Stats(Args),
+    /// Count samples, tokens and labels (the paper's Table 1, Figures 4 and 8-10), or the
+    /// utterances of dialogues.
+    Stats(StatsArgs),
     /// List bad rows, conflicts and duplicates, and what test shares with train.
     Check(Args),
     /// Find value-related scenarios in large files by keywords (the paper's Figure 2).
@@ -40,6 +42,18 @@ pub enum Command {
     Split(split::Args),
     /// Write a dataset in another shape: CSV, a file for each value, JSON Lines, Parquet.
     Convert(convert::Args),
+}
+
+#[derive(clap::Args)]
+pub struct StatsArgs {
+    /// A folder with train.csv, eval.csv and test.csv, or with a file for each value; or one file,
+    /// which may hold dialogues: JSON lines, ConvAI2's text format, transfer-learning-conv-ai's
+    /// JSON, or EMPATHETICDIALOGUES' CSV.
+    dir: PathBuf,
+
+    /// How to write it.
+    #[arg(long, value_enum, default_value = "table")]
+    format: TableFormat,
 }
 
 #[derive(clap::Args)]
@@ -96,7 +110,13 @@ pub struct AugmentArgs {
 pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
     match command {
         Command::Stats(args) => {
-            write_stats(&args.dir, args.format.into())?;
+            match conversation::read_if_likely(&args.dir)? {
+                Some(found) => {
+                    let stats = conversation::stats::stats(&found);
+                    print(&render(&DialogueStats(&stats), args.format.into())?)?;
+                }
+                None => write_stats(&args.dir, args.format.into())?,
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(args) => {

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::Value as Json;
 use valuenet::data::dialogue::{self, Dialogue, Vector};
-use valuenet::data::texts;
 use valuenet::error::Error;
 use valuenet::eval::Bootstrap;
 use valuenet::recipe::{center, distinct_profiles, reward};
@@ -30,8 +29,9 @@ pub struct Args {
     #[command(flatten)]
     model: Option<ModelArgs>,
 
-    /// Dialogues as JSON lines {"persona": [...], "utterances": [...]}, or in ConvAI2's text
-    /// format, where "your persona" is that of the second column; `-` for stdin.
+    /// Dialogues as JSON lines {"persona": [...], "utterances": [...]} or with the turns of both
+    /// speakers, in ConvAI2's text format, where "your persona" is that of the second column, or
+    /// as transfer-learning-conv-ai's JSON; `-` for stdin.
     #[arg(default_value = "-", conflicts_with_all = ["persona", "utterances"])]
     file: PathBuf,
 
@@ -107,14 +107,14 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
     let text = match (&args.vectors, &args.model) {
         (Some(file), _) => {
-            let dialogues = args.limited(dialogue::read_vectors(file, lines(file)?)?);
+            let dialogues = args.limited(dialogue::read_vectors(file, open(file)?)?);
             let center_on =
                 args.center_on.as_ref().map(|other| vectors_like(&dialogues, file, other));
             args.written(file, &dialogues, center_on.transpose()?.as_deref(), Vector::clone)?
         }
         (None, Some(model)) => {
             let dialogues = args.limited(read(args)?);
-            let center_on = |file: &PathBuf| dialogue::sentences(file, lines(file)?);
+            let center_on = |file: &PathBuf| dialogue::sentences(file, open(file)?);
             let center_on = args.center_on.as_ref().map(center_on).transpose()?;
             let texts = dialogues.iter().flat_map(Dialogue::all).chain(center_on.iter().flatten());
             let model = model.open()?;
@@ -142,7 +142,7 @@ fn vectors_like(
     file: &Path,
     other: &Path,
 ) -> Result<Vec<Vector>, Error> {
-    let read = dialogue::read_vectors(other, lines(other)?)?;
+    let read = dialogue::read_vectors(other, open(other)?)?;
     let sentences: Vec<Vector> = read.into_iter().flat_map(|dialogue| dialogue.persona).collect();
     let length = |vectors: Option<&Vector>| vectors.map_or(0, Vec::len);
     let (own, found) =
@@ -191,13 +191,9 @@ impl Args {
 fn read(args: &Args) -> anyhow::Result<Vec<Dialogue>> {
     if let (Some(persona), Some(utterances)) = (&args.persona, &args.utterances) {
         return Ok(vec![dialogue::of_files(
-            (persona, lines(persona)?),
-            (utterances, lines(utterances)?),
+            (persona, open(persona)?),
+            (utterances, open(utterances)?),
         )?]);
     }
-    Ok(dialogue::read(&args.file, lines(&args.file)?)?)
-}
-
-fn lines(path: &Path) -> Result<impl Iterator<Item = Result<String, Error>>, Error> {
-    Ok(texts::lines(path, open(path)?))
+    Ok(dialogue::read(&args.file, open(&args.file)?)?)
 }

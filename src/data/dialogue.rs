@@ -1,25 +1,25 @@
-//! Dialogues of a speaker with a persona: what the persona says of the speaker, and what the
-//! speaker says.
+//! Dialogues of a speaker with a persona, as the reward takes them: what the persona says of the
+//! speaker, and what the speaker says.
 //!
-//! Two formats are told apart by their first letter. JSON lines hold `{"persona": [...],
-//! "utterances": [...]}` each, and whatever else. ConvAI2's text format numbers the lines of each
-//! dialogue from 1: first `N your persona: ...`, then `N partner's utterance<TAB>own utterance`,
-//! perhaps with candidates behind. "Your" persona is that of the second column.
+//! They are read as [`conversation`]s in any of the formats there, and seen from the own speaker:
+//! ConvAI2's "your" persona is that of the second column.
 //!
 //! Dialogues of which only value vectors are known are JSON lines `{"persona_vectors": [[...]],
 //! "utterance_vectors": [[...]]}`.
 
+use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
+use super::conversation::json_lines::parse;
+use super::conversation::{self, Conversation, Speaker};
 use crate::error::{Error, Result};
 
 /// A dialogue, seen from one speaker; of texts, or of what stands for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialogue<T = String> {
-    /// The line of the file that it begins on, counted from 1.
+    /// The line of the file that it begins on, or its number in a JSON document, counted from 1.
     pub line: u64,
     /// Sentences about the speaker; at least one.
     pub persona: Vec<T>,
@@ -43,134 +43,73 @@ impl<T> Dialogue<T> {
     }
 }
 
-const HELP: &str = "a line is {\"persona\": [\"...\"], \"utterances\": [\"...\"]}, or as in ConvAI2 `1 your persona: ...` \
-                    and `2 utterance<TAB>reply`";
+const HELP: &str = "\
+    a reward is that of a speaker with a persona: {\"persona\": [\"...\"], \"utterances\": [\"...\"]}, \
+    or as in ConvAI2 `1 your persona: ...` and `2 utterance<TAB>reply`";
 
-/// The dialogues in the lines of a file.
+/// The dialogues of a file.
 ///
 /// # Errors
-/// If the lines cannot be read, are in neither format, or hold a dialogue without a persona or
-/// without utterances.
-pub fn read(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<Vec<Dialogue>> {
-    let mut dialogues: Vec<Dialogue> = Vec::new();
-    let mut last = u64::MAX; // the number of the line before, in its dialogue
-    for (line, number) in lines.zip(1..) {
-        let line = line?;
-        let bad = |what: String| Error::row(path, number, what).help(HELP);
-        match line.trim_start() {
-            "" => {}
-            json if json.starts_with('{') => {
-                dialogues.push(of_json(json, number).map_err(bad)?);
-                last = u64::MAX;
-            }
-            text => {
-                let (place, text) =
-                    numbered(text).ok_or_else(|| bad("this is no dialogue".into()))?;
-                if place <= last {
-                    dialogues.push(Dialogue {
-                        line: number,
-                        persona: Vec::new(),
-                        utterances: Vec::new(),
-                    });
-                }
-                last = place;
-                if let Some(dialogue) = dialogues.last_mut() {
-                    add(dialogue, text).map_err(bad)?;
-                }
+/// If the file is not one of conversations, or one of them has no persona or no utterance of the
+/// own speaker.
+pub fn read(path: &Path, reader: impl Read) -> Result<Vec<Dialogue>> {
+    of_conversations(path, conversation::read(path, reader)?)
+}
+
+fn of_conversations(path: &Path, conversations: Vec<Conversation>) -> Result<Vec<Dialogue>> {
+    let own = |Conversation { place, persona, turns, .. }: Conversation| {
+        let own = turns.into_iter().filter(|turn| turn.speaker == Speaker::Own);
+        let utterances: Vec<String> = own.map(|turn| turn.text).collect();
+        for (name, texts) in [("persona sentence", &persona), ("utterance", &utterances)] {
+            if texts.is_empty() {
+                let what = format!("the dialogue that begins here has no {name}");
+                return Err(place.error(path, what).help(HELP));
             }
         }
-    }
-    if dialogues.is_empty() {
-        return Err(Error::data(path, "there is no dialogue in this file").help(HELP));
-    }
-    let whole = |dialogue: &Dialogue| {
-        complete(dialogue).map_err(|what| Error::row(path, dialogue.line, what).help(HELP))
+        Ok(Dialogue { line: place.number(), persona, utterances })
     };
-    dialogues.iter().try_for_each(whole)?;
-    Ok(dialogues)
+    conversations.into_iter().map(own).collect()
 }
 
 /// One dialogue from a file of persona sentences and a file of utterances, one a line; blank lines
 /// are left out.
 ///
 /// # Errors
-/// If the lines cannot be read, or one of the files holds none.
-pub fn of_files(
-    persona: (&Path, impl Iterator<Item = Result<String>>),
-    utterances: (&Path, impl Iterator<Item = Result<String>>),
-) -> Result<Dialogue> {
+/// If the files cannot be read, or one of them holds no line.
+pub fn of_files(persona: (&Path, impl Read), utterances: (&Path, impl Read)) -> Result<Dialogue> {
+    let [of_persona, said] = [
+        conversation::text(persona.0, persona.1)?,
+        conversation::text(utterances.0, utterances.1)?,
+    ];
     Ok(Dialogue {
         line: 1,
-        persona: filled(persona.0, persona.1, "persona sentence")?,
-        utterances: filled(utterances.0, utterances.1, "utterance")?,
+        persona: filled(persona.0, &of_persona, "persona sentence")?,
+        utterances: filled(utterances.0, &said, "utterance")?,
     })
 }
 
 /// The lines that are not blank, of which there is at least one.
-fn filled(
-    path: &Path,
-    lines: impl Iterator<Item = Result<String>>,
-    what: &str,
-) -> Result<Vec<String>> {
-    let is_filled =
-        |line: &Result<String>| line.as_ref().map_or(true, |line| !line.trim().is_empty());
-    let lines: Vec<String> = lines.filter(is_filled).collect::<Result<_>>()?;
-    match lines.is_empty() {
-        true => Err(Error::data(path, format!("there is no {what} in this file"))),
-        false => Ok(lines),
+fn filled(path: &Path, text: &str, what: &str) -> Result<Vec<String>> {
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<String> = lines.map(String::from).collect();
+    if lines.is_empty() {
+        return Err(Error::data(path, format!("there is no {what} in this file")));
     }
+    Ok(lines)
 }
 
-fn of_json(text: &str, line: u64) -> Result<Dialogue, String> {
-    #[derive(Deserialize)]
-    struct Read {
-        persona: Vec<String>,
-        utterances: Vec<String>,
+/// The sentences of a file about speakers: the personas of its dialogues, or, where it holds no
+/// dialogues, its lines.
+///
+/// # Errors
+/// As [`read`].
+pub fn sentences(path: &Path, reader: impl Read) -> Result<Vec<String>> {
+    let text = conversation::text(path, reader)?;
+    if !conversation::seems(&text) {
+        return filled(path, &text, "sentence");
     }
-    let Read { persona, utterances } = parse(text)?;
-    Ok(Dialogue { line, persona, utterances })
-}
-
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| {
-        // Every line is a document of its own, so its own line number would mislead.
-        let said = error.to_string();
-        let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
-        format!("{what} (column {})", error.column())
-    })
-}
-
-/// The number that a line of ConvAI2 begins with, and the rest.
-fn numbered(line: &str) -> Option<(u64, &str)> {
-    let (number, rest) = line.split_once(' ')?;
-    Some((number.parse().ok()?, rest))
-}
-
-/// Adds what a numbered line says. The partner's persona, which some of ConvAI2's files have, is
-/// left out.
-fn add(dialogue: &mut Dialogue, text: &str) -> Result<(), String> {
-    if let Some(sentence) = text.strip_prefix("your persona:") {
-        dialogue.persona.push(sentence.trim().into());
-    } else if !text.starts_with("partner's persona:") {
-        let reply = text.split('\t').nth(1);
-        let reply =
-            reply.ok_or("neither a persona sentence nor two utterances with a tab between")?;
-        dialogue.utterances.push(reply.trim().into());
-    }
-    Ok(())
-}
-
-fn complete(dialogue: &Dialogue) -> Result<(), String> {
-    let lists = [("persona sentence", &dialogue.persona), ("utterance", &dialogue.utterances)];
-    for (name, texts) in lists {
-        if texts.is_empty() {
-            return Err(format!("the dialogue that begins here has no {name}"));
-        }
-        if let Some(place) = texts.iter().position(|text| text.trim().is_empty()) {
-            return Err(format!("{name} {} of the dialogue that begins here is blank", place + 1));
-        }
-    }
-    Ok(())
+    let dialogues = of_conversations(path, conversation::of_text(path, &text)?)?;
+    Ok(dialogues.into_iter().flat_map(|dialogue| dialogue.persona).collect())
 }
 
 /// A value vector in place of a text: ten utilities, or any other numbers.
@@ -182,25 +121,21 @@ const VECTORS_HELP: &str = "a line is {\"persona_vectors\": [[...], ...], \"utte
 /// The dialogues of value vectors in the lines of a file.
 ///
 /// # Errors
-/// If the lines cannot be read or hold something else, a dialogue has no persona or no utterances,
+/// If the file cannot be read or holds something else, a dialogue has no persona or no utterances,
 /// or two vectors are of different lengths.
-pub fn read_vectors(
-    path: &Path,
-    lines: impl Iterator<Item = Result<String>>,
-) -> Result<Vec<Dialogue<Vector>>> {
+pub fn read_vectors(path: &Path, reader: impl Read) -> Result<Vec<Dialogue<Vector>>> {
     #[derive(Deserialize)]
-    struct Read {
+    struct Line {
         persona_vectors: Vec<Vector>,
         utterance_vectors: Vec<Vector>,
     }
     let mut dialogues = Vec::new();
     let mut length = None;
-    for (line, number) in lines.zip(1..) {
-        let text = line?;
+    for (text, number) in conversation::text(path, reader)?.lines().zip(1..) {
         let bad = |what: String| Error::row(path, number, what).help(VECTORS_HELP);
         if !text.trim().is_empty() {
-            let Read { persona_vectors: persona, utterance_vectors: utterances } =
-                parse(&text).map_err(bad)?;
+            let Line { persona_vectors: persona, utterance_vectors: utterances } =
+                parse(text).map_err(bad)?;
             let dialogue = Dialogue { line: number, persona, utterances };
             check_vectors(&dialogue, &mut length).map_err(bad)?;
             dialogues.push(dialogue);
@@ -242,28 +177,4 @@ pub fn check_vectors(
         }
     }
     Ok(())
-}
-
-/// The sentences of a file about speakers: the personas of its dialogues, or, where it holds no
-/// dialogues, its lines.
-///
-/// # Errors
-/// As [`read`].
-pub fn sentences(path: &Path, lines: impl Iterator<Item = Result<String>>) -> Result<Vec<String>> {
-    let lines: Vec<String> = lines.collect::<Result<_>>()?;
-    let first = lines
-        .iter()
-        .map(|line| line.trim_start())
-        .find(|line| !line.is_empty())
-        .unwrap_or_default();
-    let is_convai2 = numbered(first).is_some_and(|(_, text)| {
-        text.starts_with("your persona:")
-            || text.starts_with("partner's persona:")
-            || text.contains('\t')
-    });
-    if first.starts_with('{') || is_convai2 {
-        let dialogues = read(path, lines.into_iter().map(Ok))?;
-        return Ok(dialogues.into_iter().flat_map(|dialogue| dialogue.persona).collect());
-    }
-    filled(path, lines.into_iter().map(Ok), "sentence")
 }

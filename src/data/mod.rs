@@ -5,6 +5,7 @@ pub mod annotations;
 pub mod augment;
 pub mod balance;
 pub mod check;
+pub mod conversation;
 pub mod convert;
 pub mod curate;
 mod delimited;
