@@ -1,14 +1,18 @@
-//! Byte-level BPE tokenizers (Radford et al., 2019) from their parts, as a GGUF
-//! file holds them.
+//! Byte-level BPE tokenizers (Radford et al., 2019): from their parts, as a GGUF file holds them,
+//! or learned from texts.
 
-use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer, Vocab};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{
+    AddedToken, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    SplitDelimiterBehavior, Tokenizer, Trainer,
+};
 
 use crate::error::{Error, Result};
 
@@ -103,4 +107,38 @@ impl BytePairs {
         };
         build().map_err(Error::failure_because("no tokenizer can be made of the vocabulary"))
     }
+}
+
+/// Learns a vocabulary of at most `size` tokens from texts (256 bytes at least), with GPT-2's
+/// pieces. The same texts give the same vocabulary.
+///
+/// # Errors
+/// If the trainer fails.
+pub fn learn_byte_pairs<'a>(
+    texts: impl Iterator<Item = &'a str>,
+    size: usize,
+) -> Result<Tokenizer> {
+    let failed = || Error::failure_because("cannot learn a vocabulary");
+    let bytes = ByteLevel::new(false, true, true);
+    let words = |text: &str| -> tokenizers::Result<Vec<String>> {
+        let mut split = PreTokenizedString::from(text);
+        bytes.pre_tokenize(&mut split)?;
+        let words = split.get_splits(OffsetReferential::Normalized, OffsetType::Byte);
+        Ok(words.into_iter().map(|(word, _, _)| word.to_string()).collect())
+    };
+    let words = texts.map(words).collect::<tokenizers::Result<Vec<_>>>().map_err(failed())?;
+    let trainer = BpeTrainer::builder()
+        .vocab_size(size)
+        .show_progress(false)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build();
+    let mut trainer = TrainerWrapper::BpeTrainer(trainer);
+    let all = words.concat();
+    trainer.feed(all.iter(), |word| Ok(vec![word.to_string()])).map_err(failed())?;
+    let mut model = BPE::default().into();
+    trainer.train(&mut model).map_err(failed())?;
+    let mut tokenizer = Tokenizer::new(model);
+    tokenizer.with_pre_tokenizer(Some(bytes));
+    tokenizer.with_decoder(Some(bytes));
+    Ok(tokenizer)
 }

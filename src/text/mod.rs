@@ -3,10 +3,11 @@
 pub mod batch;
 pub mod byte_level;
 mod byte_pairs;
+pub mod prompt;
 mod sentencepiece;
 mod template;
 pub mod tokenizer;
 pub mod vocabulary;
 
 pub use batch::PackedBatch;
-pub use tokenizer::TextEncoder;
+pub use prompt::value::TextEncoder;

@@ -1,185 +1,19 @@
-//! The prompt `[CLS] [$VALUE] scenario [SEP]` as token ids.
-//!
-//! Owns a `tokenizers` tokenizer that knows the ten value tokens, and nothing of embeddings: the
-//! new rows that the tokens need are the model folder's business.
+//! Tokenizers from the files of a model's folder.
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
+use tokenizers::{AddedToken, DecoderWrapper, Tokenizer};
 
 use super::template::classifier_template;
 use super::{byte_pairs, sentencepiece};
 use crate::error::{Error, Result};
-use crate::value::Value;
-
-/// The shortest length limit: start, value, one piece and end, with room to spare for other
-/// families' extra tokens.
-pub const SHORTEST: usize = 8;
-
-/// Turns (value, scenario) pairs into token ids.
-#[derive(Debug, Clone)]
-pub struct TextEncoder {
-    tokenizer: Tokenizer,
-    value_ids: [u32; Value::COUNT],
-    /// Tokens from this id on were added to what was read.
-    first_added: usize,
-}
-
-impl TextEncoder {
-    /// Reads the tokenizer of a trained model, which must know the value tokens.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or a value token is missing.
-    pub fn read(path: &Path, max_length: usize) -> Result<Self> {
-        let tokenizer = parse(path)?;
-        if let Some(value) =
-            Value::ALL.into_iter().find(|value| tokenizer.token_to_id(&value.token()).is_none())
-        {
-            return Err(Error::file(path, format!("the token {} is missing", value.token())).help(
-                "this tokenizer belongs to a base model; `valuenet train` adds the ten value tokens to it",
-            ));
-        }
-        let first_added = rows_for(&tokenizer);
-        Self::new(tokenizer, first_added, max_length).map_err(|error| error_at(path, error))
-    }
-
-    /// Reads the tokenizer of a base model, and adds the value tokens that it does not know.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn read_base(path: &Path, max_length: usize) -> Result<Self> {
-        Self::with_value_tokens(parse(path)?, max_length).map_err(|error| error_at(path, error))
-    }
-
-    /// Adds the value tokens to a tokenizer.
-    ///
-    /// # Errors
-    /// If the tokenizer puts no start token before a text.
-    pub fn with_value_tokens(mut tokenizer: Tokenizer, max_length: usize) -> Result<Self> {
-        let first_added = rows_for(&tokenizer);
-        let tokens =
-            Value::ALL.map(|value| AddedToken::from(value.token(), true).normalized(false));
-        tokenizer
-            .add_special_tokens(tokens)
-            .map_err(Error::failure_because("cannot add the value tokens"))?;
-        Self::new(tokenizer, first_added, max_length)
-    }
-
-    fn new(mut tokenizer: Tokenizer, first_added: usize, max_length: usize) -> Result<Self> {
-        let max_length = max_length.max(SHORTEST);
-        let truncation = TruncationParams { max_length, ..TruncationParams::default() };
-        tokenizer
-            .with_padding(None)
-            .with_truncation(Some(truncation))
-            .map_err(Error::failure_because("cannot limit the length of texts"))?;
-        let mut encoder = Self { value_ids: [0; Value::COUNT], first_added, tokenizer };
-        for value in Value::ALL {
-            let id = encoder.tokenizer.token_to_id(&value.token());
-            encoder.value_ids[value.index()] =
-                id.ok_or_else(|| Error::failure("no value tokens"))?;
-            if encoder.encode(value, "")?.get(1) != id.as_ref() {
-                return Err(Error::failure(
-                    "the tokenizer does not put one start token before a text",
-                )
-                .help("tokenizer.json needs a post-processor that adds [CLS] (or <s>) and [SEP]"));
-            }
-        }
-        Ok(encoder)
-    }
-
-    /// The token ids of one prompt, cut at the maximal length.
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    pub fn encode(&self, value: Value, scenario: &str) -> Result<Vec<u32>> {
-        let prompt = format!("{} {scenario}", value.token());
-        let encoding = self.tokenizer.encode_fast(prompt, true);
-        Ok(encoding.map_err(Error::failure_because("cannot tokenize a text"))?.get_ids().to_vec())
-    }
-
-    /// The token ids of many prompts, on all threads, in their order.
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    pub fn encode_all<S: AsRef<str> + Sync>(
-        &self,
-        prompts: &[(Value, S)],
-    ) -> Result<Vec<Vec<u32>>> {
-        prompts.par_iter().map(|(value, scenario)| self.encode(*value, scenario.as_ref())).collect()
-    }
-
-    /// The token ids of each scenario's ten prompts, scenario by scenario in the order of
-    /// [`Value::ALL`]. They differ in their second token only, so each scenario is tokenized
-    /// once.
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    pub fn encode_profiles(&self, scenarios: &[&str]) -> Result<Vec<Vec<u32>>> {
-        let prompts = scenarios.par_iter().map(|scenario| {
-            let prompt = self.encode(Value::ALL[0], scenario)?;
-            Ok(self.value_ids.map(|id| {
-                let mut prompt = prompt.clone();
-                prompt[1] = id;
-                prompt
-            }))
-        });
-        Ok(prompts.collect::<Result<Vec<_>>>()?.concat())
-    }
-
-    /// The id of a value's token.
-    pub fn value_id(&self, value: Value) -> u32 {
-        self.value_ids[value.index()]
-    }
-
-    /// The word pieces of a value's own name inside a sentence, such as those of " self-direction".
-    ///
-    /// # Errors
-    /// If the tokenizer fails.
-    pub fn name_pieces(&self, value: Value) -> Result<Vec<u32>> {
-        let encoding =
-            self.tokenizer.encode_fast(format!(" {}", value.name().to_lowercase()), false);
-        Ok(encoding
-            .map_err(Error::failure_because("cannot tokenize a value's name"))?
-            .get_ids()
-            .to_vec())
-    }
-
-    /// One more than the largest id: how many rows an embedding table needs.
-    pub fn vocabulary_size(&self) -> usize {
-        rows_for(&self.tokenizer)
-    }
-
-    /// Whether a value's token was not in the tokenizer that was read, but added to it.
-    pub fn is_added(&self, value: Value) -> bool {
-        self.value_id(value) as usize >= self.first_added
-    }
-
-    /// The tokenizer as a `tokenizer.json`, without a length limit or padding of its own.
-    ///
-    /// # Errors
-    /// If the tokenizer cannot be written as JSON.
-    pub fn to_json(&self) -> Result<String> {
-        let mut tokenizer = self.tokenizer.clone();
-        let unlimited = tokenizer.with_truncation(None).map(|tokenizer| tokenizer.to_string(false));
-        unlimited
-            .and_then(|json| json)
-            .map_err(Error::failure_because("cannot write the tokenizer"))
-    }
-}
 
 /// One more than the largest id of a tokenizer: how many rows an embedding table needs.
 pub fn rows_for(tokenizer: &Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
-}
-
-fn error_at(path: &Path, error: Error) -> Error {
-    let advice = error.advice().map(String::from);
-    let placed = Error::file(path, error.to_string());
-    advice.into_iter().fold(placed, Error::help)
 }
 
 /// Reads a `tokenizer.json`, `vocab.txt`, `vocab.json` or `spm.model`.

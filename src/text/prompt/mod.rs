@@ -1,0 +1,7 @@
+//! How what a model is given becomes one sequence of token ids.
+
+pub mod dialogue;
+mod layout;
+pub mod value;
+
+pub use layout::{Layout, Vocabulary};
