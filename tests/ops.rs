@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
 use valuenet::nn::adamw::AdamW;
-use valuenet::nn::attention::{Attention, Buckets, Mask, Offsets, Relative};
+use valuenet::nn::attention::{AdditiveAttention, Attention, Buckets, Mask, Offsets, Relative};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
 use valuenet::nn::gated::Gated;
@@ -17,6 +17,7 @@ use valuenet::nn::language_loss::{
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
 use valuenet::nn::losses::{CrossEntropy, SquaredError};
+use valuenet::nn::lstm::LstmOp;
 use valuenet::nn::noise::{DropoutMask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
 use valuenet::nn::precision::Precision;
@@ -401,6 +402,89 @@ fn keys_that_do_not_fill_their_room_are_as_if_it_ended_there() {
     assert!(far.fold(0.0, f64::max) < 1e-6);
     let full = causal(&[3, 2, 4], Some(&[2, 3, 3]));
     assert!(full.reference(&[q, kv]).is_err(), "three keys do not fit a room of two");
+}
+
+#[test]
+fn additive_attention_is_right() {
+    for (queries, keys, width, value_width) in [
+        ([3, 1, 2].as_slice(), [2, 4, 1].as_slice(), 5, 3),
+        (&[1, 0, 2], &[3, 2, 1], 18, 1),
+        (&[4], &[7], 1, 33),
+    ] {
+        let make = || AdditiveAttention { queries: offsets(queries), keys: offsets(keys) };
+        let (rows, key_rows) = (queries.iter().sum(), keys.iter().sum());
+        let score = random(&[1, width], 2);
+        let (q, k) = (random(&[rows, width], 0), random(&[key_rows, width], 1));
+        check(make, &[q, k, score, random(&[key_rows, value_width], 3)]);
+    }
+    let blind = AdditiveAttention { queries: offsets(&[1]), keys: offsets(&[0]) };
+    let inputs = [[1, 2], [0, 2], [1, 2], [0, 2]].map(|shape| random(&shape, 0));
+    assert!(blind.reference(&inputs).is_err(), "a query that sees nothing has no attention");
+}
+
+fn lstm(lengths: &[usize], precision: Precision) -> LstmOp {
+    LstmOp { sequences: offsets(lengths), precision, packed_weights: [None, None] }
+}
+
+/// Inputs of an LSTM layer.
+fn lstm_inputs(lengths: &[usize], inputs: usize, hidden: usize) -> [Tensor; 7] {
+    let (tokens, count) = (lengths.iter().sum(), lengths.len());
+    let shapes: [&[usize]; 7] = [
+        &[tokens, inputs],
+        &[count, hidden],
+        &[count, hidden],
+        &[4 * hidden, inputs],
+        &[4 * hidden, hidden],
+        &[4 * hidden],
+        &[4 * hidden],
+    ];
+    let mut index = 0;
+    shapes.map(|shape| {
+        index += 1;
+        random(shape, index)
+    })
+}
+
+#[test]
+fn an_lstm_layer_is_right() {
+    for (lengths, inputs, hidden) in [
+        ([2, 4, 1].as_slice(), 3, 2),
+        (&[0, 3, 0, 3, 1], 2, 3),
+        (&[1], 1, 1),
+        (&[2, 1, 2, 1, 1, 2, 1, 1, 1, 2, 1, 2, 1, 1, 1, 1, 2, 1, 1, 1], 2, 2),
+    ] {
+        check(|| lstm(lengths, Precision::F32), &lstm_inputs(lengths, inputs, hidden));
+    }
+    for wrong in [[3, 4].as_slice(), &[7], &[2, 4, 2]] {
+        let inputs = lstm_inputs(&[2, 4, 1], 3, 2);
+        assert!(lstm(wrong, Precision::F32).reference(&inputs).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_lstm_layer_of_many_neurons_is_as_its_reference() {
+    let (lengths, hidden) = ([9, 2, 30, 17, 5, 5, 1, 12, 8, 8, 3, 20], 40);
+    let inputs = lstm_inputs(&lengths, 24, hidden).map(|x| (x * 0.3).unwrap());
+    for (precision, tolerance) in [(Precision::F32, 2e-6), (Precision::Bf16, 1e-2)] {
+        let expected = lstm(&lengths, precision).reference(&inputs).unwrap();
+        let weights = random(expected.dims(), 99);
+        let vars: Vec<Var> = inputs.iter().map(|input| Var::from_tensor(input).unwrap()).collect();
+        let tensors: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        let exact = weighted(&lstm(&lengths, precision), &tensors, &weights).backward().unwrap();
+        let (result, found) = on_tape(lstm(&lengths, precision), &inputs, &weights);
+        let exact = vars.iter().map(|var| values(exact.get(var).unwrap()));
+        let expected = std::iter::once(values(&expected)).chain(exact);
+        for (found, expected) in std::iter::once(&result).chain(&found).zip(expected) {
+            let largest = expected.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
+            let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(far / largest < tolerance, "{precision:?}: {} off", far / largest);
+        }
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let again = pool.install(|| on_tape(lstm(&lengths, precision), &inputs, &weights));
+            assert!(again == (result.clone(), found.clone()), "{threads} threads");
+        }
+    }
 }
 
 #[test]

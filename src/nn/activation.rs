@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::cpu;
 use super::gpu::GpuOp;
 use super::gradients::Gradient;
-use super::math::{erf, exp, sigmoid};
+use super::math::{erf, exp, sigmoid, tanh};
 use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
 /// A function of each number on its own.
@@ -88,7 +88,7 @@ impl Op for Activation {
 }
 
 /// `σ(x) = (1 + tanh(x / 2)) / 2`, which neither overflows nor loses its gradient.
-fn reference_sigmoid(x: &Tensor) -> Result<Tensor> {
+pub(super) fn reference_sigmoid(x: &Tensor) -> Result<Tensor> {
     (x * 0.5)?.tanh()?.affine(0.5, 0.5)
 }
 
@@ -145,7 +145,7 @@ impl Activation {
                 (x * s, move || (x * s).mul_add(1.0 - s, s))
             }),
             Self::Tanh => each(x, slopes, |x| {
-                let y = 2.0f32.mul_add(sigmoid(2.0 * x), -1.0);
+                let y = tanh(x);
                 (y, move || (-y).mul_add(y, 1.0))
             }),
             Self::ScaledSigmoid => each(x, slopes, |x| {

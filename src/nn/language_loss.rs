@@ -5,14 +5,13 @@
 //! which costs a third more work at the output layer and saves (rows × vocabulary) numbers.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use candle_core::{D, DType, Result, Tensor};
+use candle_core::{D, Result, Tensor};
 
 use super::cpu::{self, Matrix, Panels, Rhs, UninitBuffer, product, product_into};
 use super::gradients::Gradient;
 use super::math::exp;
-use super::packed_weights::PackedWeights;
+use super::packed_weights::{self, PackedWeights};
 use super::precision::Precision;
 use super::tape::{CpuOp, CpuOutput, Node, Op, Tape, TensorView};
 
@@ -31,14 +30,7 @@ pub fn log_probabilities(
     targets: &[u32],
 ) -> Result<Node> {
     let precision = tape.precision();
-    let packed_weights = match cpu::holds(table.tensor()) {
-        true => tape.packed_weights(std::iter::once(table), || {
-            let (values, width) = (cpu::values(table.tensor())?, table.tensor().dim(1)?);
-            let rhs = Rhs::beside(&[Matrix::new(&values, width).t()], precision);
-            Ok(PackedWeights::Cpu(Arc::new(rhs)))
-        })?,
-        false => None,
-    };
+    let packed_weights = packed_weights::transposed(tape, table)?;
     let op =
         LogProbabilities { targets: targets.to_vec(), precision, chunk: CHUNK, packed_weights };
     tape.apply(op, &[states, table])
@@ -155,10 +147,7 @@ impl Op for LogProbabilities {
     fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let [x, table] = inputs else { candle_core::bail!("states and a table are needed") };
         self.check(x.dims(), table.dims())?;
-        let rounded = |x: &Tensor| match self.precision {
-            Precision::F32 => Ok(x.clone()),
-            Precision::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(x.dtype()),
-        };
+        let rounded = |x: &Tensor| self.precision.rounded(x);
         let logits = rounded(x)?.matmul(&rounded(table)?.t()?.contiguous()?)?;
         let targets = Tensor::new(self.targets.as_slice(), x.device())?.unsqueeze(1)?;
         let shifted = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?.detach())?;

@@ -155,10 +155,7 @@ impl LinearOp {
 impl Op for LinearOp {
     fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
         let (x, layers, residual) = self.parts(inputs)?;
-        let rounded = |x: &Tensor| match self.precision {
-            Precision::F32 => Ok(x.clone()),
-            Precision::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(x.dtype()),
-        };
+        let rounded = |x: &Tensor| self.precision.rounded(x);
         let x = rounded(x)?;
         let results = layers
             .chunks(2)

@@ -48,6 +48,12 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// `tanh(x)`, with an absolute error below 4e-7.
+#[inline(always)]
+pub fn tanh(x: f32) -> f32 {
+    2.0f32.mul_add(sigmoid(2.0 * x), -1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,7 @@ pub mod language_loss;
 pub mod layer_norm;
 pub mod linear;
 pub mod losses;
+pub mod lstm;
 mod math;
 pub mod noise;
 pub mod packed_weights;

@@ -1,5 +1,6 @@
 //! In which precision linear layers are computed.
 
+use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// The numbers that a linear layer's products read, forwards and backwards. What they give, and
@@ -21,6 +22,13 @@ impl Precision {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+        }
+    }
+    /// A factor of a product as it is read, in its own dtype.
+    pub(super) fn rounded(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::F32 => Ok(x.clone()),
+            Self::Bf16 => x.to_dtype(DType::BF16)?.to_dtype(x.dtype()),
         }
     }
 }

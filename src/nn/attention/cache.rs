@@ -34,6 +34,11 @@ impl KeyValues {
         &self.filled
     }
 
+    /// Forgets all but so many tokens of each sequence.
+    pub fn truncate(&mut self, lengths: &[usize]) {
+        self.filled.iter_mut().zip(lengths).for_each(|(filled, most)| *filled = *most.min(filled));
+    }
+
     /// Adds the keys and values of more tokens, (tokens, 2 width), which are as many of each
     /// sequence as `tokens` says.
     ///

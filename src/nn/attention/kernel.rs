@@ -242,7 +242,7 @@ impl GradientColumns {
 
 /// Softmax of one row of scores, which are first multiplied by `scale`, where it stands.
 #[inline(always)]
-fn softmax_row(scores: &mut [f32], scale: f32) {
+pub(super) fn softmax_row(scores: &mut [f32], scale: f32) {
     let mut largest = f32::NEG_INFINITY;
     for score in scores.iter() {
         largest = largest.max(*score);

@@ -1,6 +1,7 @@
 //! Scaled dot-product attention on packed rows: sequences of different lengths behind each other,
 //! without padding.
 
+mod additive;
 mod cache;
 mod kernel;
 mod mask;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Result, Tensor};
 
+pub use additive::AdditiveAttention;
 pub use cache::KeyValues;
 pub use mask::Mask;
 pub use relative::{Buckets, Relative};
