@@ -130,7 +130,7 @@ pub fn parts(index: &str, text: &[u8]) -> Result<BTreeSet<String>, String> {
     named.values().map(beside).collect()
 }
 
-fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
+pub(super) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
     let is_safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
     let tensors = match is_safetensors {
         true => candle_core::safetensors::load(path, &Device::Cpu),

@@ -12,9 +12,13 @@ use super::backbone::Family;
 use super::files::{self, ModelFiles, UNFIT};
 use super::gguf;
 use super::language_network::LanguageNetwork;
+use super::metadata::METADATA_KEY;
+use super::scratch::ScratchSettings;
+use super::seq2seq::Seq2SeqConfig;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
+use crate::text::byte_level::learn_byte_pairs;
 use crate::text::tokenizer::{parse, rows_for};
 
 /// A model that continues texts.
@@ -56,21 +60,39 @@ impl LanguageModel {
     /// # Errors
     /// If a file is missing or damaged, or holds no language model.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
-        let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
-        let inside = || -> Option<PathBuf> {
-            let entries = std::fs::read_dir(path).ok()?;
-            let mut found = entries.filter_map(|entry| Some(entry.ok()?.path()));
-            found.find(|path| is_gguf(path))
-        };
-        let checkpoint = match path.join(files::CONFIG).is_file() {
-            true => read_folder(path)?,
-            false if path.is_file() && is_gguf(path) => gguf::read(path)?,
-            false => match inside() {
-                Some(path) => gguf::read(&path)?,
-                None => read_folder(path)?, // says what is missing
-            },
+        let checkpoint = match gguf_file(path) {
+            Some(file) => gguf::read(&file)?,
+            None => read_folder(path)?,
         };
         Self::build(checkpoint, Precision::F32, device)
+    }
+
+    /// A GPT-2 of this size with random weights, which reads at most `max_length` tokens, and a
+    /// byte-level vocabulary learned from texts.
+    ///
+    /// # Errors
+    /// If no vocabulary can be learned, or the sizes do not fit each other.
+    pub fn from_scratch<'a>(
+        size: &ScratchSettings,
+        texts: impl Iterator<Item = &'a str>,
+        max_length: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        let tokenizer = learn_byte_pairs(texts, size.vocabulary_size)?;
+        let config = size.decoder_config(max_length, rows_for(&tokenizer));
+        let misfit = |what: String| Error::key("model.scratch", what);
+        let family = Family::from_config(&config).map_err(misfit)?;
+        let network = LanguageNetwork::from_scratch(&family, seed, device)
+            .map_err(|error| misfit(error.to_string()))?;
+        let tokenizer_settings = json!({ "tokenizer_class": "PreTrainedTokenizerFast" });
+        let files = SideFiles {
+            generation: generation(&config),
+            tokenizer: tokenizer_settings.as_object().cloned().unwrap_or_default(),
+            config,
+        };
+        let (precision, device) = (Precision::F32, device.clone());
+        Ok(Self { network, family, tokenizer, files, precision, device })
     }
 
     fn build(checkpoint: Checkpoint, precision: Precision, device: &Device) -> Result<Self> {
@@ -186,12 +208,14 @@ impl LanguageModel {
         self.files.tokenizer.get("chat_template")?.as_str()
     }
 
-    /// Writes the model into an existing folder, as transformers reads it.
+    /// Writes the model into an existing folder, as transformers reads it, with `notes` under keys
+    /// of `config.json` that transformers does not read.
     ///
     /// # Errors
     /// If a file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
+    pub fn write(&self, folder: &Path, notes: &[(&str, Json)]) -> Result<()> {
         let mut config = self.files.config.clone();
+        notes.iter().for_each(|(key, note)| config[*key] = note.clone());
         config["architectures"] = json!([self.family.language_head()?.class]);
         config["torch_dtype"] = json!("float32");
         disk::write_json(&folder.join(files::CONFIG), &config)?;
@@ -203,6 +227,34 @@ impl LanguageModel {
         let tensors = self.family.restored(self.tensors().collect());
         files::write_tensors(&folder.join(files::WEIGHTS), tensors)
     }
+}
+
+/// Whether a folder or a file holds a language model, or one that replies.
+pub fn is_language_model(path: &Path) -> bool {
+    let replies = || -> Option<bool> {
+        let config = disk::read_json(&path.join(files::CONFIG)).ok()?;
+        if Seq2SeqConfig::is_of(&config) {
+            return Some(true);
+        }
+        let is_classifier = config[METADATA_KEY]["value_tokens"].is_array();
+        Some(!is_classifier && Family::from_config(&config).ok()?.language_head().is_ok())
+    };
+    gguf_file(path).is_some() || replies().unwrap_or(false)
+}
+
+/// The GGUF file that is meant: the file itself, or the only kind of model in a folder.
+fn gguf_file(path: &Path) -> Option<PathBuf> {
+    let is_gguf = |path: &Path| path.extension().is_some_and(|extension| extension == "gguf");
+    if path.is_file() {
+        return is_gguf(path).then(|| path.into());
+    }
+    if path.join(files::CONFIG).is_file() {
+        return None;
+    }
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    found.sort();
+    found.into_iter().find(|path| is_gguf(path))
 }
 
 /// A table with rows for these ids, which start at the mean of the rows that it has: (entries,

@@ -11,7 +11,7 @@ use super::network::INITIAL_DEVIATION;
 use crate::nn::embedding::select_rows;
 use crate::nn::language_loss::{language_loss, log_probabilities};
 use crate::nn::linear::Linear;
-use crate::nn::params::{Init, Loader, Params};
+use crate::nn::params::{Init, Loader, Params, Scope};
 use crate::nn::tape::{Node, Tape};
 use crate::text::PackedBatch;
 
@@ -35,14 +35,31 @@ impl LanguageNetwork {
         checkpoint: HashMap<String, Tensor>,
         device: &Device,
     ) -> Result<Self> {
-        let head = family.language_head()?;
         let loader = Loader::new(checkpoint, 0, INITIAL_DEVIATION, device);
-        let decoder = family.load_decoder(&loader.required(family.architecture().prefix))?;
+        Self::load(family, loader, Loader::required)
+    }
+
+    /// Builds the network with parameters that start from the seed.
+    ///
+    /// # Errors
+    /// If the family is none of decoders.
+    pub fn from_scratch(family: &Family, seed: u64, device: &Device) -> Result<Self> {
+        let loader = Loader::new(HashMap::new(), seed, INITIAL_DEVIATION, device);
+        Self::load(family, loader, Loader::optional)
+    }
+
+    fn load(
+        family: &Family,
+        loader: Loader,
+        scope: for<'a> fn(&'a Loader, &str) -> Scope<'a>,
+    ) -> Result<Self> {
+        let head = family.language_head()?;
+        let decoder = family.load_decoder(&scope(&loader, family.architecture().prefix))?;
         let table = match head.is_tied {
             true => decoder.table().clone(),
             false => {
                 let shape = decoder.table().tensor().shape();
-                loader.required(head.output).param("weight", shape, Init::Normal)?
+                scope(&loader, head.output).param("weight", shape, Init::Normal)?
             }
         };
         let output = Linear::tied(&table)?;
@@ -94,6 +111,20 @@ impl LanguageNetwork {
     ) -> Result<Node> {
         let (states, targets) = self.before(tape, batch, tokens)?;
         log_probabilities(tape, &states, &self.table, &targets)
+    }
+
+    /// The log-probability of each of these `targets` after a token with the state in its row of
+    /// `states`, (targets, hidden): (targets).
+    ///
+    /// # Errors
+    /// If a target is no token, or the states have another shape.
+    pub fn log_probabilities_after(
+        &self,
+        tape: &Tape,
+        states: &Node,
+        targets: &[u32],
+    ) -> Result<Node> {
+        log_probabilities(tape, states, &self.table, targets)
     }
 
     /// `-Σ weight * log p(token | those before it)` over the batch, with a weight for each of its

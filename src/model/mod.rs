@@ -1,8 +1,8 @@
 //! Value models and language models: backbones, heads, and the folders they are kept in.
 //!
 //! A [`ValueModel`] predicts the utility of a scenario under a value, a [`LanguageModel`] the next
-//! token of a text. This room knows how a model
-//! is built, run and stored, and nothing of data files, training or metrics.
+//! token of a text, and a [`DialogueModel`] replies. This room knows how a model is built, run and
+//! stored, and nothing of data files, training or metrics.
 
 pub mod any;
 pub mod backbone;
@@ -12,6 +12,7 @@ mod blocks;
 mod budget;
 pub mod deberta;
 pub mod decoder;
+pub mod dialogue_model;
 pub mod distilbert;
 pub mod files;
 mod folder;
@@ -27,13 +28,19 @@ mod metadata;
 pub mod modernbert;
 pub mod network;
 pub mod predictor;
+pub mod reply_model;
 pub mod roberta;
 pub mod scratch;
+pub mod seq2seq;
+pub mod seq2seq_model;
 pub mod value_head;
 pub mod value_model;
 pub mod value_tokens;
 
 pub use any::Model;
-pub use language_model::LanguageModel;
+pub use dialogue_model::DialogueModel;
+pub use language_model::{LanguageModel, is_language_model};
 pub use predictor::{Prediction, Predictor};
+pub use reply_model::ReplyModel;
+pub use seq2seq_model::Seq2SeqModel;
 pub use value_model::ValueModel;

@@ -7,7 +7,7 @@ use tokenizers::Tokenizer;
 use crate::error::Result;
 use crate::text::vocabulary::learn_wordpiece;
 
-/// The size of a BERT that starts from scratch.
+/// The size of a BERT or a GPT-2 that starts from scratch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScratchSettings {
@@ -54,6 +54,27 @@ impl ScratchSettings {
             "pad_token_id": 0,
             "type_vocab_size": 1,
             "vocab_size": self.vocabulary_size,
+        })
+    }
+
+    /// A `config.json` for a GPT-2 of this size that reads at most `max_length` tokens and knows so
+    /// many. Its dropout is that of the published ones.
+    pub fn decoder_config(&self, max_length: usize, vocabulary_size: usize) -> Json {
+        json!({
+            "activation_function": "gelu_new",
+            "architectures": ["GPT2LMHeadModel"],
+            "attn_pdrop": 0.1,
+            "embd_pdrop": 0.1,
+            "initializer_range": super::network::INITIAL_DEVIATION,
+            "layer_norm_epsilon": 1e-5,
+            "model_type": "gpt2",
+            "n_embd": self.hidden_size,
+            "n_head": self.heads,
+            "n_inner": self.intermediate_size,
+            "n_layer": self.layers,
+            "n_positions": max_length,
+            "resid_pdrop": 0.1,
+            "vocab_size": vocabulary_size,
         })
     }
 
