@@ -170,7 +170,7 @@ fn unseen_by_both(a: &[Scored], b: &[Scored]) -> Vec<Scored> {
 
 /// The two-sided p-value of bootstrapped differences: twice the smaller share on either side of
 /// zero.
-fn p_value(differences: &[f64]) -> Option<f64> {
+pub(super) fn p_value(differences: &[f64]) -> Option<f64> {
     let finite = differences.iter().filter(|difference| difference.is_finite()).count();
     let share = |side: fn(&f64) -> bool| {
         let count = differences

@@ -7,6 +7,7 @@ pub mod calibration;
 pub mod circle;
 pub mod compare;
 pub mod confusion;
+pub mod dialogue;
 pub mod evaluation;
 pub mod figures;
 mod mean;
