@@ -11,8 +11,8 @@
 //! * [`hub`]: a model's name to its folder.
 //! * [`text`], [`nn`]: prompts to token ids; operations with a backward pass, parameters, an
 //!   optimiser.
-//! * [`model`], [`infer`]: networks and their folders; a stream of texts to a stream of value
-//!   vectors.
+//! * [`model`], [`infer`], [`generate`]: networks and their folders; a stream of texts to a stream of
+//!   value vectors; prompts to replies.
 //! * [`train`], [`config`], [`run`]: one loop for every task; its configuration; its directory.
 //! * [`recipe`]: what the program's verbs mean, without a terminal.
 //!
@@ -33,6 +33,7 @@ pub mod data;
 pub mod disk;
 pub mod error;
 pub mod eval;
+pub mod generate;
 pub mod hub;
 pub mod infer;
 pub mod model;

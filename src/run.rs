@@ -208,6 +208,11 @@ impl SavedRun {
         self.path.join(METRICS)
     }
 
+    /// Where the replies to a split's dialogues go: `eval/<name>.replies.jsonl`.
+    pub fn replies(&self, name: &str) -> PathBuf {
+        self.path.join("eval").join(format!("{name}.replies.jsonl"))
+    }
+
     /// Where the predictions of a split go: `eval/<name>.predictions.csv`.
     pub fn predictions(&self, name: &str) -> PathBuf {
         self.path.join("eval").join(format!("{name}.predictions.csv"))
@@ -250,8 +255,10 @@ pub fn differences(
     }
     let gone = before.iter().filter(|(key, _)| now.iter().all(|(other, _)| other != key));
     found.extend(gone.map(|(key, _)| format!("{key} is gone")));
-    for source in data {
-        let old = run.info.data.iter().find(|old| old.role == source.role);
+    for (place, source) in data.iter().enumerate() {
+        // There may be several files of one role.
+        let before = data[..place].iter().filter(|other| other.role == source.role).count();
+        let old = run.info.data.iter().filter(|old| old.role == source.role).nth(before);
         if old.is_none_or(|old| old.sha256 != source.sha256) {
             found.push(format!("{} is not the file it was", source.path.display()));
         }

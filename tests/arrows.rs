@@ -11,11 +11,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("disk", &["error"]),
     ("hub", &["error"]),
     ("data", &["disk", "error", "seed", "value"]),
-    ("eval", &["error", "seed", "value"]),
+    ("eval", &["data", "error", "seed", "value"]),
     ("reward", &["eval", "seed", "value"]),
     ("text", &["error", "seed", "value"]),
     ("nn", &["candle", "error", "seed"]),
     ("model", &["candle", "disk", "error", "nn", "seed", "text", "value"]),
+    ("generate", &["error", "model", "nn", "seed", "text"]),
     ("infer", &["error", "model", "value"]),
     ("train", &["candle", "data", "disk", "error", "eval", "model", "nn", "text", "value"]),
     ("report", &["data", "error", "eval", "reward", "value"]),
@@ -24,8 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "recipe",
         &[
-            "candle", "config", "data", "disk", "error", "eval", "hub", "infer", "model", "nn",
-            "report", "reward", "run", "train", "value",
+            "candle", "config", "data", "disk", "error", "eval", "generate", "hub", "infer",
+            "model", "nn", "report", "reward", "run", "seed", "text", "train", "value",
         ],
     ),
 ];

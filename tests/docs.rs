@@ -104,7 +104,7 @@ fn every_flag_of_a_command_in_a_page_is_a_flag() {
             };
             let words = &words[program + 1..];
             let mut verb: Vec<&str> = words.iter().copied().take_while(is_verb).take(2).collect();
-            if verb.first() != Some(&"data") {
+            if !matches!(verb.first(), Some(&"data" | &"dialogue")) {
                 verb.truncate(1);
             }
             if verb.is_empty() || (verb == ["serve"] && !cfg!(feature = "serve")) {

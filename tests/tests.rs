@@ -9,10 +9,15 @@ mod convert;
 mod curate;
 mod damage;
 mod data;
+mod dialogue;
+mod dialogue_layout;
+mod dialogue_measures;
+mod dialogue_model;
 mod disk;
 mod docs;
 mod extend;
 mod floats;
+mod generate;
 mod golden;
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
 mod gpu;
@@ -27,6 +32,7 @@ mod queue;
 mod real;
 mod report;
 mod reward;
+mod seq2seq;
 #[cfg(feature = "serve")]
 mod serve;
 mod simulation;

@@ -14,8 +14,8 @@ use super::output::Output;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run directories that `valuenet eval` has judged, or files of predictions; each is compared
-    /// with the first.
+    /// Run directories of one task that `valuenet eval` has judged, or files of predictions; each
+    /// is compared with the first.
     #[arg(required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
 
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reports = compare(&args.runs, args.split, bootstrap)?;
     let texts = reports
         .iter()
-        .map(|report| render(report, args.format.into()))
+        .map(|report| render(report.as_ref(), args.format.into()))
         .collect::<Result<Vec<_>>>()?;
     output.write(&texts.join("\n"))?;
     Ok(ExitCode::SUCCESS)

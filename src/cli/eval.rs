@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ValueEnum;
 use valuenet::data::Split;
-use valuenet::recipe::{JudgeRequest, Judged, judge};
+use valuenet::recipe::{JudgeRequest, Judged, Measures, judge};
 use valuenet::report::render;
 
 use super::TableFormat;
-use super::model::ModelArgs;
+use super::model::{LayoutArgs, ModelArgs};
 use super::output::{Console, Output};
 use super::site::Here;
 
@@ -21,7 +22,7 @@ pub struct Args {
     #[arg(long, default_value = "test", conflicts_with = "data")]
     split: Split,
 
-    /// Evaluate on this file instead.
+    /// Evaluate on this file instead: rows for a value model, dialogues for a language model.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
@@ -34,6 +35,23 @@ pub struct Args {
     #[arg(long, conflicts_with = "data")]
     thresholds: bool,
 
+    /// Only the first N rows or dialogues.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+
+    /// What is measured of a dialogue model.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "M,…",
+        default_value = "perplexity,hits,f1"
+    )]
+    measure: Vec<Measure>,
+
+    #[command(flatten)]
+    layout: LayoutArgs,
+
     /// How to write the report.
     #[arg(long, value_enum, default_value = "table")]
     format: TableFormat,
@@ -41,6 +59,16 @@ pub struct Args {
     /// Write the report to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measure {
+    /// How well the replies are predicted.
+    Perplexity,
+    /// How often they are found among their candidates.
+    Hits,
+    /// What generated replies are like.
+    F1,
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
@@ -56,6 +84,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         },
         bootstrap: args.bootstrap,
         thresholds: args.thresholds,
+        limit: args.limit.map(|limit| limit as usize),
+        measures: Measures {
+            perplexity: args.measure.contains(&Measure::Perplexity),
+            hits: args.measure.contains(&Measure::Hits),
+            f1: args.measure.contains(&Measure::F1),
+        },
+        layout: args.layout.settings(),
     };
     let report = judge(&request, Here::new(console).site().observer)?;
     output.write(&render(report.as_ref(), args.format.into())?)?;

@@ -7,6 +7,7 @@ mod compare;
 mod convert;
 mod curate;
 mod data;
+mod dialogue;
 mod download;
 mod env;
 pub mod error;
@@ -88,6 +89,9 @@ enum Command {
     /// Look at ValueNet data, and make its versions.
     #[command(subcommand)]
     Data(data::Command),
+    /// Prepare persona dialogues for language models.
+    #[command(subcommand)]
+    Dialogue(dialogue::Command),
     /// Fetch a model from the hub, to be used offline later.
     Download(download::Args),
     /// Say what this build and this machine can do.
@@ -115,6 +119,7 @@ impl Cli {
             Command::Profile(args) => profile::run(&args, &console),
             Command::Circle(args) => profile::circle(&args, &console),
             Command::Data(command) => data::run(&command, &console),
+            Command::Dialogue(command) => dialogue::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),
             Command::Env => env::run(),
         })

@@ -8,6 +8,8 @@ use valuenet::model::Model;
 use valuenet::nn::device;
 use valuenet::nn::precision::Precision;
 use valuenet::recipe::open_model;
+use valuenet::text::prompt::Layout;
+use valuenet::text::prompt::dialogue::Settings;
 use valuenet::train::Checkpoint;
 
 #[derive(clap::Args)]
@@ -33,6 +35,50 @@ impl ModelArgs {
     pub fn open(&self) -> Result<Model> {
         let device = device::open(&self.device)?.device;
         open_model(&self.run, self.checkpoint.into(), &device, self.dtype.into())
+    }
+}
+
+/// How dialogues are laid out for a language model that does not say so itself.
+#[derive(clap::Args)]
+pub struct LayoutArgs {
+    /// How dialogues are laid out for a language model that was not trained on them by valuenet.
+    #[arg(long, value_enum)]
+    layout: Option<LayoutName>,
+
+    /// With --layout: how many utterances before a reply it is given, the last ones; 0 for all.
+    #[arg(long, value_name = "N", default_value = "5", requires = "layout")]
+    history: usize,
+
+    /// With --layout: how many tokens a prompt has at most with its reply.
+    #[arg(long, value_name = "N", default_value = "512", requires = "layout")]
+    max_length: usize,
+}
+
+impl LayoutArgs {
+    /// What was said, if anything.
+    pub fn settings(&self) -> Option<Settings> {
+        let Self { layout, history, max_length } = *self;
+        layout.map(|layout| Settings { layout: layout.into(), history, max_length })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LayoutName {
+    /// Speaker tokens and segments, as TransferTransfo.
+    Gpt2,
+    /// <|endoftext|> after each utterance.
+    Dialogpt,
+    /// ChatML, as SmolLM2.
+    Chatml,
+}
+
+impl From<LayoutName> for Layout {
+    fn from(name: LayoutName) -> Self {
+        match name {
+            LayoutName::Gpt2 => Layout::Gpt2,
+            LayoutName::Dialogpt => Layout::DialoGpt,
+            LayoutName::Chatml => Layout::ChatMl,
+        }
     }
 }
 

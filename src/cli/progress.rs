@@ -133,6 +133,38 @@ impl Scoring {
     }
 }
 
+/// The progress of work of which it is known how much there is.
+pub struct Work {
+    bar: ProgressBar,
+    console: Console,
+    begun: Instant,
+    told: Instant,
+}
+
+impl Work {
+    /// Nothing is done yet.
+    pub fn new(console: &Console) -> Self {
+        let bar = bar(console, None, "{bar:20.cyan} {human_pos}/{human_len}  {msg}  ETA {eta}");
+        Self { bar, console: *console, begun: Instant::now(), told: Instant::now() }
+    }
+
+    /// So much of all is done.
+    pub fn advance(&mut self, what: &str, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_message(what.to_string());
+        self.bar.set_position(done as u64);
+        if self.bar.is_hidden() && self.told.elapsed() > PLAIN_EVERY {
+            self.told = Instant::now();
+            self.console.note(&format!("{what}: {done} of {total}"));
+        }
+        if done >= total {
+            self.bar.finish_and_clear();
+            let seconds = self.begun.elapsed().as_secs_f64();
+            self.console.detail(&format!("{what}: {total} in {seconds:.1} s"));
+        }
+    }
+}
+
 /// The progress of downloads.
 pub struct Download {
     bar: ProgressBar,

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use valuenet::data::Split;
 use valuenet::recipe::{Gathered, gather};
-use valuenet::report::runs::Runs;
-use valuenet::report::{Format, html, render};
+use valuenet::report::{Format, render};
 
 use super::output::{Console, Output};
 
@@ -26,7 +25,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "html")]
     format: ReportFormat,
 
-    /// How many of the largest misses the page quotes for each run.
+    /// How many of the largest misses, or of the replies, the page quotes for each run.
     #[arg(long, value_name = "N", default_value = "12")]
     misses: usize,
 
@@ -48,19 +47,18 @@ enum ReportFormat {
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
-    let Gathered { pages, recipes } = gather(&args.runs, args.split, args.misses)?;
-    let runs = Runs(pages.iter().map(|page| (page.name.as_str(), &page.evaluation)).collect());
+    let Gathered { page, table, runs } = gather(&args.runs, args.split, args.misses)?;
     let text = match args.format {
-        ReportFormat::Html => html::page(&pages, &recipes),
-        ReportFormat::Table => render(&runs, Format::Table)?,
-        ReportFormat::Json => render(&runs, Format::Json)?,
-        ReportFormat::Csv => render(&runs, Format::Csv)?,
-        ReportFormat::Markdown => render(&runs, Format::Markdown)?,
-        ReportFormat::Latex => render(&runs, Format::Latex)?,
+        ReportFormat::Html => page,
+        ReportFormat::Table => render(table.as_ref(), Format::Table)?,
+        ReportFormat::Json => render(table.as_ref(), Format::Json)?,
+        ReportFormat::Csv => render(table.as_ref(), Format::Csv)?,
+        ReportFormat::Markdown => render(table.as_ref(), Format::Markdown)?,
+        ReportFormat::Latex => render(table.as_ref(), Format::Latex)?,
     };
     output.write(&text)?;
     if let Some(path) = &args.output {
-        console.note(&format!("{} runs in {}", pages.len(), path.display()));
+        console.note(&format!("{runs} runs in {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use valuenet::run::Git;
 
 use super::error;
 use super::output::Console;
-use super::progress::{Download, Training};
+use super::progress::{Download, Training, Work};
 
 /// This machine, as its environment and the command line describe it.
 pub struct Here {
@@ -62,6 +62,7 @@ struct Shown {
 struct At {
     training: Option<Training>,
     download: Option<Download>,
+    work: Option<Work>,
 }
 
 impl Observer for Shown {
@@ -73,6 +74,12 @@ impl Observer for Shown {
             (ProgressEvent::Failed(error), _) => error::show(error),
             (ProgressEvent::Transfer(transfer), _) => {
                 at.download.get_or_insert_with(|| Download::new(&self.console)).advance(transfer);
+            }
+            (ProgressEvent::Done { what, done, total }, _) => {
+                at.work.get_or_insert_with(|| Work::new(&self.console)).advance(what, done, total);
+                if done >= total {
+                    at.work = None;
+                }
             }
             (ProgressEvent::Begun { total, done }, _) => {
                 self.catch_interrupts();

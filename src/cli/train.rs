@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use valuenet::config::Config;
-use valuenet::data::Split;
 use valuenet::error::Result;
 use valuenet::nn::precision::Precision;
-use valuenet::recipe::{Begin, Outcome, TrainRequest, seed_reports, train, train_seeds};
+use valuenet::recipe::{Begin, Outcome, TrainRequest, seeds_report, train, train_seeds};
 use valuenet::report::{Format, render};
-use valuenet::run::{self, IfOccupied, SavedRun};
+use valuenet::run::IfOccupied;
 
 use super::model::Dtype;
 use super::output::{Console, print};
@@ -103,13 +102,11 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
 
 /// Writes the means over seeds, unless a run was only begun, or its data has no test split.
 fn seeds_ended(request: &TrainRequest) -> anyhow::Result<ExitCode> {
-    let name = Split::Test.name();
-    let is_judged =
-        |path: &Path| SavedRun::open(path).is_ok_and(|saved| saved.report(name).is_file());
-    let runs = run::seeds(&request.folder);
-    let was_asked = request.test && request.begin != Begin::DryRun;
-    if was_asked && !runs.is_empty() && runs.iter().all(|(_, path)| is_judged(path)) {
-        print(&render(&seed_reports(&request.folder, name)?, Format::Table)?)?;
+    if request.test
+        && request.begin != Begin::DryRun
+        && let Some(report) = seeds_report(&request.folder)?
+    {
+        print(&render(report.as_ref(), Format::Table)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

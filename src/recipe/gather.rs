@@ -1,42 +1,38 @@
-//! What finished runs keep, gathered: as pages for a report, or as predictions to compare.
+//! What finished runs keep, gathered: as a page and a table for a report, or to compare.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::value::{read_report, seed_reports};
+use super::{dialogue, value};
+use crate::config::TaskKind;
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::eval::compare::Comparison;
-use crate::eval::{Bootstrap, Scored};
+use crate::eval::Bootstrap;
+use crate::report::Report;
 use crate::report::chart::Curve;
-use crate::report::comparison::ComparisonReport;
-use crate::report::html::{self, RunPage, largest_misses};
-use crate::report::predictions::{self, SavedPrediction};
-use crate::report::seeds::Seeds;
 use crate::run::{self, SavedRun};
 
-/// The reports of several runs on a split.
-#[derive(Debug)]
+/// The reports of several runs.
 pub struct Gathered {
-    /// A page for each run.
-    pub pages: Vec<RunPage>,
-    /// The runs that differ by their seed only.
-    pub recipes: Vec<Seeds>,
+    /// As one HTML page that needs nothing else.
+    pub page: String,
+    /// As a table.
+    pub table: Box<dyn Report>,
+    /// How many runs there are.
+    pub runs: usize,
 }
 
-/// Gathers what runs, or the runs under several seeds in a folder, keep of a split; each page
-/// quotes so many of the largest misses.
+/// Gathers what runs of one task, or the runs under several seeds in a folder, keep of a split; the
+/// page quotes so many errors, or replies, of each.
 ///
 /// # Errors
 /// If a run has not been judged on the split, or what it keeps is damaged.
-pub fn gather(folders: &[PathBuf], split: Split, misses: usize) -> Result<Gathered> {
-    let runs = folders.iter().flat_map(|folder| runs_of(folder));
-    let recipes = folders.iter().filter(|folder| is_recipe(folder));
-    Ok(Gathered {
-        pages: runs.map(|folder| page(&folder, split, misses)).collect::<Result<_>>()?,
-        recipes: recipes.map(|folder| seed_reports(folder, split.name())).collect::<Result<_>>()?,
-    })
+pub fn gather(folders: &[PathBuf], split: Split, quoted: usize) -> Result<Gathered> {
+    match kind(folders)? {
+        TaskKind::Value => value::gather(folders, split, quoted),
+        TaskKind::Dialogue => dialogue::gather(folders, split, quoted),
+    }
 }
 
 /// Compares each run, or file of predictions, with the first, on the rows of a split.
@@ -47,45 +43,37 @@ pub fn compare(
     runs: &[PathBuf],
     split: Split,
     bootstrap: Bootstrap,
-) -> Result<Vec<ComparisonReport>> {
-    let all = runs.iter().map(|run| predictions_of(run, split)).collect::<Result<Vec<_>>>()?;
-    let pairs = runs.iter().zip(&all).skip(1);
-    pairs
-        .map(|(run, rows)| compare_two((&runs[0], &all[0]), (run, rows), split, bootstrap))
-        .collect()
+) -> Result<Vec<Box<dyn Report>>> {
+    match kind(runs)? {
+        TaskKind::Value => value::compare(runs, split, bootstrap),
+        TaskKind::Dialogue => dialogue::compare(runs, split, bootstrap),
+    }
+}
+
+/// The task of the first of some runs.
+fn kind(folders: &[PathBuf]) -> Result<TaskKind> {
+    let first = folders.first().and_then(|folder| runs_of(folder).into_iter().next());
+    match first {
+        Some(run) if SavedRun::is_run(&run) => Ok(SavedRun::open(&run)?.info.config.task.kind),
+        _ => Ok(TaskKind::Value),
+    }
 }
 
 /// Whether a folder holds runs that differ by their seed only.
-fn is_recipe(folder: &Path) -> bool {
+pub(super) fn is_recipe(folder: &Path) -> bool {
     !SavedRun::is_run(folder) && !run::seeds(folder).is_empty()
 }
 
 /// A run, or the runs under several seeds in a folder.
-fn runs_of(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn runs_of(folder: &Path) -> Vec<PathBuf> {
     match is_recipe(folder) {
         true => run::seeds(folder).into_iter().map(|(_, path)| path).collect(),
         false => vec![folder.into()],
     }
 }
 
-fn page(folder: &Path, split: Split, misses: usize) -> Result<RunPage> {
-    let saved = SavedRun::open(folder)?;
-    let evaluation = read_report(&saved, split.name())?;
-    let Course { losses, scores } = course(&saved)?;
-    let predictions = predictions::read(&saved.predictions(split.name()))?;
-    Ok(RunPage {
-        name: folder.display().to_string(),
-        facts: facts(&saved),
-        losses,
-        scores,
-        evaluation,
-        means: html::means(&predictions),
-        misses: largest_misses(predictions, misses),
-    })
-}
-
 /// What the run was made of.
-fn facts(saved: &SavedRun) -> Vec<(String, String)> {
+pub(super) fn facts(saved: &SavedRun) -> Vec<(String, String)> {
     let (info, train) = (&saved.info, &saved.info.config.train);
     let data = info.data.iter().map(|source| format!("{} {}", source.rows, source.role));
     [
@@ -107,12 +95,12 @@ fn facts(saved: &SavedRun) -> Vec<(String, String)> {
 }
 
 /// The training loss and the eval scores over epochs.
-struct Course {
-    losses: Vec<(f64, f64)>,
-    scores: Vec<Curve>,
+pub(super) struct Course {
+    pub(super) losses: Vec<(f64, f64)>,
+    pub(super) scores: Vec<Curve>,
 }
 
-fn course(saved: &SavedRun) -> Result<Course> {
+pub(super) fn course(saved: &SavedRun) -> Result<Course> {
     let path = saved.metrics();
     let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", error))?;
     let (mut losses, mut scores): (Vec<(f64, f64)>, Vec<Curve>) = (Vec::new(), Vec::new());
@@ -129,42 +117,4 @@ fn course(saved: &SavedRun) -> Result<Course> {
         }
     }
     Ok(Course { losses, scores })
-}
-
-fn compare_two(
-    (first_run, first): (&Path, &[SavedPrediction]),
-    (run, rows): (&Path, &[SavedPrediction]),
-    split: Split,
-    bootstrap: Bootstrap,
-) -> Result<ComparisonReport> {
-    let key = |row: &SavedPrediction| (row.scored.value, row.scored.label, row.scenario.clone());
-    let differing = first.iter().zip(rows).position(|(a, b)| key(a) != key(b));
-    if first.len() != rows.len() || differing.is_some() {
-        let at =
-            differing.map_or(String::new(), |place| format!(", from prediction {} on", place + 1));
-        let what = format!("these are not predictions for the rows of {}{at}", first_run.display());
-        return Err(Error::data(run, what).help("judge both with `valuenet eval` on the same data"));
-    }
-    let scored =
-        |rows: &[SavedPrediction]| rows.iter().map(|row| row.scored).collect::<Vec<Scored>>();
-    Ok(ComparisonReport {
-        a: first_run.display().to_string(),
-        b: run.display().to_string(),
-        split: split.name().into(),
-        bootstrap,
-        comparison: Comparison::of(&scored(first), &scored(rows), bootstrap),
-    })
-}
-
-/// The predictions of a run, or those in a file.
-fn predictions_of(run: &Path, split: Split) -> Result<Vec<SavedPrediction>> {
-    let path = match SavedRun::is_run(run) {
-        true => SavedRun::open(run)?.predictions(split.name()),
-        false => run.to_path_buf(),
-    };
-    if !path.is_file() {
-        return Err(Error::file(&path, "there are no such predictions")
-            .help(format!("`valuenet eval {} --split {split}` makes them", run.display())));
-    }
-    predictions::read(&path)
 }

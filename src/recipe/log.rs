@@ -77,9 +77,10 @@ impl<'a> Log<'a> {
         scalars.extend(row.gradient_norm.map(|norm| ("train/gradient_norm", norm)));
         self.scalars(row.step, &scalars)?;
         let norm = row.gradient_norm.map_or(String::new(), |norm| format!("  grad {norm:.1}"));
+        let decimals = if samples_per_second < 10.0 { 2 } else { 0 };
         self.row(&format!(
-            "train  step {:>5}  epoch {:>5.2}  loss {:.4}  lr {:.1e}{norm}  {:.0} samples/s",
-            row.step, row.epoch, row.loss, row.learning_rate, samples_per_second
+            "train  step {:>5}  epoch {:>5.2}  loss {:.4}  lr {:.1e}{norm}  {samples_per_second:.*} samples/s",
+            row.step, row.epoch, row.loss, row.learning_rate, decimals
         ))
     }
 

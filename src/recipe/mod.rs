@@ -4,7 +4,9 @@
 //!
 //! This room puts the others to use. It knows no command line and no terminal.
 
+mod dialogue;
 mod gather;
+mod judge;
 mod log;
 mod models;
 mod provenance;
@@ -16,13 +18,15 @@ mod session;
 mod train;
 mod value;
 
+pub use dialogue::{Chat, Decoding, Measures, Spoken, open_dialogue_model, reply_all};
 pub use gather::{Gathered, compare, gather};
+pub use judge::{JudgeRequest, Judged, judge};
 pub use models::{LAYOUT, open_model};
 pub use reward::{Rewarded, center, reward};
 pub use score::{distinct_profiles, profiles};
-pub use seeds::train_seeds;
+pub use seeds::{seeds_report, train_seeds};
 pub use train::{Begin, Outcome, TrainRequest, train};
-pub use value::{JudgeRequest, Judged, judge, seed_reports};
+pub use value::seed_reports;
 
 use std::path::Path;
 
@@ -86,6 +90,15 @@ pub enum ProgressEvent<'a> {
     Scores(&'a str),
     /// A training has ended.
     Ended,
+    /// So many of all parts of a longer work are done.
+    Done {
+        /// What is done.
+        what: &'a str,
+        /// How much of it.
+        done: usize,
+        /// Of how much.
+        total: usize,
+    },
     /// Something failed, and the work goes on with the next.
     Failed(&'a Error),
 }

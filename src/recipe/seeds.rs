@@ -1,12 +1,42 @@
 //! One recipe under several seeds: a run for each, on one device or on several at a time.
 
 use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::{Begin, Outcome, Silent, Site, TrainRequest, train};
+use super::{Begin, Outcome, Silent, Site, TrainRequest, dialogue, train, value};
+use crate::config::TaskKind;
+use crate::data::Split;
 use crate::error::Result;
 use crate::nn::device;
+use crate::report::Report;
 use crate::run::{self, IfOccupied, SavedRun};
+
+/// The means over the runs under several seeds in a folder, on their test split; none if one of
+/// them has not been judged by it.
+///
+/// # Errors
+/// If a run or its report is damaged.
+pub fn seeds_report(folder: &Path) -> Result<Option<Box<dyn Report>>> {
+    let runs = run::seeds(folder);
+    let Some((_, first)) = runs.first() else { return Ok(None) };
+    match SavedRun::open(first)?.info.config.task.kind {
+        TaskKind::Dialogue => Ok(match dialogue::seed_reports(folder)? {
+            Some(report) => Some(Box::new(report)),
+            None => None,
+        }),
+        TaskKind::Value => {
+            let name = Split::Test.name();
+            let is_judged = |(_, path): &(u64, PathBuf)| {
+                SavedRun::open(path).is_ok_and(|saved| saved.report(name).is_file())
+            };
+            match runs.iter().all(is_judged) {
+                true => Ok(Some(Box::new(value::seed_reports(folder, name)?))),
+                false => Ok(None),
+            }
+        }
+    }
+}
 
 /// Trains what the request says under each of these seeds, in `seed-N` below its folder: one after
 /// the other on its own device, or on several devices at a time. False if it was interrupted.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::dialogue::DialogueRecipe;
 use super::provenance::{describe, now};
 use super::session::{Destination, Session};
 use super::value::ValueRecipe;
@@ -59,8 +60,9 @@ pub enum Outcome {
 /// If data or model cannot be read, the run directory cannot be used, or the training fails.
 pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
     let TrainRequest { config, folder, limit, .. } = request;
-    let recipe = match config.task.kind {
-        TaskKind::Value => ValueRecipe::read(config, *limit)?,
+    let recipe: Box<dyn Recipe> = match config.task.kind {
+        TaskKind::Value => Box::new(ValueRecipe::read(config, *limit)?),
+        TaskKind::Dialogue => Box::new(DialogueRecipe::read(config, *limit, request.test)?),
     };
     let device = device::open(&config.train.device)?;
     let threads = rayon::current_num_threads();
@@ -112,10 +114,10 @@ fn announce(config: &Config, learner: &dyn Learner, info: &RunInfo, site: Site) 
         info.model.parameters as f64 / 1e6,
         info.model.fresh.len()
     ));
-    let learned_from = info.data.iter().filter(|source| source.role != "test");
+    let learned_from = info.data.iter().filter(|source| !source.role.starts_with("test"));
     let rows = learned_from.map(|source| format!("{} {}", source.rows, source.role));
     site.note(&format!(
-        "data {}: {}; {:.1} tokens a prompt, {} at most",
+        "data {}: {}; {:.1} tokens a sample, {} at most",
         config.data.dir.display(),
         rows.collect::<Vec<_>>().join(", "),
         lengths.iter().sum::<usize>() as f64 / lengths.len() as f64,

@@ -127,7 +127,7 @@ impl ComparisonReport {
     }
 }
 
-fn beyond(p: Option<f64>) -> bool {
+pub(super) fn beyond(p: Option<f64>) -> bool {
     p.is_some_and(|p| p < SIGNIFICANCE)
 }
 
@@ -141,7 +141,7 @@ fn sentence(figure: Figure, found: &Difference) -> String {
 }
 
 /// A p-value with three decimals.
-fn p(number: Option<f64>) -> String {
+pub(super) fn p(number: Option<f64>) -> String {
     match number {
         None => "-".into(),
         Some(p) if p < 0.001 => "<.001".into(),

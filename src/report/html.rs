@@ -85,9 +85,9 @@ pub fn page(runs: &[RunPage], recipes: &[Seeds]) -> String {
     page.into_string() + "\n"
 }
 
-const STYLE: &str = include_str!("page.css");
+pub(super) const STYLE: &str = include_str!("page.css");
 
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
+pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
     html! {
         div.scroll {
             table {
@@ -98,7 +98,7 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
     }
 }
 
-fn cell(text: impl Render) -> Markup {
+pub(super) fn cell(text: impl Render) -> Markup {
     html! { (text) }
 }
 

@@ -18,9 +18,9 @@ const COLUMNS: [Column; 4] = [
 
 /// Runs by name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Runs<'a>(pub Vec<(&'a str, &'a Evaluation)>);
+pub struct Runs(pub Vec<(String, Evaluation)>);
 
-impl Report for Runs<'_> {
+impl Report for Runs {
     fn tables(&self) -> Vec<Table> {
         let names = COLUMNS.iter().map(|(name, ..)| *name);
         let mut table =

@@ -1,5 +1,6 @@
 //! Training: one loop for every task.
 
+pub mod dialogue;
 mod event;
 mod learner;
 pub mod linear;

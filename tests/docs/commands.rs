@@ -24,7 +24,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo test", BUILD),
     ("cargo test --features cuda-emulation -- ops:: golden:: gpu::", BUILD),
     ("cargo test --test tests simulation:: -- --nocapture", BUILD),
-    ("VALUENET_DATA=… VALUENET_MINILM=… cargo test -- --ignored", WEIGHTS),
+    ("VALUENET_DATA=… VALUENET_MINILM=… VALUENET_SMOLLM2=… cargo test -- --ignored", WEIGHTS),
     ("cargo fmt", "changes the sources"),
     ("cargo clippy --all-targets -- -D warnings", BUILD),
     ("cargo build --release --features serve", BUILD),
@@ -62,19 +62,26 @@ const NOT_RUN: &[(&str, &str)] = &[
 ];
 
 /// Commands that are run in a shorter form, which gives an output of the same shape.
-const SHORTER: [(&str, &str); 1] = [(
-    "cargo run --release -- train configs/quickstart.toml",
-    "cargo run --release -- train configs/quickstart.toml --set train.epochs=1",
-)];
+const SHORTER: [(&str, &str); 2] = [
+    (
+        "cargo run --release -- train configs/quickstart.toml",
+        "cargo run --release -- train configs/quickstart.toml --set train.epochs=1",
+    ),
+    (
+        "valuenet train configs/persona-quickstart.toml",
+        "valuenet train configs/persona-quickstart.toml --set train.epochs=1 --limit 25",
+    ),
+];
 
 /// Makes something in the folder of a page.
 type Make = fn(&Path);
 
 /// What pages take to be there already, and what makes it in the folder of a page whose commands
 /// name it.
-const STAND_INS: [(&str, Make); 7] = [
+const STAND_INS: [(&str, Make); 8] = [
     ("configs/", |folder| link("configs", folder, "configs")),
     ("configs/quickstart.toml", |folder| link("data/sample", folder, "data/sample")),
+    ("configs/persona-quickstart.toml", |folder| link("data/dialogues", folder, "data/dialogues")),
     ("data/valuenet/original", |folder| link("data/sample", folder, "data/valuenet/original")),
     ("runs/minilm", tiny_run),
     ("--gold gold.csv", what_is_asked),

@@ -1,7 +1,7 @@
 //! A trained value model's scores on a split or a file, kept in its run.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::Device;
 
@@ -15,6 +15,7 @@ use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
 use crate::nn::device;
 use crate::nn::precision::Precision;
+use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
 use crate::recipe::models::open_model;
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::card::{Provenance, card};
@@ -25,40 +26,14 @@ use crate::run::{self, SavedRun};
 use crate::train::Checkpoint;
 use crate::train::value::predict;
 
-/// What is to be judged, and by which rows.
-#[derive(Debug, Clone)]
-pub struct JudgeRequest {
-    /// A run directory, a folder of runs under several seeds, or a model folder.
-    pub folder: PathBuf,
-    /// Which of a run's checkpoints.
-    pub checkpoint: Checkpoint,
-    /// The name of the device.
-    pub device: String,
-    /// In which precision it predicts.
-    pub precision: Precision,
-    /// The rows.
-    pub rows: Judged,
-    /// How many bootstrap replicates the intervals are made of, 0 for none; if absent, 2,000 for
-    /// the test split and none otherwise.
-    pub bootstrap: Option<u32>,
-    /// Whether classes are also cut at thresholds fitted on the run's eval split.
-    pub thresholds: bool,
-}
-
-/// Rows that a model is judged by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judged {
-    /// A split of the run's own data.
-    Split(Split),
-    /// A file.
-    File(PathBuf),
-}
-
 /// Judges what the request names, and keeps reports and predictions in the runs.
 ///
 /// # Errors
 /// If data or model cannot be read, the model fails, or a run cannot be written.
-pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn Report>> {
+pub(in crate::recipe) fn judge(
+    request: &JudgeRequest,
+    observer: &dyn Observer,
+) -> Result<Box<dyn Report>> {
     let folder = &request.folder;
     let (seeds, split) = match &request.rows {
         Judged::Split(split) if !SavedRun::is_run(folder) => (run::seeds(folder), split.name()),
@@ -81,7 +56,7 @@ fn judge_one(
     observer: &dyn Observer,
 ) -> Result<EvaluationReport> {
     let saved = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?;
-    let table = match (&request.rows, &saved) {
+    let mut table = match (&request.rows, &saved) {
         (Judged::File(path), _) => SampleTable::read_strict(path)?,
         (Judged::Split(split), Some(saved)) => saved_split(saved, *split, observer)?,
         (Judged::Split(_), None) => {
@@ -89,13 +64,8 @@ fn judge_one(
             return Err(Error::usage(what).help("name a file with --data, or a run directory"));
         }
     };
-    let name = match &request.rows {
-        // Never the name of a split: its report in the run is about the run's own data.
-        Judged::File(path) => {
-            format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy())
-        }
-        Judged::Split(split) => split.name().into(),
-    };
+    table.rows.truncate(request.limit.unwrap_or(usize::MAX));
+    let name = request.rows.name();
     let device = device::open(&request.device)?.device;
     let model = open_model(folder, request.checkpoint, &device, request.precision)?;
     let job = Job {
@@ -137,14 +107,6 @@ pub(super) fn judge_test(
     job.judge()
 }
 
-/// The name under which a run keeps the report on a split or a file.
-fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
-    match checkpoint {
-        Checkpoint::Best => judged.into(),
-        Checkpoint::Last => format!("{judged}.last"),
-    }
-}
-
 /// The report of this name that a run keeps.
 pub(in crate::recipe) fn read_report(saved: &SavedRun, name: &str) -> Result<Evaluation> {
     let path = saved.report(name);
@@ -156,11 +118,6 @@ pub(in crate::recipe) fn read_report(saved: &SavedRun, name: &str) -> Result<Eva
     serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
         Error::file(&path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
     })
-}
-
-/// How many bootstrap replicates a split's report has unless told otherwise.
-fn replicates_for(split: &str) -> u32 {
-    if split == Split::Test.name() { 2000 } else { 0 }
 }
 
 /// One evaluation: a model, and the rows it is judged by.

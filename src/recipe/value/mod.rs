@@ -1,10 +1,11 @@
 //! What the verbs mean for value models: their data, their training, their judgement.
 
+mod gather;
 mod judge;
 mod splits;
 
-pub(super) use judge::read_report;
-pub use judge::{JudgeRequest, Judged, judge};
+pub(super) use gather::{compare, gather};
+pub(super) use judge::{judge, read_report};
 
 use std::path::{Path, PathBuf};
 

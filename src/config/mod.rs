@@ -3,6 +3,11 @@
 //! Defaults come first, then the file, then `--set key=value`. What comes out is complete, and is
 //! written into the run.
 
+mod dialogue;
+
+pub use dialogue::{DialogueSettings, SampleUnit};
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +19,8 @@ use crate::model::scratch::ScratchSettings;
 use crate::model::value_head::{HeadSettings, Objective, Range};
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
-use crate::text::tokenizer::SHORTEST;
-use crate::train::TrainSettings;
-use crate::train::value::SCORES;
+use crate::text::prompt::value::SHORTEST;
+use crate::train::{self, TrainSettings};
 
 /// Everything that a training run is told.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +32,9 @@ pub struct Config {
     pub data: DataSettings,
     /// What learns.
     pub model: ModelSettings,
+    /// How dialogues are given to a language model, if the task is of dialogues.
+    #[serde(skip_serializing_if = "is_default")]
+    pub dialogue: DialogueSettings,
     /// How it learns.
     pub train: TrainSettings,
 }
@@ -47,13 +54,16 @@ pub enum TaskKind {
     /// How far a scenario serves a value.
     #[default]
     Value,
+    /// What a speaker replies in a dialogue, given a persona.
+    Dialogue,
 }
 
 impl TaskKind {
     /// The scores by which its checkpoints can be compared, as `train.select` calls them.
     pub fn scores(self) -> &'static [&'static str] {
         match self {
-            Self::Value => &SCORES,
+            Self::Value => &train::value::SCORES,
+            Self::Dialogue => &train::dialogue::SCORES,
         }
     }
 }
@@ -62,13 +72,38 @@ impl TaskKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
-    /// The folder with train.csv, eval.csv and test.csv, from where the program is started.
+    /// The folder with train.csv, eval.csv and test.csv, or with the files of dialogues, from where
+    /// the program is started.
     pub dir: PathBuf,
+    /// The files of dialogues to learn from, in the folder.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub train: Vec<PathBuf>,
+    /// The files of dialogues by which checkpoints are compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub eval: Vec<PathBuf>,
+    /// How many dialogues of the train files are kept apart for that, where there are no such
+    /// files.
+    #[serde(skip_serializing_if = "is_default")]
+    pub eval_dialogues: usize,
+    /// The files of dialogues by which the best checkpoint is judged, each under a name of its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub test: BTreeMap<String, PathBuf>,
+}
+
+/// Whether a setting is what it is if nothing is said.
+fn is_default<T: Default + PartialEq>(setting: &T) -> bool {
+    *setting == T::default()
 }
 
 impl Default for DataSettings {
     fn default() -> Self {
-        Self { dir: "data/sample".into() }
+        Self {
+            dir: "data/sample".into(),
+            train: Vec::new(),
+            eval: Vec::new(),
+            eval_dialogues: 0,
+            test: BTreeMap::new(),
+        }
     }
 }
 
@@ -105,11 +140,15 @@ pub struct ModelSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FamilyKind {
-    /// A transformer; which one, the base's own `config.json` says.
+    /// A transformer, for values an encoder, for dialogues a decoder; which one, the base's own
+    /// `config.json` says.
     Encoder,
     /// A bag of words and n-grams, as fastText; the keys of `[model]` that tell of encoders mean
     /// nothing to it.
     Linear,
+    /// For dialogues: an LSTM that reads, and one that replies and attends to what was read, from
+    /// scratch (the paper's SEQ2SEQ-ATTN).
+    Seq2seq,
 }
 
 impl Default for ModelSettings {
@@ -159,7 +198,12 @@ impl Config {
 
     fn from_table(table: &toml::Table, key: &str) -> Result<Self> {
         let config = Config::deserialize(toml::Value::Table(table.clone()));
-        config.map_err(|error| described(error.message(), |what| Error::key(key, what)))
+        let mut config =
+            config.map_err(|error| described(error.message(), |what| Error::key(key, what)))?;
+        if table.get("train").and_then(|train| train.get("select")).is_none() {
+            config.train.select = config.task.kind.scores()[0].into();
+        }
+        Ok(config)
     }
 
     /// The configuration as a TOML file.
@@ -173,7 +217,7 @@ impl Config {
     /// What the model starts from, for people.
     pub fn base(&self) -> &str {
         match self.model.family {
-            FamilyKind::Encoder => &self.model.base,
+            FamilyKind::Encoder | FamilyKind::Seq2seq => &self.model.base,
             FamilyKind::Linear => "linear",
         }
     }
@@ -236,9 +280,25 @@ impl Config {
                 "a number of 0 (off) or more",
             ),
             (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
+            (self.dialogue.max_new_tokens >= 1, "dialogue.max_new_tokens", "a number of 1 or more"),
+            (self.dialogue.num_beams >= 1, "dialogue.num_beams", "a number of 1 or more"),
         ];
         if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
             return Err(Error::key(key, format!("{wanted} was expected")));
+        }
+        match (self.task.kind, model.family) {
+            (TaskKind::Value, FamilyKind::Seq2seq) => {
+                let what = "`seq2seq` is for `task.kind = \"dialogue\"`";
+                return Err(Error::key("model.family", what));
+            }
+            (TaskKind::Dialogue, FamilyKind::Linear) => {
+                let what = "`linear` is for `task.kind = \"value\"`";
+                return Err(Error::key("model.family", what));
+            }
+            (TaskKind::Dialogue, FamilyKind::Seq2seq) if model.base != "scratch" => {
+                return Err(Error::key("model.base", "`seq2seq` starts from `scratch`"));
+            }
+            _ => {}
         }
         let scores = self.task.kind.scores();
         if scores.contains(&train.select.as_str()) {

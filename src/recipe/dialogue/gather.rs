@@ -1,0 +1,105 @@
+//! What finished runs of dialogue models keep, gathered.
+
+use std::path::{Path, PathBuf};
+
+use super::judge::saved_report;
+use crate::data::Split;
+use crate::error::{Error, Result};
+use crate::eval::Bootstrap;
+use crate::eval::dialogue::compare::{DialogueComparison, Measured, Pair};
+use crate::recipe::gather::{Course, Gathered, course, facts, runs_of};
+use crate::report::Report;
+use crate::report::dialogue_comparison::DialogueComparisonReport;
+use crate::report::dialogue_evaluation::{DialogueReport, ReplyRow, read_reply_rows};
+use crate::report::dialogue_page::{DialoguePage, DialogueRuns, page};
+use crate::run::SavedRun;
+
+/// Gathers the reports of runs on a split; the page quotes so many replies of each.
+pub(in crate::recipe) fn gather(
+    folders: &[PathBuf],
+    split: Split,
+    quoted: usize,
+) -> Result<Gathered> {
+    let of_run = |folder: PathBuf| {
+        let saved = SavedRun::open(&folder)?;
+        let report = report_on(&saved, &folder, split)?;
+        let Course { losses, scores } = course(&saved)?;
+        let mut replies = match report.sets.first() {
+            Some(set) => rows_of(&saved, &folder, &set.name)?,
+            None => Vec::new(),
+        };
+        replies.retain(|row| row.text.is_some());
+        let step = replies.len().checked_div(quoted).unwrap_or(0).max(1);
+        let replies = replies.into_iter().step_by(step).take(quoted).collect();
+        Ok(DialoguePage { report, facts: facts(&saved), losses, scores, replies })
+    };
+    let runs = folders.iter().flat_map(|folder| runs_of(folder));
+    let pages: Vec<DialoguePage> = runs.map(of_run).collect::<Result<_>>()?;
+    Ok(Gathered {
+        runs: pages.len(),
+        page: page(&pages),
+        table: Box::new(DialogueRuns(pages.into_iter().map(|page| page.report).collect())),
+    })
+}
+
+/// Compares each run with the first, by each of its files of a split.
+pub(in crate::recipe) fn compare(
+    runs: &[PathBuf],
+    split: Split,
+    bootstrap: Bootstrap,
+) -> Result<Vec<Box<dyn Report>>> {
+    let saved: Vec<SavedRun> = runs.iter().map(|run| SavedRun::open(run)).collect::<Result<_>>()?;
+    let all: Vec<(&PathBuf, &SavedRun)> = runs.iter().zip(&saved).collect();
+    let [(a, saved_a), others @ ..] = all.as_slice() else { return Ok(Vec::new()) };
+    let sets = report_on(saved_a, a, split)?.sets;
+    let mut reports: Vec<Box<dyn Report>> = Vec::new();
+    for (b, saved_b) in others {
+        for set in &sets {
+            let (first, second) =
+                (rows_of(saved_a, a, &set.name)?, rows_of(saved_b, b, &set.name)?);
+            reports.push(Box::new(DialogueComparisonReport {
+                a: a.display().to_string(),
+                b: b.display().to_string(),
+                set: set.name.clone(),
+                bootstrap,
+                comparison: DialogueComparison::of(&paired(a, &first, b, &second)?, bootstrap),
+            }));
+        }
+    }
+    Ok(reports)
+}
+
+/// The report on a split that a run keeps.
+fn report_on(saved: &SavedRun, folder: &Path, split: Split) -> Result<DialogueReport> {
+    saved_report(saved, split)?.ok_or_else(|| {
+        Error::file(folder, format!("this run has not been judged on the {split} split"))
+            .help(format!("`valuenet eval {} --split {split}` does it", folder.display()))
+    })
+}
+
+/// The replies to a file that a run keeps.
+fn rows_of(saved: &SavedRun, folder: &Path, name: &str) -> Result<Vec<ReplyRow>> {
+    let path = saved.replies(name);
+    match path.is_file() {
+        true => read_reply_rows(&path),
+        false => Err(Error::file(&path, "there are no such replies")
+            .help(format!("`valuenet eval {}` makes them", folder.display()))),
+    }
+}
+
+/// The same replies as two models were judged by them.
+fn paired(a: &Path, first: &[ReplyRow], b: &Path, second: &[ReplyRow]) -> Result<Vec<Pair>> {
+    let measured =
+        |row: &ReplyRow| Measured { nll: row.nll, tokens: row.tokens, hit: row.hit, f1: row.f1 };
+    let same = |(a, b): &(&ReplyRow, &ReplyRow)| a.gold == b.gold && a.dialogue == b.dialogue;
+    if first.len() != second.len() || !first.iter().zip(second).all(|pair| same(&pair)) {
+        let what = format!("these are not replies to the dialogues of {}", a.display());
+        return Err(Error::data(b, what).help("judge both with `valuenet eval` on the same data"));
+    }
+    let pair = |(a, b): (&ReplyRow, &ReplyRow)| Pair {
+        dialogue: a.dialogue,
+        words: a.gold.split_whitespace().count(),
+        models: [measured(a), measured(b)],
+    };
+    Ok(first.iter().zip(second).map(pair).collect())
+}

@@ -1,0 +1,256 @@
+//! A dialogue model's Hits@1, perplexity and F1 (the paper's Table 4), kept in its run.
+
+use std::path::Path;
+
+use candle_core::Device;
+
+use super::files::{DialogueFile, TEST_ROLE, parted, with_candidates};
+use super::measure::Measurement;
+use super::reply::Decoding;
+use super::{open_dialogue_model, saved_checkpoint};
+use crate::data::Split;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::eval::Bootstrap;
+use crate::model::DialogueModel;
+use crate::nn::device;
+use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
+use crate::recipe::{Observer, ProgressEvent};
+use crate::report::Report;
+use crate::report::dialogue_evaluation::{DialogueReport, DialogueSeeds, reply_rows};
+use crate::run::{self, DataFile, SavedRun};
+use crate::train::Checkpoint;
+
+/// What is measured of a dialogue model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measures {
+    /// How well it predicts the replies.
+    pub perplexity: bool,
+    /// How often it finds a reply among its candidates.
+    pub hits: bool,
+    /// What the replies that it generates are like.
+    pub f1: bool,
+}
+
+impl Measures {
+    /// All of them.
+    pub const ALL: Measures = Measures { perplexity: true, hits: true, f1: true };
+}
+
+/// Judges what the request names, and keeps reports and replies in the runs.
+pub(in crate::recipe) fn judge(
+    request: &JudgeRequest,
+    observer: &dyn Observer,
+) -> Result<Box<dyn Report>> {
+    let seeds = match SavedRun::is_run(&request.folder) {
+        true => Vec::new(),
+        false => run::seeds(&request.folder),
+    };
+    if seeds.is_empty() {
+        return Ok(Box::new(judge_one(request, &request.folder, observer)?));
+    }
+    let mut reports = Vec::new();
+    for (seed, path) in seeds {
+        observer.tell(ProgressEvent::Note(&format!("── seed {seed}")));
+        reports.push((seed, judge_one(request, &path, observer)?));
+    }
+    Ok(Box::new(DialogueSeeds { folder: request.folder.display().to_string(), reports }))
+}
+
+/// Judges a run's best checkpoint by its test files, and keeps the reports in the run.
+pub(super) fn judge_test(
+    run: &Path,
+    test: &[(String, DialogueFile)],
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<Box<dyn Report>> {
+    let saved = SavedRun::open(run)?;
+    let folder = saved_checkpoint(run, Checkpoint::Best)?;
+    let model = DialogueModel::open(&folder, device, saved.info.config.train.dtype)?;
+    let job = Job {
+        model: &model,
+        folder: run,
+        decoding: Decoding::of(&saved.info.config.dialogue),
+        measures: Measures::ALL,
+        checkpoint: Checkpoint::Best,
+        bootstrap: bootstrap(replicates_for(TEST_ROLE)),
+        observer,
+    };
+    let sets = test.iter().map(|(name, file)| (format!("{TEST_ROLE}{name}"), file.clone()));
+    Ok(Box::new(job.judge(sets.collect(), Some(&saved))?))
+}
+
+/// The reports on the test split that the runs under several seeds in a folder keep; none if one of
+/// them has none.
+pub(in crate::recipe) fn seed_reports(folder: &Path) -> Result<Option<DialogueSeeds>> {
+    let mut reports = Vec::new();
+    for (seed, path) in run::seeds(folder) {
+        let Some(report) = saved_report(&SavedRun::open(&path)?, Split::Test)? else {
+            return Ok(None);
+        };
+        reports.push((seed, report));
+    }
+    let folder = folder.display().to_string();
+    Ok((!reports.is_empty()).then_some(DialogueSeeds { folder, reports }))
+}
+
+/// The report on a split that a run keeps, if it has been judged by all its files.
+pub(super) fn saved_report(saved: &SavedRun, split: Split) -> Result<Option<DialogueReport>> {
+    let roles = saved.info.data.iter().map(|source| source.role.as_str());
+    let roles: Vec<&str> = match split {
+        Split::Test => roles.filter(|role| role.starts_with(TEST_ROLE)).collect(),
+        Split::Train | Split::Eval => vec![split.name()],
+    };
+    let mut whole: Option<DialogueReport> = None;
+    for role in roles {
+        let path = saved.report(role);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let report: DialogueReport =
+            serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
+                Error::file(&path, format!("not a report: {error}"))
+                    .help("`valuenet eval` makes it anew")
+            })?;
+        match &mut whole {
+            Some(whole) => whole.sets.extend(report.sets),
+            None => whole = Some(report),
+        }
+    }
+    Ok(whole)
+}
+
+fn bootstrap(replicates: u32) -> Option<Bootstrap> {
+    (replicates > 0).then_some(Bootstrap { replicates, seed: 1 })
+}
+
+/// Judges one model.
+fn judge_one(
+    request: &JudgeRequest,
+    folder: &Path,
+    observer: &dyn Observer,
+) -> Result<DialogueReport> {
+    let saved = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?;
+    let name = request.rows.name();
+    let sets: Vec<(String, DialogueFile)> = match (&request.rows, &saved) {
+        (Judged::File(path), _) => vec![(name.clone(), DialogueFile::read(path, request.limit)?)],
+        (Judged::Split(split), Some(saved)) => saved_sets(saved, *split, request.limit)?,
+        (Judged::Split(_), None) => {
+            let what = format!("{} is a model without data of its own", folder.display());
+            return Err(Error::usage(what).help("name a file with --data, or a run directory"));
+        }
+    };
+    if request.measures.hits {
+        sets.iter().try_for_each(|(_, file)| file.check_candidates())?;
+    }
+    let device = device::open(&request.device)?.device;
+    let model = open_dialogue_model(
+        folder,
+        request.checkpoint,
+        request.layout,
+        &device,
+        request.precision,
+    )?;
+    let settings = saved.as_ref().map(|saved| saved.info.config.dialogue.clone());
+    let replicates = request.bootstrap.unwrap_or(replicates_for(&name));
+    let job = Job {
+        model: &model,
+        folder,
+        decoding: Decoding::of(&settings.unwrap_or_default()),
+        measures: request.measures,
+        checkpoint: request.checkpoint,
+        bootstrap: bootstrap(replicates),
+        observer,
+    };
+    job.judge(sets, saved.as_ref())
+}
+
+/// The files of a split of the data that a run was made with.
+fn saved_sets(
+    saved: &SavedRun,
+    split: Split,
+    limit: Option<usize>,
+) -> Result<Vec<(String, DialogueFile)>> {
+    let read = |source: &DataFile| {
+        let mut file = DialogueFile::read(&source.path, Some(source.rows))?;
+        if split == Split::Test {
+            file.dialogues.truncate(limit.unwrap_or(usize::MAX));
+        }
+        Ok(file)
+    };
+    let of_role = |role: &str| -> Result<Vec<DialogueFile>> {
+        saved.info.data.iter().filter(|source| source.role == role).map(read).collect()
+    };
+    if split == Split::Test {
+        let test = saved.info.data.iter().filter(|source| source.role.starts_with(TEST_ROLE));
+        let sets: Vec<(String, DialogueFile)> =
+            test.map(|source| Ok((source.role.clone(), read(source)?))).collect::<Result<_>>()?;
+        return match sets.is_empty() {
+            true => {
+                Err(Error::usage("the run's data has no test split")
+                    .help("name a file with --data"))
+            }
+            false => Ok(sets),
+        };
+    }
+    let kept_apart = saved.info.config.data.eval_dialogues;
+    let (train, eval) = parted(of_role("train")?, of_role("eval")?, kept_apart)?;
+    let mut file = with_candidates(if split == Split::Train { train } else { eval })?;
+    file.dialogues.truncate(limit.unwrap_or(usize::MAX));
+    Ok(vec![(split.name().into(), file)])
+}
+
+/// One evaluation: a model, and how it is judged.
+struct Job<'a> {
+    model: &'a DialogueModel,
+    folder: &'a Path,
+    decoding: Decoding,
+    measures: Measures,
+    checkpoint: Checkpoint,
+    bootstrap: Option<Bootstrap>,
+    observer: &'a dyn Observer,
+}
+
+impl Job<'_> {
+    fn measurement(&self) -> Measurement<'_> {
+        let Self { model, decoding, bootstrap, observer, .. } = *self;
+        Measurement { model, decoding, bootstrap, observer }
+    }
+
+    /// Judges the model by each of these files, and keeps the reports and the replies in the run,
+    /// if it is one.
+    fn judge(
+        &self,
+        sets: Vec<(String, DialogueFile)>,
+        saved: Option<&SavedRun>,
+    ) -> Result<DialogueReport> {
+        let settings = self.model.settings();
+        let mut report = DialogueReport {
+            model: self.folder.display().to_string(),
+            dtype: self.model.model().precision().name().into(),
+            layout: settings.layout.name().into(),
+            history: settings.history,
+            decoding: self.decoding.to_string(),
+            bootstrap: self.bootstrap,
+            sets: Vec::new(),
+        };
+        for (name, file) in sets {
+            let (evaluation, rows) = self.measurement().evaluate(&name, &file, self.measures)?;
+            if let Some(saved) = saved {
+                let name = report_name(&name, self.checkpoint);
+                let path = saved.report(&name);
+                if let Some(folder) = path.parent() {
+                    let created = std::fs::create_dir_all(folder);
+                    created.map_err(|error| Error::io(folder, "create", error))?;
+                }
+                let own = DialogueReport { sets: vec![evaluation.clone()], ..report.clone() };
+                disk::write_json(&path, &own)?;
+                disk::write_file(&saved.replies(&name), reply_rows(&rows)?.as_bytes())?;
+                let text = format!("written to {}", path.display());
+                self.observer.tell(ProgressEvent::Detail(&text));
+            }
+            report.sets.push(evaluation);
+        }
+        Ok(report)
+    }
+}

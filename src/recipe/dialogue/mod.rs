@@ -1,0 +1,185 @@
+//! What the verbs mean for dialogue models: their data, their training, their judgement, their
+//! replies.
+
+mod files;
+mod gather;
+mod judge;
+mod measure;
+mod reply;
+
+pub(super) use gather::{compare, gather};
+pub use judge::Measures;
+pub(super) use judge::{judge, seed_reports};
+pub use reply::{Chat, Decoding, Spoken, reply_all};
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+
+use files::{DialogueFile, DialogueFiles};
+use judge::judge_test;
+
+use super::{LAYOUT, Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
+use crate::config::{Config, FamilyKind, SampleUnit};
+use crate::error::{Error, Result};
+use crate::hub;
+use crate::model::{DialogueModel, LanguageModel, ReplyModel, Seq2SeqModel};
+use crate::nn::precision::Precision;
+use crate::report::Report;
+use crate::run::{DataFile, ModelInfo, SavedRun};
+use crate::text::prompt::dialogue::{Sequence, Settings};
+use crate::train::dialogue::{DialogueTask, sequences};
+use crate::train::{Checkpoint, GradientLearner};
+
+/// The training of a dialogue model.
+pub(super) struct DialogueRecipe<'a> {
+    config: &'a Config,
+    data: DialogueFiles,
+}
+
+impl<'a> DialogueRecipe<'a> {
+    /// Reads the data, of each file so many dialogues if not all. If the model is to be judged by
+    /// the test split, its replies need candidates.
+    pub(super) fn read(config: &'a Config, limit: Option<usize>, judges: bool) -> Result<Self> {
+        let data = DialogueFiles::read(config, limit)?;
+        if judges {
+            data.test.iter().try_for_each(|(_, file)| file.check_candidates())?;
+        }
+        Ok(Self { config, data })
+    }
+
+    /// The samples of files, each a reply or a dialogue.
+    fn samples(
+        &self,
+        model: &DialogueModel,
+        files: &[DialogueFile],
+        unit: SampleUnit,
+    ) -> Result<Vec<Sequence>> {
+        let mut samples = Vec::new();
+        for file in files {
+            for dialogue in &file.dialogues {
+                let sequences = sequences(model, &file.path, dialogue)?;
+                samples.extend(match unit {
+                    SampleUnit::Reply => sequences,
+                    SampleUnit::Dialogue => Sequence::joined(sequences),
+                });
+            }
+        }
+        Ok(samples)
+    }
+}
+
+impl<'a> Recipe<'a> for DialogueRecipe<'a> {
+    fn sources(&self) -> &[DataFile] {
+        &self.data.sources
+    }
+
+    fn prepare(&self, origin: Origin, device: &Device, site: Site) -> Result<Prepared<'a>> {
+        let Self { config, data } = self;
+        let model = match origin {
+            Origin::New => self.new_model(device, site)?,
+            Origin::SavedRun(run) => {
+                let folder = saved_checkpoint(run, Checkpoint::Last)?;
+                DialogueModel::open(&folder, device, config.train.dtype)?
+            }
+        };
+        let params = model.model().params();
+        let is_new = config.model.base == "scratch";
+        let names = params.iter().filter(|_| is_new).map(|(name, _)| name.to_string());
+        let info = ModelInfo {
+            base: config.model.base.clone(),
+            parameters: params.count(),
+            fresh: names.collect(),
+        };
+        let train = self.samples(&model, &data.train, config.dialogue.sample)?;
+        // Replies of a dialogue are judged together wherever that changes nothing but the time.
+        let eval = self.samples(&model, &data.eval, SampleUnit::Dialogue)?;
+        let cut: usize = train.iter().map(|sample| sample.cut).sum();
+        if cut > 0 {
+            site.note(&format!("{cut} utterances of the history found no room in the samples"));
+        }
+        let task = DialogueTask::new(model, train, eval);
+        Ok(Prepared { learner: Box::new(GradientLearner::new(task, &config.train)?), info })
+    }
+
+    fn test(
+        &self,
+        run: &Path,
+        device: &Device,
+        observer: &dyn Observer,
+    ) -> Result<Option<Box<dyn Report>>> {
+        match self.data.test.is_empty() {
+            true => Ok(None),
+            false => Ok(Some(judge_test(run, &self.data.test, device, observer)?)),
+        }
+    }
+}
+
+impl DialogueRecipe<'_> {
+    /// The model as it is before the first step.
+    fn new_model(&self, device: &Device, site: Site) -> Result<DialogueModel> {
+        let config = self.config;
+        let (base, seed) = (&config.model.base, config.train.seed);
+        let max_length = config.model.max_length;
+        let dialogues = self.data.train.iter().flat_map(|file| &file.dialogues);
+        let texts = dialogues.flat_map(|dialogue| {
+            let said = dialogue.turns.iter().map(|turn| turn.text.as_str());
+            dialogue.persona.iter().map(String::as_str).chain(said)
+        });
+        let size = &config.model.scratch;
+        let model: ReplyModel = match base.as_str() {
+            "scratch" if config.model.family == FamilyKind::Seq2seq => {
+                let layout = config.dialogue.layout;
+                Seq2SeqModel::from_scratch(size, texts, layout, seed, device)?.into()
+            }
+            "scratch" => LanguageModel::from_scratch(size, texts, max_length, seed, device)?.into(),
+            _ if Path::new(base).is_file() => ReplyModel::open(Path::new(base), device)?,
+            _ => {
+                let mut tell = |transfer: hub::Transfer<'_>| {
+                    site.observer.tell(ProgressEvent::Transfer(transfer));
+                };
+                let revision = &config.model.revision;
+                let folder = hub::locate(base, revision, &LAYOUT, site.hub, &mut tell)?;
+                ReplyModel::open(&folder, device)?
+            }
+        };
+        let model = match config.model.dropout {
+            Some(probability) => model.with_dropout(probability)?,
+            None => model,
+        };
+        let model = model.with_precision(config.train.dtype);
+        DialogueModel::new(model, config.dialogue.prompt(max_length))
+    }
+}
+
+/// The model of a run's checkpoint, or of a folder or GGUF file, for which `layout` says how
+/// dialogues are laid out if it does not say so itself.
+///
+/// # Errors
+/// If there is none, it is damaged, or nobody says how dialogues are laid out for it.
+pub fn open_dialogue_model(
+    path: &Path,
+    checkpoint: Checkpoint,
+    layout: Option<Settings>,
+    device: &Device,
+    precision: Precision,
+) -> Result<DialogueModel> {
+    match layout {
+        _ if SavedRun::is_run(path) => {
+            DialogueModel::open(&saved_checkpoint(path, checkpoint)?, device, precision)
+        }
+        None => DialogueModel::open(path, device, precision),
+        Some(settings) => {
+            let model = ReplyModel::open(path, device)?.with_precision(precision);
+            DialogueModel::new(model, settings)
+        }
+    }
+}
+
+/// The folder of a run's checkpoint.
+fn saved_checkpoint(run: &Path, checkpoint: Checkpoint) -> Result<PathBuf> {
+    SavedRun::open(run)?.checkpoint(checkpoint).ok_or_else(|| {
+        Error::file(run, "this run has no such checkpoint yet")
+            .help("it appears with the first evaluation")
+    })
+}

@@ -1,0 +1,92 @@
+//! Judging a trained model, whatever its task.
+
+use std::path::PathBuf;
+
+use super::dialogue::{self, Measures};
+use super::{Observer, value};
+use crate::config::TaskKind;
+use crate::data::Split;
+use crate::error::Result;
+use crate::model;
+use crate::nn::precision::Precision;
+use crate::report::Report;
+use crate::run::{self, SavedRun};
+use crate::text::prompt::dialogue::Settings;
+use crate::train::Checkpoint;
+
+/// What is to be judged, and by which rows.
+#[derive(Debug, Clone)]
+pub struct JudgeRequest {
+    /// A run directory, a folder of runs under several seeds, a model folder, or a GGUF file.
+    pub folder: PathBuf,
+    /// Which of a run's checkpoints.
+    pub checkpoint: Checkpoint,
+    /// The name of the device.
+    pub device: String,
+    /// In which precision it predicts.
+    pub precision: Precision,
+    /// The rows, or the dialogues.
+    pub rows: Judged,
+    /// How many of them, if not all.
+    pub limit: Option<usize>,
+    /// How many bootstrap replicates the intervals are made of, 0 for none; if absent, 2,000 for
+    /// the test split and none otherwise.
+    pub bootstrap: Option<u32>,
+    /// Whether classes are also cut at thresholds fitted on the run's eval split.
+    pub thresholds: bool,
+    /// What is measured of a dialogue model.
+    pub measures: Measures,
+    /// How dialogues are laid out for a language model that does not say so itself.
+    pub layout: Option<Settings>,
+}
+
+/// Rows or dialogues that a model is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// A split of the run's own data.
+    Split(Split),
+    /// A file.
+    File(PathBuf),
+}
+
+impl Judged {
+    /// The name of the report, which is that of a split only if it is about the run's own data.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Judged::File(path) => {
+                format!("data.{}", path.file_stem().unwrap_or_default().to_string_lossy())
+            }
+            Judged::Split(split) => split.name().into(),
+        }
+    }
+}
+
+/// Judges what the request names, and keeps reports and predictions in the runs.
+///
+/// # Errors
+/// If data or model cannot be read, the model fails, or a run cannot be written.
+pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn Report>> {
+    let seeds = run::seeds(&request.folder);
+    let run = seeds.first().map_or(&request.folder, |(_, run)| run);
+    let is_of_dialogues = match SavedRun::is_run(run) {
+        true => SavedRun::open(run)?.info.config.task.kind == TaskKind::Dialogue,
+        false => request.layout.is_some() || model::is_language_model(run),
+    };
+    match is_of_dialogues {
+        true => dialogue::judge(request, observer),
+        false => value::judge(request, observer),
+    }
+}
+
+/// The name under which a run keeps the report on a split or a file.
+pub(super) fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
+    match checkpoint {
+        Checkpoint::Best => judged.into(),
+        Checkpoint::Last => format!("{judged}.last"),
+    }
+}
+
+/// How many bootstrap replicates a split's report has unless told otherwise.
+pub(super) fn replicates_for(split: &str) -> u32 {
+    if split.starts_with(Split::Test.name()) { 2000 } else { 0 }
+}
