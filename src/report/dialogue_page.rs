@@ -70,16 +70,11 @@ impl Report for DialogueRuns {
     }
 
     fn records(&self) -> Records {
+        let header = self.0.first().map_or(Vec::new(), |report| report.records().header);
         let rows = self.0.iter().flat_map(|report| {
-            let Records { header, rows } = report.records();
-            let name = report.model.clone();
-            let named = rows.into_iter().map(move |row| [vec![name.clone()], row].concat());
-            std::iter::once(header).chain(named)
+            let named = |row| [vec![report.model.clone()], row].concat();
+            report.records().rows.into_iter().map(named).collect::<Vec<_>>()
         });
-        let mut rows = rows;
-        let header = rows.next().unwrap_or_default();
-        let width = header.len() + 1;
-        let rows: Vec<Vec<String>> = rows.filter(|row| row.len() == width).collect();
         Records::new(std::iter::once("run".to_string()).chain(header), rows)
     }
 

@@ -9,6 +9,7 @@ use crate::eval::Bootstrap;
 use crate::eval::dialogue::compare::{DialogueComparison, Measured, Pair};
 use crate::recipe::gather::{Course, Gathered, course, facts, runs_of};
 use crate::report::Report;
+use crate::report::chart::Curve;
 use crate::report::dialogue_comparison::DialogueComparisonReport;
 use crate::report::dialogue_evaluation::{DialogueReport, ReplyRow, read_reply_rows};
 use crate::report::dialogue_page::{DialoguePage, DialogueRuns, page};
@@ -24,6 +25,7 @@ pub(in crate::recipe) fn gather(
         let saved = SavedRun::open(&folder)?;
         let report = report_on(&saved, &folder, split)?;
         let Course { losses, scores } = course(&saved)?;
+        let scores = scores.into_iter().map(as_loss).collect();
         let mut replies = match report.sets.first() {
             Some(set) => rows_of(&saved, &folder, &set.name)?,
             None => Vec::new(),
@@ -67,6 +69,18 @@ pub(in crate::recipe) fn compare(
         }
     }
     Ok(reports)
+}
+
+/// A perplexity over epochs as the loss that it is the exponential of, to stand beside that of
+/// training.
+fn as_loss(curve: Curve) -> Curve {
+    match curve.name.as_str() {
+        "eval perplexity" => Curve {
+            name: "eval loss".into(),
+            points: curve.points.into_iter().map(|(epoch, score)| (epoch, score.ln())).collect(),
+        },
+        _ => curve,
+    }
 }
 
 /// The report on a split that a run keeps.
