@@ -155,6 +155,10 @@ impl Op for LogProbabilities {
         (shifted.gather(&targets, 1)? - total)?.squeeze(1)
     }
 
+    fn widens(&self) -> bool {
+        true
+    }
+
     fn cpu(&self) -> Option<&dyn CpuOp> {
         Some(self)
     }

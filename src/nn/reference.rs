@@ -5,14 +5,15 @@ use candle_core::{DType, Result, Tensor, Var};
 use super::gradients::GradientSum;
 use super::tape::Op;
 
-/// An operation's reference form, in f32 where it is given bfloat16.
+/// An operation's reference form, computed in f32 where it is given bfloat16.
 pub(super) fn forward(op: &dyn Op, inputs: &[Tensor]) -> Result<Tensor> {
     if inputs.iter().all(|input| input.dtype() != DType::BF16) {
         return op.reference(inputs);
     }
     let widened =
         inputs.iter().map(|input| input.to_dtype(DType::F32)).collect::<Result<Vec<_>>>()?;
-    op.reference(&widened)?.to_dtype(DType::BF16)
+    let result = op.reference(&widened)?;
+    if op.widens() { Ok(result) } else { result.to_dtype(DType::BF16) }
 }
 
 /// The gradients of an operation's reference form, by candle's own differentiation.

@@ -78,6 +78,12 @@ pub trait Op: std::fmt::Debug + 'static {
     /// and in every dtype, and the other forms are tested against it. The inputs are contiguous.
     fn reference(&self, inputs: &[Tensor]) -> Result<Tensor>;
 
+    /// Whether the reference form's result stays in f32 where inputs are bfloat16, as probabilities
+    /// do.
+    fn widens(&self) -> bool {
+        false
+    }
+
     /// The form for f32 in CPU memory, if there is one.
     fn cpu(&self) -> Option<&dyn CpuOp> {
         None
