@@ -58,7 +58,7 @@ pub fn product_into<'b>(
         b.columns
     );
     let step = if let Layout::Pairs(_) = b.layout { ROW_STEP } else { TILE_ROWS };
-    let block = rows_of_a_block(a.rows, step);
+    let block = rows_of_a_block(a.rows, b.columns, step);
     let rows = |start: usize| block.min(a.rows - start);
     let starts = || (0..a.rows).step_by(block);
     let blocks = c.split(starts().map(|start| rows(start) * b.columns));
@@ -107,10 +107,16 @@ fn parts_of_columns(blocks: usize, columns: usize) -> Vec<(usize, usize)> {
     (0..columns).step_by(width).map(|first| (first, width.min(columns - first))).collect()
 }
 
-/// How many rows a task computes: whole tiles, and as even a share for each thread as they allow.
-fn rows_of_a_block(rows: usize, tile: usize) -> usize {
+/// How many rows a task computes: whole tiles, and as even a share for each thread as they allow. A
+/// few rows stay together where there are enough columns to share instead: so each thread reads its
+/// own part of `b` only, which is what a few rows take long for.
+fn rows_of_a_block(rows: usize, columns: usize, tile: usize) -> usize {
     const LARGEST: usize = 96;
+    const PANELS_EACH: usize = 4;
     let (tiles, threads) = (rows.div_ceil(tile), rayon::current_num_threads());
+    if rows <= LARGEST && columns >= PANELS_EACH * PANEL * threads {
+        return rows.max(1);
+    }
     let time_of = |share: usize| tiles.div_ceil(share).div_ceil(threads) * share;
     let fewest = tiles.div_ceil(threads).clamp(1, LARGEST / tile);
     let share = (fewest.div_ceil(4)..=fewest).rev().min_by_key(|&share| time_of(share));
