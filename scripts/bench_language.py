@@ -38,7 +38,9 @@ def run(command, limit=None):
         return None
     if status:
         sys.exit(f"{command[0]} failed: run it by hand to see why\n  {' '.join(command)}")
-    return json.loads(output.splitlines()[-1]) | {"memory": usage.ru_maxrss / 1024}
+    found = json.loads(output.splitlines()[-1])
+    assert "memory" not in found, "the peak memory would take its place"
+    return found | {"memory": usage.ru_maxrss / 1024}
 
 
 def in_turns(contestants, rounds, limit):
@@ -121,7 +123,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         parameters = run([*peer, "make", folder, args.steps])["parameters"]
         rates = run([*peer, "rates"])
-        print(f"The memory gives {rates['memory']:.1f} GB/s; PyTorch's product of large matrices reaches"
+        print(f"The memory gives {rates['bandwidth']:.1f} GB/s; PyTorch's product of large matrices reaches"
               f" {rates['f32']:.0f} GFLOP/s in f32, {rates['bf16']:.0f} in bfloat16, on {os.cpu_count()} threads.")
         print(f"The floor of a token is {parameters / 1e6:.1f} million weights read once.", flush=True)
         for dtype in dtypes if args.only != "generate" else ():
@@ -129,7 +131,7 @@ def main():
             contestants = {"valuenet": [*ours, *command], "PyTorch": [*peer, *command]}
             report_training(dtype, in_turns(contestants, args.rounds, args.limit))
         for dtype, size in dtypes.items() if args.only != "train" else ():
-            floor = parameters * size / rates["memory"] / 1e9
+            floor = parameters * size / rates["bandwidth"] / 1e9
             for batch in ("1", "32"):
                 command = ["generate", dtype, batch, folder]
                 contestants = {"valuenet": [*ours, *command], "transformers": [*peer, *command]}

@@ -30,6 +30,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo build --release --features serve", BUILD),
     ("cargo bench", "takes minutes"),
     ("scripts/bench_peers.sh DATA MODEL", "needs the network and real weights"),
+    ("scripts/bench_language.sh", "needs the network, and takes half an hour"),
     ("valuenet train configs/minilm.toml", WEIGHTS),
     ("scripts/build_cuda.sh", "needs the network or a CUDA toolkit, and takes minutes"),
     ("target/valuenet-cuda train configs/bert.toml --device cuda --dtype bf16", GPU),
