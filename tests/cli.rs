@@ -43,6 +43,21 @@ impl Trained {
 }
 
 #[test]
+fn a_report_on_a_part_of_a_split_does_not_take_the_place_of_the_whole_one() {
+    let trained = Trained::new();
+    let names = ["run/eval/test.json", "run/checkpoints/best/README.md"];
+    let read = || names.map(|name| std::fs::read(trained.path(name)).unwrap());
+    let before = read();
+    let output = valuenet(["eval", &trained.path("run"), "--limit", "3"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(read(), before);
+    assert_eq!(trained.json("run/eval/test.first-3.json")["slices"][0]["rows"], 3);
+    let thresholds =
+        ["eval", &trained.path("run"), "--split", "eval", "--limit", "3", "--thresholds"];
+    assert_fails(&valuenet(thresholds), 2, &["cannot be judged by it"]);
+}
+
+#[test]
 fn a_training_leaves_a_complete_run_and_reports_the_test_split() {
     let trained = Trained::new();
     let run = |name: &str| trained.folder.path().join("run").join(name);

@@ -235,6 +235,11 @@ fn a_dialogue_run_is_trained_judged_resumed_and_talked_to() {
     let eval = done(valuenet(eval));
     assert!(eval.starts_with("set,dialogues,replies,hits_at_1,") && eval.contains("\neval,4,24,"));
 
+    // A lesser report does not take the place of the whole one.
+    done(valuenet(["eval", &path, "--limit", "2", "--measure", "perplexity"]));
+    assert_eq!(read_json(&run.join("eval/test.original.json")).unwrap(), saved);
+    assert!(run.join("eval/test.original.first-2.perplexity.json").is_file());
+
     let asked = write(
         folder.path(),
         "asked.jsonl",
@@ -361,6 +366,9 @@ fn what_does_not_fit_dialogues_is_refused() {
         3,
         &["original.txt", "no candidates", "valuenet dialogue candidates"],
     );
+    // Found before the training, not after it.
+    refuse(&["dialogue.max_new_tokens=250"], 3, &["original.jsonl:1", "at most 256"]);
+    refuse(&["data.test={\"../x\"=\"original.jsonl\"}"], 2, &["data.test", "../x"]);
     refuse(&["data.train=[\"none.txt\"]"], 1, &["none.txt"]);
     let model = folder.path().join("base");
     std::fs::create_dir(&model).unwrap();

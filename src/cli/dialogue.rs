@@ -192,7 +192,7 @@ fn generate(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
     let output = Output::open(args.output.as_deref())?;
     let dialogues = conversation::read(&args.file, open(&args.file)?)?;
     let model = args.reply.open()?;
-    let found = reply_all(&model, &dialogues, &args.reply.decoding(args.replies))?;
+    let found = reply_all(&model, &args.file, &dialogues, &args.reply.decoding(args.replies))?;
     output.write_rows(|out| {
         for ((number, replies), dialogue) in (1..).zip(&found).zip(&dialogues) {
             let line = dialogue.place.number();

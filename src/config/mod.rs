@@ -300,6 +300,13 @@ impl Config {
             }
             _ => {}
         }
+        // A report's file has this name.
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        let is_odd = |name: &&String| name.is_empty() || !name.chars().all(is_plain);
+        if let Some(name) = self.data.test.keys().find(is_odd) {
+            let what = format!("\"{name}\" is no name of letters, digits, - and _");
+            return Err(Error::key("data.test", what));
+        }
         let scores = self.task.kind.scores();
         if scores.contains(&train.select.as_str()) {
             return Ok(());

@@ -49,6 +49,18 @@ pub enum Judged {
     File(PathBuf),
 }
 
+impl JudgeRequest {
+    /// What follows the name of a report that is of a part of the rows or of some measures only, so
+    /// that it never takes the place of a whole one.
+    pub(super) fn part(&self) -> String {
+        let limit = self.limit.map_or(String::new(), |limit| format!(".first-{limit}"));
+        match self.measures {
+            Measures::ALL => limit,
+            some => format!("{limit}.{some}"),
+        }
+    }
+}
+
 impl Judged {
     /// The name of the report, which is that of a split only if it is about the run's own data.
     pub(super) fn name(&self) -> String {

@@ -1,11 +1,11 @@
 //! Runs of dialogue models as one HTML page and as one table, beside the paper's Table 4.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde_json::Value as Json;
 
 use super::chart::{Curve, curves};
 use super::dialogue_evaluation::{DialogueEvaluation, DialogueReport, ReplyRow, TABLE_4, shown};
-use super::html::{STYLE, cell, table};
+use super::html::{cell, document, table};
 use super::paper::{NextUtterance, Paper, Printed};
 use super::table::Table;
 use super::{Records, Report};
@@ -40,7 +40,7 @@ fn paper() -> Vec<(String, &'static str, [String; 3])> {
     rows.into_iter().flat_map(of_row).collect()
 }
 
-const COPIED: &str = "The paper's rows SEQ2SEQ-ATTN and P² BOT are copied from elsewhere, in other \
+const COPIED: &str = "The paper's rows SEQ2SEQ-ATTN and P² Bot are copied from elsewhere, in other \
                       units of perplexity. Its\ntokenizers, candidates and splits are not ours: \
                       compare within a set, not across.\n";
 
@@ -85,30 +85,14 @@ impl Report for DialogueRuns {
 
 /// The page.
 pub fn page(runs: &[DialoguePage]) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                title { "valuenet report" }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    h1 { "Dialogue models" }
-                    (summary(runs))
-                    @for run in runs { (section(run)) }
-                    footer {
-                        "Intervals are 95% bootstrap intervals over dialogues. The rows of the \
-                         paper are its Table 4; SEQ2SEQ-ATTN and P² BOT are copied there from \
-                         elsewhere, in other units of perplexity."
-                    }
-                }
-            }
-        }
+    let content = html! {
+        (summary(runs))
+        @for run in runs { (section(run)) }
     };
-    page.into_string() + "\n"
+    let footer = "Intervals are 95% bootstrap intervals over dialogues. The rows of the paper are \
+                  its Table 4; SEQ2SEQ-ATTN and P² Bot are copied there from elsewhere, in other \
+                  units of perplexity.";
+    document("Dialogue models", content, footer)
 }
 
 fn summary(runs: &[DialoguePage]) -> Markup {

@@ -58,6 +58,18 @@ pub fn largest_misses(mut rows: Vec<SavedPrediction>, most: usize) -> Vec<SavedP
 
 /// The page; `recipes` are the runs that differ by their seed only, under the name of their folder.
 pub fn page(runs: &[RunPage], recipes: &[Seeds]) -> String {
+    let content = html! {
+        (summary(runs, recipes))
+        @for run in runs { (section(run)) }
+    };
+    let footer = "Labels are the judgements of crowd workers about short texts, and so are a \
+                  model's utilities: they are for research on how values are talked about, not \
+                  for judging people. Intervals are 95% bootstrap intervals over texts.";
+    document("Value models", content, footer)
+}
+
+/// A page that needs nothing else.
+pub(super) fn document(heading: &str, content: Markup, footer: &str) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -69,15 +81,9 @@ pub fn page(runs: &[RunPage], recipes: &[Seeds]) -> String {
             }
             body {
                 main {
-                    h1 { "Value models" }
-                    (summary(runs, recipes))
-                    @for run in runs { (section(run)) }
-                    footer {
-                        "Labels are the judgements of crowd workers about short texts, and so are \
-                         a model's utilities: they are for research on how values are talked \
-                         about, not for judging people. Intervals are 95% bootstrap intervals over \
-                         texts."
-                    }
+                    h1 { (heading) }
+                    (content)
+                    footer { (footer) }
                 }
             }
         }
@@ -85,7 +91,7 @@ pub fn page(runs: &[RunPage], recipes: &[Seeds]) -> String {
     page.into_string() + "\n"
 }
 
-pub(super) const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("page.css");
 
 pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
     html! {

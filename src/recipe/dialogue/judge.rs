@@ -1,5 +1,6 @@
 //! A dialogue model's Hits@1, perplexity and F1 (the paper's Table 4), kept in its run.
 
+use std::fmt;
 use std::path::Path;
 
 use candle_core::Device;
@@ -30,6 +31,15 @@ pub struct Measures {
     pub hits: bool,
     /// What the replies that it generates are like.
     pub f1: bool,
+}
+
+impl fmt::Display for Measures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [(self.perplexity, "perplexity"), (self.hits, "hits"), (self.f1, "f1")];
+        let names: Vec<&str> =
+            names.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, name)| name).collect();
+        f.write_str(&names.join("+"))
+    }
 }
 
 impl Measures {
@@ -72,6 +82,7 @@ pub(super) fn judge_test(
         folder: run,
         decoding: Decoding::of(&saved.info.config.dialogue),
         measures: Measures::ALL,
+        part: String::new(),
         checkpoint: Checkpoint::Best,
         bootstrap: bootstrap(replicates_for(TEST_ROLE)),
         observer,
@@ -158,6 +169,7 @@ fn judge_one(
         folder,
         decoding: Decoding::of(&settings.unwrap_or_default()),
         measures: request.measures,
+        part: request.part(),
         checkpoint: request.checkpoint,
         bootstrap: bootstrap(replicates),
         observer,
@@ -206,6 +218,8 @@ struct Job<'a> {
     folder: &'a Path,
     decoding: Decoding,
     measures: Measures,
+    /// What follows the names of its reports.
+    part: String,
     checkpoint: Checkpoint,
     bootstrap: Option<Bootstrap>,
     observer: &'a dyn Observer,
@@ -237,7 +251,7 @@ impl Job<'_> {
         for (name, file) in sets {
             let (evaluation, rows) = self.measurement().evaluate(&name, &file, self.measures)?;
             if let Some(saved) = saved {
-                let name = report_name(&name, self.checkpoint);
+                let name = report_name(&format!("{name}{}", self.part), self.checkpoint);
                 let path = saved.report(&name);
                 if let Some(folder) = path.parent() {
                     let created = std::fs::create_dir_all(folder);

@@ -9,7 +9,7 @@ use crate::data::conversation::{Example, candidates};
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
 use crate::eval::dialogue::{Candidate, Choice, Hits, Likelihood, Perplexity, Replies, Reply, f1};
-use crate::generate::{Candidates, generate_along, log_probabilities_along};
+use crate::generate::{Candidates, Prompt, generate_along, log_probabilities_along};
 use crate::model::DialogueModel;
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::dialogue_evaluation::{DialogueEvaluation, ReplyRow};
@@ -32,8 +32,7 @@ impl Measurement<'_> {
         file: &DialogueFile,
         measures: Measures,
     ) -> Result<(DialogueEvaluation, Vec<ReplyRow>)> {
-        let examples: Vec<Vec<Example>> =
-            file.dialogues.iter().map(|dialogue| dialogue.examples().collect()).collect();
+        let examples = examples_of(file);
         let row = |(dialogue, example): (usize, &Example)| ReplyRow {
             dialogue: dialogue + 1,
             line: example.conversation.place.number(),
@@ -99,17 +98,7 @@ impl Measurement<'_> {
         examples: &[Vec<Example>],
         rows: &mut [ReplyRow],
     ) -> Result<Hits> {
-        let encoder = self.model.encoder();
-        let of_example = |example: &Example| -> Result<Candidates> {
-            let history = said(example);
-            let context = context(example.conversation, &history);
-            let found = encoder.candidates(&context, &example.reply().candidates);
-            let (prompt, replies) =
-                found.map_err(|error| at(&file.path, example.conversation, error))?;
-            Ok((prompt.into(), replies))
-        };
-        let prompts = examples.iter().map(|own| own.iter().map(of_example).collect());
-        let prompts: Vec<Vec<Candidates>> = prompts.collect::<Result<_>>()?;
+        let prompts = candidates_of(self.model, file, examples)?;
         let mut progress = self.progress("Hits@1", rows.len());
         let scores = log_probabilities_along(self.model.model(), &prompts, &mut progress)?;
         let alone = self.unconditional(examples.iter().flatten())?;
@@ -162,14 +151,7 @@ impl Measurement<'_> {
         examples: &[Vec<Example>],
         rows: &mut [ReplyRow],
     ) -> Result<Replies> {
-        let of_example = |example: &Example| {
-            let history = said(example);
-            let context = context(example.conversation, &history);
-            let prompt = self.model.encoder().prompt(&context, self.decoding.max_new_tokens);
-            prompt.map(Into::into).map_err(|error| at(&file.path, example.conversation, error))
-        };
-        let prompts = examples.iter().map(|own| own.iter().map(of_example).collect());
-        let prompts: Vec<Vec<_>> = prompts.collect::<Result<_>>()?;
+        let prompts = prompts_of(self.model, &self.decoding, file, examples)?;
         let settings = self.decoding.settings(self.model);
         let mut progress = self.progress("replies", rows.len());
         let found = generate_along(self.model.model(), &prompts, &settings, &mut progress)?;
@@ -199,4 +181,54 @@ impl Measurement<'_> {
             self.observer.tell(ProgressEvent::Done { what, done, total });
         }
     }
+}
+
+/// Lays out all that a model is asked about a file, so that what does not fit is found before hours
+/// of work.
+///
+/// # Errors
+/// If a prompt leaves no room for a reply; the error names its dialogue's place.
+pub(super) fn check(model: &DialogueModel, decoding: &Decoding, file: &DialogueFile) -> Result<()> {
+    let examples = examples_of(file);
+    candidates_of(model, file, &examples)?;
+    prompts_of(model, decoding, file, &examples)?;
+    Ok(())
+}
+
+/// The replies of each dialogue.
+fn examples_of(file: &DialogueFile) -> Vec<Vec<Example<'_>>> {
+    file.dialogues.iter().map(|dialogue| dialogue.examples().collect()).collect()
+}
+
+/// What is before each reply, and its candidates.
+fn candidates_of(
+    model: &DialogueModel,
+    file: &DialogueFile,
+    examples: &[Vec<Example>],
+) -> Result<Vec<Vec<Candidates>>> {
+    let of_example = |example: &Example| -> Result<Candidates> {
+        let history = said(example);
+        let context = context(example.conversation, &history);
+        let found = model.encoder().candidates(&context, &example.reply().candidates);
+        let (prompt, replies) =
+            found.map_err(|error| at(&file.path, example.conversation, error))?;
+        Ok((prompt.into(), replies))
+    };
+    examples.iter().map(|own| own.iter().map(of_example).collect()).collect()
+}
+
+/// What is before each reply, with room for the longest that is generated.
+fn prompts_of(
+    model: &DialogueModel,
+    decoding: &Decoding,
+    file: &DialogueFile,
+    examples: &[Vec<Example>],
+) -> Result<Vec<Vec<Prompt>>> {
+    let of_example = |example: &Example| {
+        let history = said(example);
+        let context = context(example.conversation, &history);
+        let prompt = model.encoder().prompt(&context, decoding.max_new_tokens);
+        prompt.map(Into::into).map_err(|error| at(&file.path, example.conversation, error))
+    };
+    examples.iter().map(|own| own.iter().map(of_example).collect()).collect()
 }

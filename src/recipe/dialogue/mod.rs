@@ -35,6 +35,8 @@ use crate::train::{Checkpoint, GradientLearner};
 pub(super) struct DialogueRecipe<'a> {
     config: &'a Config,
     data: DialogueFiles,
+    /// Whether the best checkpoint will be judged by the test files.
+    judges: bool,
 }
 
 impl<'a> DialogueRecipe<'a> {
@@ -45,7 +47,7 @@ impl<'a> DialogueRecipe<'a> {
         if judges {
             data.test.iter().try_for_each(|(_, file)| file.check_candidates())?;
         }
-        Ok(Self { config, data })
+        Ok(Self { config, data, judges })
     }
 
     /// The samples of files, each a reply or a dialogue.
@@ -75,7 +77,7 @@ impl<'a> Recipe<'a> for DialogueRecipe<'a> {
     }
 
     fn prepare(&self, origin: Origin, device: &Device, site: Site) -> Result<Prepared<'a>> {
-        let Self { config, data } = self;
+        let Self { config, data, .. } = self;
         let model = match origin {
             Origin::New => self.new_model(device, site)?,
             Origin::SavedRun(run) => {
@@ -94,6 +96,10 @@ impl<'a> Recipe<'a> for DialogueRecipe<'a> {
         let train = self.samples(&model, &data.train, config.dialogue.sample)?;
         // Replies of a dialogue are judged together wherever that changes nothing but the time.
         let eval = self.samples(&model, &data.eval, SampleUnit::Dialogue)?;
+        if self.judges {
+            let decoding = Decoding::of(&config.dialogue);
+            data.test.iter().try_for_each(|(_, file)| measure::check(&model, &decoding, file))?;
+        }
         let cut: usize = train.iter().map(|sample| sample.cut).sum();
         if cut > 0 {
             site.note(&format!("{cut} utterances of the history found no room in the samples"));

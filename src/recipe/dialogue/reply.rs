@@ -1,6 +1,7 @@
 //! Replies to dialogues: all of a file's, or one after the other in a conversation.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::config::DialogueSettings;
 use crate::data::conversation::Conversation;
@@ -9,7 +10,7 @@ use crate::generate::sampling::Sampling;
 use crate::generate::{Prompt, Reply, Search, Settings, generate};
 use crate::model::DialogueModel;
 use crate::text::prompt::dialogue::{Context, Prompt as Laid, Said};
-use crate::train::dialogue::{context, said_of};
+use crate::train::dialogue::{at, context, said_of};
 
 /// How replies are decoded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,18 +83,20 @@ pub(super) fn text_of(model: &DialogueModel, replies: &[Reply]) -> Result<String
     replies.first().map_or(Ok(String::new()), |reply| model.decode(reply.text()))
 }
 
-/// What the own speaker says next in each dialogue: one reply, or as many as are sampled.
+/// What the own speaker says next in each dialogue of a file: one reply, or as many as are sampled.
 ///
 /// # Errors
-/// If a dialogue does not fit into the model, or the model fails.
+/// If a dialogue does not fit into the model, which is named by file and line, or the model fails.
 pub fn reply_all(
     model: &DialogueModel,
+    file: &Path,
     dialogues: &[Conversation],
     decoding: &Decoding,
 ) -> Result<Vec<Vec<String>>> {
     let prompt = |(number, dialogue): (usize, &Conversation)| {
         let history: Vec<Said> = dialogue.turns.iter().map(said_of).collect();
-        let laid = model.encoder().prompt(&context(dialogue, &history), decoding.max_new_tokens)?;
+        let laid = model.encoder().prompt(&context(dialogue, &history), decoding.max_new_tokens);
+        let laid = laid.map_err(|error| at(file, dialogue, error))?;
         Ok(Prompt { stream: number as u64, ..Prompt::from(laid) })
     };
     let prompts: Vec<Prompt> = dialogues.iter().enumerate().map(prompt).collect::<Result<_>>()?;

@@ -46,7 +46,10 @@ pub(in crate::recipe) fn judge(
         observer.tell(ProgressEvent::Note(&format!("── seed {seed}")));
         judge_one(request, &path, observer)?;
     }
-    Ok(Box::new(seed_reports(folder, &report_name(split, request.checkpoint))?))
+    Ok(Box::new(seed_reports(
+        folder,
+        &report_name(&format!("{split}{}", request.part()), request.checkpoint),
+    )?))
 }
 
 /// Judges one model.
@@ -65,7 +68,7 @@ fn judge_one(
         }
     };
     table.rows.truncate(request.limit.unwrap_or(usize::MAX));
-    let name = request.rows.name();
+    let name = request.rows.name() + &request.part();
     let device = device::open(&request.device)?.device;
     let model = open_model(folder, request.checkpoint, &device, request.precision)?;
     let job = Job {
@@ -219,7 +222,7 @@ impl Job<'_> {
         if !self.thresholds {
             return Ok(None);
         }
-        if self.name == Split::Eval.name() {
+        if self.name.split('.').next() == Some(Split::Eval.name()) {
             return Err(Error::usage(
                 "--thresholds are fitted on the eval split, and cannot be judged by it",
             ));

@@ -89,6 +89,7 @@ impl Sequence {
             match joined.last_mut() {
                 Some(last) if sequence.begins_with(last) => {
                     sequence.replies.splice(0..0, std::mem::take(&mut last.replies));
+                    sequence.cut += last.cut;
                     *last = sequence;
                 }
                 _ => joined.push(sequence),
@@ -98,10 +99,11 @@ impl Sequence {
     }
 
     fn begins_with(&self, other: &Sequence) -> bool {
-        let segments = |of: &Sequence| of.segments.clone().unwrap_or_default();
-        self.ids.starts_with(&other.ids)
-            && self.segments.is_some() == other.segments.is_some()
-            && segments(self).starts_with(&segments(other))
+        let segments = match (&self.segments, &other.segments) {
+            (Some(own), Some(others)) => own.starts_with(others),
+            (own, others) => own.is_none() && others.is_none(),
+        };
+        segments && self.ids.starts_with(&other.ids)
     }
 }
 
