@@ -116,7 +116,7 @@ pub fn on_tape(op: impl Op, inputs: &[Tensor], weights: &Tensor) -> (Vec<f64>, V
 }
 
 /// The checks that every operation must pass; `make` builds the same operation each time.
-fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
+pub fn check<O: Op>(make: impl Fn() -> O + Sync, inputs: &[Tensor]) {
     let op = make();
     let expected = op.reference(inputs).unwrap();
     let weights = random(expected.dims(), 99);
@@ -286,7 +286,7 @@ fn layer(epilogue: Epilogue) -> LinearOp {
     LinearOp { epilogue, precision: Precision::F32, packed_weights: None }
 }
 
-fn offsets(lengths: &[usize]) -> Offsets {
+pub fn offsets(lengths: &[usize]) -> Offsets {
     let ends = lengths.iter().scan(0, |end, length| {
         *end += length;
         Some(*end)

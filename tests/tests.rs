@@ -3,6 +3,7 @@
 mod agreement;
 mod annotate;
 mod arrows;
+mod branches;
 mod cli;
 mod config;
 mod convert;

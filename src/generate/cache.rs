@@ -102,6 +102,7 @@ impl<'m> Cache<'m> {
             positions: Vec::new(),
             offsets: offsets(&next.iter().map(|next| next.ids.len()).collect::<Vec<_>>()),
             segments: has_segments.then(Vec::new),
+            prefixes: None,
         };
         for (next, (&length, &room)) in next.iter().zip(self.lengths.iter().zip(&self.room)) {
             let (longer, most) = (length + next.ids.len(), room.min(self.model.max_length()));
@@ -139,6 +140,41 @@ impl<'m> Cache<'m> {
             lengths: texts.iter().map(|&text| self.lengths[text]).collect(),
             room: room.into(),
         })
+    }
+}
+
+impl Cache<'_> {
+    /// Several caches of one model as one, their texts behind each other.
+    ///
+    /// # Errors
+    /// If there are none, or there is no memory.
+    pub fn joined(parts: Vec<Self>) -> Result<Self> {
+        let Some(first) = parts.first() else {
+            return Err(Error::failure("there is nothing to go on from"));
+        };
+        let of_layer = |number: usize| {
+            let all: Vec<&KeyValues> = parts.iter().map(|part| &part.layers[number]).collect();
+            Ok(KeyValues::joined(&all)?)
+        };
+        Ok(Self {
+            model: first.model,
+            layers: (0..first.layers.len()).map(of_layer).collect::<Result<_>>()?,
+            lengths: parts.iter().flat_map(|part| part.lengths.clone()).collect(),
+            room: parts.iter().flat_map(|part| part.room.clone()).collect(),
+        })
+    }
+
+    /// How many tokens of a model are kept at once.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn budget(model: &LanguageModel) -> Result<usize> {
+        const BYTES: usize = 1 << 30;
+        const MOST: usize = 1 << 16;
+        let layers = Cache::new(model, &[1])?.layers;
+        let bytes =
+            layers.iter().map(|layer| Ok(layer.bytes_of_token()?)).sum::<Result<usize>>()?;
+        Ok((BYTES / bytes.max(1)).min(MOST))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::nn::precision::Precision;
 use crate::nn::tape::Tape;
 use crate::text::batch::budget_batches;
 
-use cache::Next;
+use cache::{Cache, Next};
 pub use reader::{Candidates, generate_along, log_probabilities_along};
 use state::State;
 
@@ -126,7 +126,7 @@ impl Source<'_> {
     }
 }
 
-/// How many tokens are kept at once, prompts and replies together.
+/// How many tokens are kept at once of a model that keeps no keys and values.
 const BUDGET: usize = 8192;
 
 /// The replies to each prompt: one, or as many as are sampled.
@@ -144,7 +144,11 @@ pub fn generate<'m>(
     let tape = Tape::inference().with_precision(model.precision());
     let room = |prompt: &Prompt| (prompt.ids.len() + settings.max_tokens) * settings.copies();
     let rooms: Vec<usize> = prompts.iter().map(room).collect();
-    for batch in budget_batches(&rooms, BUDGET) {
+    let budget = match model {
+        Source::Decoder(model) => Cache::budget(model)?,
+        Source::Seq2Seq(_) => BUDGET,
+    };
+    for batch in budget_batches(&rooms, budget) {
         let chosen: Vec<&Prompt> = batch.iter().map(|&number| &prompts[number]).collect();
         let session = Session { model, tape: &tape, prompts: &chosen, settings };
         let found = session.run(State::new(model, &tape, &chosen, &session.room())?)?;

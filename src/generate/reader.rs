@@ -4,7 +4,7 @@
 use super::cache::{Cache, Next};
 use super::sampling::log_sum;
 use super::state::State;
-use super::{BUDGET, Prompt, Reply, Session, Settings, Source, check, check_prompt, generate};
+use super::{Prompt, Reply, Session, Settings, Source, check, check_prompt, generate};
 use crate::error::Result;
 use crate::model::LanguageModel;
 use crate::nn::tape::Tape;
@@ -27,15 +27,28 @@ pub fn generate_along<'m>(
         return each_anew(source, dialogues, settings, done);
     };
     let tape = Tape::inference().with_precision(model.precision());
+    let budget = Cache::budget(model)?;
     let longest = |dialogue: &Vec<Prompt>| dialogue.iter().map(|it| it.ids.len()).max();
     let lengths: Vec<usize> = dialogues.iter().map(|one| longest(one).unwrap_or(0)).collect();
-    let copies = 1 + settings.copies();
-    let rooms: Vec<usize> =
-        lengths.iter().map(|length| copies * (length + settings.max_tokens)).collect();
     let mut replies: Vec<Vec<Vec<Reply>>> = vec![Vec::new(); dialogues.len()];
-    for batch in budget_batches(&rooms, BUDGET) {
+    for batch in budget_batches(&lengths, budget / 2) {
         let room: Vec<usize> = batch.iter().map(|&number| lengths[number]).collect();
         let mut reader = Reader::new(model, &room)?;
+        let mut waiting = Waiting::default();
+        let mut answer = |waiting: &mut Waiting<'m, '_>| -> Result<()> {
+            let Waiting { caches, dialogues, prompts, .. } = std::mem::take(waiting);
+            if prompts.is_empty() {
+                return Ok(());
+            }
+            let session = Session { model: source, tape: &tape, prompts: &prompts, settings };
+            let found = session.run(State::Cache(Cache::joined(caches)?))?;
+            done(found.len());
+            dialogues
+                .into_iter()
+                .zip(found)
+                .for_each(|(number, found)| replies[number].push(found));
+            Ok(())
+        };
         for turn in 0.. {
             let prompts: Vec<Option<&Prompt>> =
                 batch.iter().map(|&number| dialogues[number].get(turn)).collect();
@@ -46,13 +59,30 @@ pub fn generate_along<'m>(
             reader.advance(&tape, &prompts)?;
             let chosen: Vec<&Prompt> = prompts.into_iter().flatten().collect();
             let session = Session { model: source, tape: &tape, prompts: &chosen, settings };
-            let start = State::Cache(reader.cache.select(&live, &session.room())?);
-            let found = session.run(start)?;
-            live.iter().zip(found).for_each(|(&at, found)| replies[batch[at]].push(found));
-            done(live.len());
+            let room = session.room();
+            let tokens = room.iter().sum::<usize>() * (1 + settings.copies());
+            if waiting.tokens + tokens > budget {
+                answer(&mut waiting)?;
+            }
+            waiting.tokens += tokens;
+            waiting.caches.push(reader.cache.select(&live, &room)?);
+            waiting.dialogues.extend(live.iter().map(|&at| batch[at]));
+            waiting.prompts.extend(chosen);
         }
+        answer(&mut waiting)?;
     }
     Ok(replies)
+}
+
+/// Prompts of several turns that have been read, and are answered side by side.
+#[derive(Default)]
+struct Waiting<'m, 'p> {
+    caches: Vec<Cache<'m>>,
+    /// The number of each one's dialogue.
+    dialogues: Vec<usize>,
+    prompts: Vec<&'p Prompt>,
+    /// How many tokens will be kept for them, with their replies.
+    tokens: usize,
 }
 
 /// The same by a model that has nothing to go on with from prompt to prompt.

@@ -5,10 +5,10 @@ use candle_core::Result;
 
 use super::backbone::Backbone;
 use super::hidden_states::HiddenStates;
-use crate::nn::attention::{Attention, KeyValues, Mask, Offsets};
+use crate::nn::attention::{Attention, BranchedAttention, KeyValues, Mask, Offsets};
 use crate::nn::embedding::select_rows;
 use crate::nn::tape::{Node, Tape};
-use crate::text::PackedBatch;
+use crate::text::{PackedBatch, Prefix};
 
 /// A backbone of a language model.
 pub trait Decoder: Backbone {
@@ -58,18 +58,27 @@ impl Heads {
         &self,
         tape: &Tape,
         qkv: &Node,
-        tokens: &Offsets,
+        tokens: &PackedBatch,
         kept: Option<&mut KeyValues>,
     ) -> Result<Node> {
+        let offsets = &tokens.offsets;
         let attention = Attention {
             key_value_heads: self.keys,
             mask: Mask::Causal,
             dropout: tape.dropout_mask(self.dropout),
-            ..Attention::new(self.queries, tokens.clone(), tokens.clone())
+            ..Attention::new(self.queries, offsets.clone(), offsets.clone())
         };
-        match kept {
-            None => tape.apply(attention, &[qkv]),
-            Some(kept) => kept.attend(tape, qkv, attention),
+        match (kept, &tokens.prefixes) {
+            (None, None) => tape.apply(attention, &[qkv]),
+            (None, Some(prefixes)) => {
+                let row = |prefix: &Prefix| (offsets[prefix.sequence], prefix.length);
+                let prefixes = prefixes.iter().map(|prefix| prefix.as_ref().map(row)).collect();
+                tape.apply(BranchedAttention::new(&attention, prefixes)?, &[qkv])
+            }
+            (Some(kept), None) => kept.attend(tape, qkv, attention),
+            (Some(_), Some(_)) => {
+                candle_core::bail!("what goes on from what is kept goes on from nothing else")
+            }
         }
     }
 }

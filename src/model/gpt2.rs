@@ -177,7 +177,7 @@ impl Gpt2 {
         tables.extend(tokens.segments.as_ref().map(|ids| (&self.wte, ids.as_slice())));
         let x = dropout(tape, &lookup(tape, &tables)?, self.dropout)?;
         let x = decoder::run_layers(&self.h, kept, x, |block, x, kept| {
-            block.forward(tape, x, &tokens.offsets, kept)
+            block.forward(tape, x, tokens, kept)
         })?;
         self.ln_f.forward(tape, &x)
     }
@@ -249,7 +249,7 @@ impl Block {
         &self,
         tape: &Tape,
         x: &Node,
-        tokens: &Offsets,
+        tokens: &PackedBatch,
         kept: Option<&mut KeyValues>,
     ) -> Result<Node> {
         let qkv = self.c_attn.forward(tape, &self.ln_1.forward(tape, x)?)?; // (tokens, 3 hidden)

@@ -150,14 +150,17 @@ impl LanguageNetwork {
 
     /// The states that these tokens are predicted from, (tokens, hidden), and their ids.
     fn before(&self, tape: &Tape, batch: &PackedBatch, tokens: &[u32]) -> Result<(Node, Vec<u32>)> {
-        let first = batch.first_rows();
-        let id = |&token: &u32| match batch.ids.get(token as usize) {
-            Some(&id) if first.binary_search(&token).is_err() => Ok(id),
-            Some(_) => candle_core::bail!("token {token} has none before it"),
-            None => candle_core::bail!("there is no token {token} in the batch"),
-        };
-        let targets = tokens.iter().map(id).collect::<Result<_>>()?;
-        let before: Vec<u32> = tokens.iter().map(|token| token - 1).collect();
+        let (mut before, mut targets) = (Vec::new(), Vec::new());
+        for &token in tokens {
+            let Some(&id) = batch.ids.get(token as usize) else {
+                candle_core::bail!("there is no token {token} in the batch");
+            };
+            let Some(row) = batch.row_before(token as usize) else {
+                candle_core::bail!("token {token} has none before it");
+            };
+            before.push(row as u32);
+            targets.push(id);
+        }
         Ok((select_rows(tape, &self.states(tape, batch)?, &before)?, targets))
     }
 }

@@ -194,7 +194,7 @@ impl Llama {
         let x = decoder::run_layers(&self.layers, kept, x, |layer, x, kept| {
             let (positions, angles) = (tokens.positions.clone(), angles.clone());
             let turn = Rotary { positions, columns: layer.turned, angles };
-            layer.forward(tape, x, &tokens.offsets, turn, kept)
+            layer.forward(tape, x, tokens, turn, kept)
         })?;
         self.norm.forward(tape, &x)
     }
@@ -273,7 +273,7 @@ impl DecoderLayer {
         &self,
         tape: &Tape,
         x: &Node,
-        tokens: &Offsets,
+        tokens: &PackedBatch,
         turn: Rotary,
         kept: Option<&mut KeyValues>,
     ) -> Result<Node> {

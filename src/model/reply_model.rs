@@ -9,11 +9,12 @@ use tokenizers::Tokenizer;
 use super::files;
 use super::{LanguageModel, Seq2SeqModel};
 use crate::disk;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::params::Params;
 use crate::nn::precision::Precision;
 use crate::nn::tape::{Node, Tape};
 use crate::text::PackedBatch;
+use crate::text::prompt::branches::{Answered, Branches};
 use crate::text::prompt::dialogue::Sequence;
 
 /// A model that predicts replies.
@@ -163,6 +164,54 @@ impl ReplyModel {
         Ok(found.tensor().to_vec1()?)
     }
 
+    /// `-Σ weight * log p(token | all before it)` over the tokens of all replies to these prompts,
+    /// with a weight for each token, in their order. A decoder reads what prompts share once.
+    ///
+    /// # Errors
+    /// If all weights are zero, there are not as many as tokens, or the network fails.
+    pub fn weighted_loss(
+        &self,
+        tape: &Tape,
+        answered: &[Answered],
+        weights: &[f32],
+    ) -> Result<Node> {
+        Ok(match self {
+            Self::Decoder(model) => {
+                let Branches { batch, targets } = Branches::new(answered);
+                if targets.len() != weights.len() {
+                    let what = format!("{} weights for {} tokens", weights.len(), targets.len());
+                    return Err(Error::failure(what));
+                }
+                let mut all = vec![0.0; batch.ids.len()];
+                let tokens = targets.iter().zip(weights);
+                tokens.for_each(|(&token, &weight)| all[token as usize] = weight);
+                model.network().loss(tape, &batch, &all)?
+            }
+            Self::Seq2Seq(model) => {
+                let (prompts, replies) = copied(answered);
+                model.network().loss(tape, &prompts, &replies, weights)?
+            }
+        })
+    }
+
+    /// The log-probability of each token of all replies to these prompts, in their order.
+    ///
+    /// # Errors
+    /// If the network fails.
+    pub fn answer_log_probabilities(&self, tape: &Tape, answered: &[Answered]) -> Result<Vec<f32>> {
+        let found = match self {
+            Self::Decoder(model) => {
+                let Branches { batch, targets } = Branches::new(answered);
+                model.network().log_probabilities(tape, &batch, &targets)?
+            }
+            Self::Seq2Seq(model) => {
+                let (prompts, replies) = copied(answered);
+                model.network().log_probabilities(tape, &prompts, &replies)?
+            }
+        };
+        Ok(found.tensor().to_vec1()?)
+    }
+
     /// Writes the model into an existing folder, with `notes` under keys of its `config.json`.
     pub(super) fn write(&self, folder: &Path, notes: &[(&str, Json)]) -> Result<()> {
         match self {
@@ -183,6 +232,14 @@ fn packed(sequences: &[&Sequence]) -> (PackedBatch, Vec<u32>) {
     };
     let targets = sequences.iter().zip(&*batch.offsets).flat_map(of_sequence).collect();
     (batch, targets)
+}
+
+/// All replies to these prompts, and before each its prompt anew.
+fn copied(answered: &[Answered]) -> (PackedBatch, PackedBatch) {
+    let prompts =
+        answered.iter().flat_map(|(prompt, replies)| replies.iter().map(|_| prompt.ids.as_slice()));
+    let replies = answered.iter().flat_map(|(_, replies)| replies.iter().map(Vec::as_slice));
+    (PackedBatch::new(prompts), PackedBatch::new(replies))
 }
 
 /// All replies, and what is before each.

@@ -17,6 +17,18 @@ pub struct PackedBatch {
     /// For each token the row of the word embeddings that says in which segment it stands, for
     /// models that know segments.
     pub segments: Option<Vec<u32>>,
+    /// For each sequence what it goes on from, if sequences go on from one another.
+    pub prefixes: Option<Arc<[Option<Prefix>]>>,
+}
+
+/// The first tokens of another sequence of a batch, from which a sequence goes on: it sees them as
+/// if they were its own. That one goes on from nothing itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix {
+    /// The number of the other sequence.
+    pub sequence: usize,
+    /// How many of its tokens.
+    pub length: usize,
 }
 
 impl PackedBatch {
@@ -28,13 +40,36 @@ impl PackedBatch {
             positions.extend(0..sequence.len() as u32);
             offsets.push(ids.len());
         }
-        Self { ids, positions, offsets: offsets.into(), segments: None }
+        Self { ids, positions, offsets: offsets.into(), segments: None, prefixes: None }
     }
 
     /// The same with positions counted from `first`.
     pub fn with_positions_from(mut self, first: u32) -> Self {
         self.positions.iter_mut().for_each(|position| *position += first);
         self
+    }
+
+    /// The same with sequences that go on from others: positions are counted on from theirs.
+    pub fn with_prefixes(mut self, prefixes: Arc<[Option<Prefix>]>) -> Self {
+        for (bounds, prefix) in self.offsets.windows(2).zip(prefixes.iter()) {
+            let before = prefix.map_or(0, |prefix| prefix.length as u32);
+            let own = &mut self.positions[bounds[0]..bounds[1]];
+            own.iter_mut().for_each(|position| *position += before);
+        }
+        self.prefixes = Some(prefixes);
+        self
+    }
+
+    /// The row of the token before this one in its sequence, or in what that goes on from. None if
+    /// there is none.
+    pub fn row_before(&self, row: usize) -> Option<usize> {
+        match self.offsets.binary_search(&row) {
+            Err(_) => row.checked_sub(1),
+            Ok(sequence) => {
+                let prefix = (*self.prefixes.as_ref()?.get(sequence)?)?;
+                (self.offsets[prefix.sequence] + prefix.length).checked_sub(1)
+            }
+        }
     }
 
     /// The number of sequences.

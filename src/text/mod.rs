@@ -9,5 +9,5 @@ mod template;
 pub mod tokenizer;
 pub mod vocabulary;
 
-pub use batch::PackedBatch;
+pub use batch::{PackedBatch, Prefix};
 pub use prompt::value::TextEncoder;

@@ -99,4 +99,27 @@ impl KeyValues {
         }
         Ok(selected)
     }
+
+    /// What is saved of several lists of sequences behind each other, which are as wide.
+    ///
+    /// # Errors
+    /// If there are none, or there is no memory.
+    pub fn joined(parts: &[&Self]) -> Result<Self> {
+        let rows: Vec<&Tensor> = parts.iter().map(|part| &part.rows).collect();
+        let mut room = vec![0];
+        for part in parts {
+            let start = room.last().copied().unwrap_or(0);
+            room.extend(part.room.iter().skip(1).map(|end| start + end));
+        }
+        let filled = parts.iter().flat_map(|part| part.filled.iter().copied()).collect();
+        Ok(Self { rows: Tensor::cat(&rows, 0)?, room: room.into(), filled })
+    }
+
+    /// The memory that a token takes, in bytes.
+    ///
+    /// # Errors
+    /// If the tensor has another number of dimensions.
+    pub fn bytes_of_token(&self) -> Result<usize> {
+        Ok(self.rows.dim(1)? * self.rows.dtype().size_in_bytes())
+    }
 }

@@ -2,6 +2,7 @@
 //! without padding.
 
 mod additive;
+mod branched;
 mod cache;
 mod kernel;
 mod mask;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use candle_core::{D, Result, Tensor};
 
 pub use additive::AdditiveAttention;
+pub use branched::BranchedAttention;
 pub use cache::KeyValues;
 pub use mask::Mask;
 pub use relative::{Buckets, Relative};

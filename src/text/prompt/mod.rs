@@ -1,5 +1,6 @@
 //! How what a model is given becomes one sequence of token ids.
 
+pub mod branches;
 pub mod dialogue;
 mod layout;
 pub mod value;
