@@ -17,13 +17,14 @@
 //! terms r^γ for r >= 0 and -|r|^(1/γ) below: within [-1, 1], never falling when r rises, and never
 //! rising with γ. Its m_t is set whenever there is a persona.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::eval::{Bootstrap, Interval};
 use crate::seed::{Purpose, Stream};
 
 /// What an utterance adds to the sum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// r^γ for r >= 0, -|r|^(1/γ) below. Ours.
     #[default]

@@ -27,6 +27,9 @@ pub enum Purpose {
     Persona = 9,
     /// Which tokens a language model draws; the index is the prompt's and the sample's.
     Sampling = 21,
+    /// The order in which dialogues are replied to, to learn from the replies' rewards; the index is
+    /// how often all have been.
+    Rollout = 22,
     /// Which utterances a reply is to be told from; the index is the dialogue's and the turn's.
     Candidates = 20,
 }

@@ -18,7 +18,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["candle", "disk", "error", "nn", "seed", "text", "value"]),
     ("generate", &["error", "model", "nn", "seed", "text"]),
     ("infer", &["error", "model", "value"]),
-    ("train", &["candle", "data", "disk", "error", "eval", "model", "nn", "text", "value"]),
+    (
+        "train",
+        &[
+            "candle", "data", "disk", "error", "eval", "generate", "model", "nn", "reward", "seed",
+            "text", "value",
+        ],
+    ),
     ("report", &["data", "error", "eval", "reward", "value"]),
     ("config", &["error", "model", "text", "train"]),
     ("run", &["config", "data", "disk", "error", "train"]),

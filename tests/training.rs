@@ -145,7 +145,7 @@ fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
     let settings = settings();
     let (stop, whole, rows) = train(&task(tiny_model()), &settings, None, None);
     assert_eq!(stop, Stop::Finished);
-    let steps = Plan::new(&task(tiny_model()).lengths(), &settings).total_steps();
+    let steps = Plan::new(&task(tiny_model()).lengths(), &settings, None).total_steps();
     assert_eq!(steps, 8);
     for stop_after in 1..steps {
         let (stop, half, before) = train(&task(tiny_model()), &settings, None, Some(stop_after));
@@ -303,7 +303,7 @@ fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
     let lengths: Vec<usize> = (0..30).map(|item| item % 7 + 3).collect();
     for (batch_size, gradient_accumulation) in [(4, 1), (4, 2), (4, 5), (7, 3), (64, 2)] {
         let settings = TrainSettings { batch_size, gradient_accumulation, epochs: 3, ..settings() };
-        let mut plan = Plan::new(&lengths, &settings);
+        let mut plan = Plan::new(&lengths, &settings, None);
         assert_eq!(plan.total_steps(), 3 * plan.steps_per_epoch());
         for epoch in 0..3 {
             let steps = epoch * plan.steps_per_epoch()..(epoch + 1) * plan.steps_per_epoch();
@@ -318,7 +318,7 @@ fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
         }
     }
     let limited = TrainSettings { max_steps: 5, ..settings() };
-    assert_eq!(Plan::new(&lengths, &limited).total_steps(), 5);
+    assert_eq!(Plan::new(&lengths, &limited, None).total_steps(), 5);
 }
 
 #[test]

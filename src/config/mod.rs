@@ -4,6 +4,7 @@
 //! written into the run.
 
 mod dialogue;
+mod reward;
 
 pub use dialogue::{DialogueSettings, SampleUnit};
 
@@ -20,6 +21,7 @@ use crate::model::value_head::{HeadSettings, Objective, Range};
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
 use crate::text::prompt::value::SHORTEST;
+use crate::train::reinforce::{self, ReinforceSettings};
 use crate::train::{self, TrainSettings};
 
 /// Everything that a training run is told.
@@ -35,6 +37,9 @@ pub struct Config {
     /// How dialogues are given to a language model, if the task is of dialogues.
     #[serde(skip_serializing_if = "is_default")]
     pub dialogue: DialogueSettings,
+    /// How a dialogue model learns from what its own replies are worth, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reward: Option<ReinforceSettings>,
     /// How it learns.
     pub train: TrainSettings,
 }
@@ -201,7 +206,7 @@ impl Config {
         let mut config =
             config.map_err(|error| described(error.message(), |what| Error::key(key, what)))?;
         if table.get("train").and_then(|train| train.get("select")).is_none() {
-            config.train.select = config.task.kind.scores()[0].into();
+            config.train.select = config.scores()[0].into();
         }
         Ok(config)
     }
@@ -219,6 +224,15 @@ impl Config {
         match self.model.family {
             FamilyKind::Encoder | FamilyKind::Seq2seq => &self.model.base,
             FamilyKind::Linear => "linear",
+        }
+    }
+
+    /// The scores by which checkpoints can be compared, as `train.select` calls them.
+    pub fn scores(&self) -> &'static [&'static str] {
+        match &self.reward {
+            Some(reward) if reward.is_of_program() => &reinforce::SCORES_OF_PROGRAM,
+            Some(_) => &reinforce::SCORES,
+            None => self.task.kind.scores(),
         }
     }
 
@@ -307,7 +321,8 @@ impl Config {
             let what = format!("\"{name}\" is no name of letters, digits, - and _");
             return Err(Error::key("data.test", what));
         }
-        let scores = self.task.kind.scores();
+        reward::check(self)?;
+        let scores = self.scores();
         if scores.contains(&train.select.as_str()) {
             return Ok(());
         }

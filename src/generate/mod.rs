@@ -16,6 +16,7 @@ use crate::model::{LanguageModel, ReplyModel, Seq2SeqModel};
 use crate::nn::precision::Precision;
 use crate::nn::tape::Tape;
 use crate::text::batch::budget_batches;
+use crate::text::prompt;
 
 use cache::{Cache, Next};
 pub use reader::{Candidates, generate_along, log_probabilities_along};
@@ -32,6 +33,12 @@ pub struct Prompt {
     pub segments: Option<(Vec<u32>, u32)>,
     /// The number of the prompt's random stream. Prompts that share one draw alike.
     pub stream: u64,
+}
+
+impl From<prompt::dialogue::Prompt> for Prompt {
+    fn from(laid: prompt::dialogue::Prompt) -> Self {
+        Self { ids: laid.ids, segments: laid.segments, stream: 0 }
+    }
 }
 
 /// How the tokens of a reply are chosen.

@@ -82,6 +82,13 @@ impl DialogueModel {
         self.settings
     }
 
+    /// The tokens that end a reply: the layout's, and those of the model itself.
+    pub fn ends(&self) -> Vec<u32> {
+        let mut ends = self.model.end_tokens();
+        ends.push(self.encoder.end());
+        ends
+    }
+
     /// What these token ids say.
     ///
     /// # Errors

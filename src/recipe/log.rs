@@ -13,7 +13,7 @@ use crate::disk;
 use crate::error::{Error, Result};
 use crate::report::tensorboard;
 use crate::run::Run;
-use crate::train::{EvalRow, LossRow, StepDone};
+use crate::train::{EvalRow, LossRow, RolloutRow, StepDone};
 
 /// Writes the rows of a training, and tells whoever looks on.
 pub(super) struct Log<'a> {
@@ -32,6 +32,10 @@ enum MetricsRow<'a> {
         #[serde(flatten)]
         row: &'a LossRow,
         samples_per_second: f64,
+    },
+    Rollout {
+        #[serde(flatten)]
+        row: &'a RolloutRow,
     },
     Eval {
         #[serde(flatten)]
@@ -81,6 +85,40 @@ impl<'a> Log<'a> {
         self.row(&format!(
             "train  step {:>5}  epoch {:>5.2}  loss {:.4}  lr {:.1e}{norm}  {samples_per_second:.*} samples/s",
             row.step, row.epoch, row.loss, row.learning_rate, decimals
+        ))
+    }
+
+    /// A step that learned from replies of the model's own.
+    pub(super) fn rollout(&mut self, row: &RolloutRow) -> Result<()> {
+        self.metric(&MetricsRow::Rollout { row })?;
+        let it = row.figures;
+        let mut scalars = vec![
+            ("rollout/reward", it.reward),
+            ("rollout/kl", it.kl),
+            ("rollout/entropy", it.entropy),
+            ("rollout/advantage_sd", it.advantage_sd),
+            ("rollout/unfinished", it.unfinished),
+            ("rollout/tokens", it.tokens),
+            ("rollout/distinct_2", it.distinct_2),
+        ];
+        scalars.extend(it.reward_other.map(|other| ("rollout/reward_other", other)));
+        scalars.extend(row.gradient_norm.map(|norm| ("rollout/gradient_norm", norm)));
+        self.scalars(row.step, &scalars)?;
+        let other = it
+            .reward_other
+            .map_or(String::new(), |other| format!("  own - other {:+.4}", it.reward - other));
+        let norm = row.gradient_norm.map_or(String::new(), |norm| format!("  grad {norm:.2}"));
+        self.row(&format!(
+            "reward step {:>5}  epoch {:>5.2}  reward {:.4}{other}  kl {:.2}  entropy {:.2}  \
+             tokens {:.1}  unfinished {:.0}%  distinct-2 {:.2}{norm}",
+            row.step,
+            row.epoch,
+            it.reward,
+            it.kl,
+            it.entropy,
+            it.tokens,
+            100.0 * it.unfinished,
+            it.distinct_2
         ))
     }
 

@@ -48,6 +48,7 @@ impl Session<'_> {
             match event {
                 Event::Step(done) => log.step(done),
                 Event::Loss(row) => log.loss(&row)?,
+                Event::Rollout(row) => log.rollout(&row)?,
                 Event::Evaluated(row) => {
                     log.evaluated(&row)?;
                     log.rest();
@@ -65,7 +66,7 @@ impl Session<'_> {
         })?;
         (info.outcome, info.finished, info.seconds) = (Some(stop), Some(now()), state.seconds);
         run.write_info(&info)?;
-        self.conclude(stop, &state);
+        self.conclude(stop, &state, learner);
         Ok(stop)
     }
 
@@ -102,7 +103,7 @@ impl Session<'_> {
         }
     }
 
-    fn conclude(&self, stop: Stop, state: &State) {
+    fn conclude(&self, stop: Stop, state: &State, learner: &dyn Learner) {
         let best = match state.history.best {
             Some(best) => format!("; the best checkpoint is that of step {}", best.step),
             None => String::new(),
@@ -112,6 +113,10 @@ impl Session<'_> {
             Stop::Finished => format!("{step} steps in {:.0} s{best}", state.seconds),
             Stop::Patience => {
                 format!("stopped after step {step}: no better score for a while{best}")
+            }
+            Stop::Limit => {
+                let why = learner.crossed_limit().unwrap_or("a limit was crossed");
+                format!("stopped after step {step}: {why}{best}")
             }
             Stop::Paused => format!("stopped after step {step}; --resume goes on"),
         });

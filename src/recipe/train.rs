@@ -107,7 +107,7 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
 /// Says what is about to be done, and returns the number of steps.
 fn announce(config: &Config, learner: &dyn Learner, info: &RunInfo, site: Site) -> u64 {
     let lengths = learner.lengths();
-    let plan = Plan::new(&lengths, &config.train);
+    let plan = Plan::new(&lengths, &config.train, learner.other_every());
     site.note(&format!(
         "model {}, {:.1} M parameters; new tensors: {}",
         info.model.base,

@@ -30,6 +30,18 @@ impl DialogueTask {
     pub fn new(model: DialogueModel, train: Vec<Sequence>, eval: Vec<Sequence>) -> Self {
         Self { model, train, eval }
     }
+
+    /// The model.
+    pub(super) fn model(&self) -> &DialogueModel {
+        &self.model
+    }
+
+    /// How well it predicts the replies that it is judged by, by token.
+    pub(super) fn perplexity(&self) -> Result<f64> {
+        let nll: f64 = likelihoods(&self.model, &self.eval)?.iter().sum();
+        let tokens: usize = self.eval.iter().map(Sequence::targets).sum();
+        Ok((nll / tokens as f64).exp())
+    }
 }
 
 impl Task for DialogueTask {
@@ -51,9 +63,7 @@ impl Task for DialogueTask {
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {
-        let nll: f64 = likelihoods(&self.model, &self.eval)?.iter().sum();
-        let tokens: usize = self.eval.iter().map(Sequence::targets).sum();
-        Ok(vec![Score::lower_is_better("perplexity", (nll / tokens as f64).exp())])
+        Ok(vec![Score::lower_is_better("perplexity", self.perplexity()?)])
     }
 
     fn write(&self, folder: &Path) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::policy::{Best, Score};
 use crate::error::Result;
@@ -13,6 +13,8 @@ pub enum Event<'a> {
     Step(StepDone),
     /// The mean loss of the last steps is known.
     Loss(LossRow),
+    /// The model has learned from replies of its own.
+    Rollout(RolloutRow),
     /// The eval split was predicted.
     Evaluated(EvalRow),
     /// A checkpoint is to be kept: call the function with an empty folder.
@@ -65,6 +67,56 @@ pub struct LossRow {
     pub seconds: f64,
 }
 
+/// What was found of the replies that a model has learned from, which were its own.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RolloutFigures {
+    /// The mean reward of a dialogue with them.
+    pub reward: f64,
+    /// The same with the persona of another dialogue, if the reward knows personas.
+    pub reward_other: Option<f64>,
+    /// The divergence from the model at the start, in nats a reply (Schulman's k3 estimator).
+    pub kl: f64,
+    /// The mean of `-log p` of a token, which estimates the entropy, in nats.
+    pub entropy: f64,
+    /// The standard deviation of the advantages.
+    pub advantage_sd: f64,
+    /// The share of replies that were not ended, or say nothing.
+    pub unfinished: f64,
+    /// The mean number of tokens of a reply.
+    pub tokens: f64,
+    /// Different pairs of neighbouring words by such pairs.
+    pub distinct_2: f64,
+}
+
+/// A step that learned from replies of the model's own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RolloutRow {
+    /// How many steps are done.
+    pub step: u64,
+    /// The same in epochs.
+    pub epoch: f64,
+    /// What was found.
+    #[serde(flatten)]
+    pub figures: RolloutFigures,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// The norm of the gradients before clipping.
+    pub gradient_norm: Option<f64>,
+    /// The seconds that training has taken, evaluations included.
+    pub seconds: f64,
+}
+
+/// A reply of the model in an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpokenSample {
+    /// The number of its dialogue, from 1.
+    pub dialogue: usize,
+    /// What was said before it last.
+    pub before: String,
+    /// What the model says.
+    pub text: String,
+}
+
 /// The scores on the eval split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvalRow {
@@ -77,6 +129,9 @@ pub struct EvalRow {
     pub scores: Vec<Score>,
     /// The best evaluation up to this one.
     pub best: Option<Best>,
+    /// Some replies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<SpokenSample>,
     /// The seconds that training has taken, evaluations included.
     pub seconds: f64,
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::event::{RolloutFigures, SpokenSample};
 use super::policy::Score;
 use super::settings::TrainSettings;
 use super::task::{Pass, Task};
@@ -16,6 +17,20 @@ use crate::nn::tape::{Node, Tape};
 pub trait Learner {
     /// The length of each training sample, in tokens.
     fn lengths(&self) -> Vec<usize>;
+
+    /// Every so-many-th step learns from something else than batches of these samples; none does
+    /// unless a number is given.
+    fn other_every(&self) -> Option<u64> {
+        None
+    }
+
+    /// Takes stock before the first step: the scores, if there is a use for them.
+    ///
+    /// # Errors
+    /// If the model fails.
+    fn begin(&mut self) -> Result<Option<Vec<Score>>> {
+        Ok(None)
+    }
 
     /// Learns from these batches of samples, in one optimiser step; `number` is how many were made
     /// before.
@@ -33,7 +48,17 @@ pub trait Learner {
     ///
     /// # Errors
     /// If the model fails.
-    fn evaluate(&self) -> Result<Vec<Score>>;
+    fn evaluate(&mut self) -> Result<Vec<Score>>;
+
+    /// What the model said in the last evaluation, to be looked at.
+    fn samples(&self) -> &[SpokenSample] {
+        &[]
+    }
+
+    /// Why the training must not go on after the last evaluation, in words.
+    fn crossed_limit(&self) -> Option<&str> {
+        None
+    }
 
     /// Writes the model into an empty folder.
     ///
@@ -65,14 +90,16 @@ pub struct StepOutcome {
     pub gradient_norm: Option<f64>,
     /// The number of its samples.
     pub samples: usize,
+    /// What was found of the replies that it learned from, if it learned from its own.
+    pub rollout: Option<RolloutFigures>,
 }
 
 /// A [`Task`] that AdamW brings down its gradients.
 #[derive(Debug)]
 pub struct GradientLearner<'a, T> {
-    task: T,
-    settings: &'a TrainSettings,
-    optimiser: AdamW,
+    pub(super) task: T,
+    pub(super) settings: &'a TrainSettings,
+    pub(super) optimiser: AdamW,
 }
 
 const OPTIMISER: &str = "optimizer.safetensors";
@@ -117,10 +144,10 @@ impl<T: Task> Learner for GradientLearner<'_, T> {
         let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
         let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;
         let samples = batches.iter().map(Vec::len).sum();
-        Ok(StepOutcome { loss, weight, gradient_norm: Some(norm), samples })
+        Ok(StepOutcome { loss, weight, gradient_norm: Some(norm), samples, rollout: None })
     }
 
-    fn evaluate(&self) -> Result<Vec<Score>> {
+    fn evaluate(&mut self) -> Result<Vec<Score>> {
         self.task.evaluate()
     }
 

@@ -54,10 +54,11 @@ impl Learner for LinearLearner {
             weight: samples as u64,
             gradient_norm: None,
             samples,
+            rollout: None,
         })
     }
 
-    fn evaluate(&self) -> Result<Vec<Score>> {
+    fn evaluate(&mut self) -> Result<Vec<Score>> {
         scores(&self.model, &self.eval)
     }
 

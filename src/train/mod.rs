@@ -6,12 +6,15 @@ mod learner;
 pub mod linear;
 mod plan;
 pub mod policy;
+pub mod reinforce;
 mod settings;
 mod state;
 mod task;
 pub mod value;
 
-pub use event::{Answer, Checkpoint, EvalRow, Event, LossRow, StepDone};
+pub use event::{
+    Answer, Checkpoint, EvalRow, Event, LossRow, RolloutFigures, RolloutRow, SpokenSample, StepDone,
+};
 pub use learner::{GradientLearner, Learner, StepOutcome};
 pub use plan::Plan;
 pub use policy::{Better, Score, Stop};
@@ -21,7 +24,7 @@ pub use task::{Pass, Task};
 
 use std::time::Instant;
 
-use policy::{Action, after_evaluation};
+use policy::{Action, after_crossing, after_evaluation};
 
 use crate::error::{Error, Result};
 
@@ -39,11 +42,27 @@ pub fn fit(
     tell: &mut dyn FnMut(Event<'_>) -> Result<Answer>,
 ) -> Result<Stop> {
     let lengths = learner.lengths();
-    let mut plan = Plan::new(&lengths, settings);
+    let mut plan = Plan::new(&lengths, settings, learner.other_every());
     let warmup = (settings.warmup * plan.total_steps() as f64).round() as u64;
     let (begun, seconds_before) = (Instant::now(), state.seconds);
     if settings.patience > 0 && state.history.since_best >= settings.patience {
         return Ok(Stop::Patience);
+    }
+    if learner.crossed_limit().is_some() {
+        return Ok(Stop::Limit);
+    }
+    if state.step == 0
+        && let Some(scores) = learner.begin()?
+    {
+        state.seconds = seconds_before + begun.elapsed().as_secs_f64();
+        tell(Event::Evaluated(EvalRow {
+            step: 0,
+            epoch: 0.0,
+            scores,
+            best: None,
+            samples: learner.samples().to_vec(),
+            seconds: state.seconds,
+        }))?;
     }
     while state.step < plan.total_steps() {
         let rate = settings.learning_rate
@@ -61,7 +80,22 @@ pub fn fit(
             samples: done.samples,
         }))?;
 
-        if state.step.is_multiple_of(settings.log_every) || state.step == plan.total_steps() {
+        if let Some(figures) = done.rollout {
+            let (step, seconds) = (state.step, state.seconds);
+            let (learning_rate, gradient_norm) = (rate, done.gradient_norm);
+            tell(Event::Rollout(RolloutRow {
+                step,
+                epoch,
+                figures,
+                learning_rate,
+                gradient_norm,
+                seconds,
+            }))?;
+        }
+
+        let is_due =
+            state.step.is_multiple_of(settings.log_every) || state.step == plan.total_steps();
+        if is_due && state.loss_items > 0 {
             let loss = state.loss_sum / state.loss_items as f64;
             (state.loss_sum, state.loss_items) = (0.0, 0);
             let (learning_rate, gradient_norm) = (rate, done.gradient_norm);
@@ -80,10 +114,15 @@ pub fn fit(
         if plan.evaluates_after(state.step) {
             let scores = learner.evaluate()?;
             let score = selected(&settings.select, &scores)?;
-            actions = after_evaluation(settings.patience, &mut state.history, state.step, score);
+            let (patience, history) = (settings.patience, &mut state.history);
+            actions = match learner.crossed_limit() {
+                None => after_evaluation(patience, history, state.step, score),
+                Some(_) => after_crossing(history),
+            };
             state.seconds = seconds_before + begun.elapsed().as_secs_f64();
             let (step, best, seconds) = (state.step, state.history.best, state.seconds);
-            tell(Event::Evaluated(EvalRow { step, epoch, scores, best, seconds }))?;
+            let samples = learner.samples().to_vec();
+            tell(Event::Evaluated(EvalRow { step, epoch, scores, best, samples, seconds }))?;
         }
         if answer == Answer::Pause && state.step < plan.total_steps() {
             if !actions.contains(&Action::SaveLast) {

@@ -85,6 +85,8 @@ pub enum Stop {
     Finished,
     /// The score has not become better for too long.
     Patience,
+    /// A limit was crossed beyond which the model is no good.
+    Limit,
     /// It was asked to stop, and can be resumed.
     Paused,
 }
@@ -108,6 +110,12 @@ pub fn after_evaluation(
         actions.push(Action::Stop(Stop::Patience));
     }
     actions
+}
+
+/// The same after an evaluation in which a limit was crossed: such a model is never the best.
+pub fn after_crossing(history: &mut History) -> Vec<Action> {
+    history.since_best += 1;
+    vec![Action::SaveLast, Action::Stop(Stop::Limit)]
 }
 
 #[cfg(test)]

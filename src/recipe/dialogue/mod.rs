@@ -6,6 +6,7 @@ mod gather;
 mod judge;
 mod measure;
 mod reply;
+mod rewarder;
 
 pub(super) use gather::{compare, gather};
 pub use judge::Measures;
@@ -21,15 +22,18 @@ use judge::judge_test;
 
 use super::{LAYOUT, Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind, SampleUnit};
+use crate::data::conversation::Conversation;
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::{DialogueModel, LanguageModel, ReplyModel, Seq2SeqModel};
 use crate::nn::precision::Precision;
 use crate::report::Report;
+use crate::reward::shuffled_personas;
 use crate::run::{DataFile, ModelInfo, SavedRun};
 use crate::text::prompt::dialogue::{Sequence, Settings};
 use crate::train::dialogue::{DialogueTask, sequences};
-use crate::train::{Checkpoint, GradientLearner};
+use crate::train::reinforce::{ReinforceLearner, ReinforceSettings, RolloutDialogue, Rollouts};
+use crate::train::{Checkpoint, GradientLearner, Learner};
 
 /// The training of a dialogue model.
 pub(super) struct DialogueRecipe<'a> {
@@ -105,7 +109,14 @@ impl<'a> Recipe<'a> for DialogueRecipe<'a> {
             site.note(&format!("{cut} utterances of the history found no room in the samples"));
         }
         let task = DialogueTask::new(model, train, eval);
-        Ok(Prepared { learner: Box::new(GradientLearner::new(task, &config.train)?), info })
+        let learner: Box<dyn Learner> = match &config.reward {
+            None => Box::new(GradientLearner::new(task, &config.train)?),
+            Some(reward) => {
+                let rollouts = self.rollouts(reward, device, site)?;
+                Box::new(ReinforceLearner::new(task, rollouts, reward, &config.train)?)
+            }
+        };
+        Ok(Prepared { learner, info })
     }
 
     fn test(
@@ -122,6 +133,24 @@ impl<'a> Recipe<'a> for DialogueRecipe<'a> {
 }
 
 impl DialogueRecipe<'_> {
+    /// What a model that learns from rewards works with.
+    fn rollouts(
+        &self,
+        reward: &ReinforceSettings,
+        device: &Device,
+        site: Site,
+    ) -> Result<Rollouts> {
+        let (train, eval) =
+            (rollout_dialogues(&self.data.train)?, rollout_dialogues(&self.data.eval)?);
+        let precision = self.config.train.dtype;
+        Ok(Rollouts {
+            start: self.new_model(device, site)?,
+            rewarder: rewarder::open(reward, &train, device, precision, site)?,
+            train,
+            eval,
+        })
+    }
+
     /// The model as it is before the first step.
     fn new_model(&self, device: &Device, site: Site) -> Result<DialogueModel> {
         let config = self.config;
@@ -139,6 +168,16 @@ impl DialogueRecipe<'_> {
                 Seq2SeqModel::from_scratch(size, texts, layout, seed, device)?.into()
             }
             "scratch" => LanguageModel::from_scratch(size, texts, max_length, seed, device)?.into(),
+            _ if SavedRun::is_run(Path::new(base)) => {
+                let folder = saved_checkpoint(Path::new(base), Checkpoint::Best)?;
+                let saved = DialogueModel::open(&folder, device, config.train.dtype)?;
+                if saved.settings().layout != config.dialogue.layout {
+                    let what =
+                        format!("the run {base} has the layout {}", saved.settings().layout.name());
+                    return Err(Error::key("dialogue.layout", what));
+                }
+                ReplyModel::open(&folder, device)?
+            }
             _ if Path::new(base).is_file() => ReplyModel::open(Path::new(base), device)?,
             _ => {
                 let mut tell = |transfer: hub::Transfer<'_>| {
@@ -156,6 +195,28 @@ impl DialogueRecipe<'_> {
         let model = model.with_precision(config.train.dtype);
         DialogueModel::new(model, config.dialogue.prompt(max_length))
     }
+}
+
+/// The dialogues of files that can be replied to, each beside the persona of another one.
+///
+/// # Errors
+/// If one has no persona.
+fn rollout_dialogues(files: &[DialogueFile]) -> Result<Vec<RolloutDialogue>> {
+    let all = files.iter().flat_map(|file| file.dialogues.iter().map(move |one| (file, one)));
+    let all: Vec<(&DialogueFile, &Conversation)> =
+        all.filter(|(_, one)| one.examples().next().is_some()).collect();
+    if let Some((file, one)) = all.iter().find(|(_, one)| one.persona.is_empty()) {
+        let what = "this dialogue has no persona, which its replies are rewarded for";
+        return Err(one.place.error(&file.path, what));
+    }
+    let personas: Vec<Vec<String>> = all.iter().map(|(_, one)| one.persona.clone()).collect();
+    // Where all have the same persona, nothing is to be told from another.
+    let others = shuffled_personas(&personas, 1).unwrap_or((0..all.len()).collect());
+    let of_dialogue = |((file, one), other): (&(&DialogueFile, &Conversation), usize)| {
+        let (path, conversation) = (file.path.clone(), (*one).clone());
+        RolloutDialogue { path, conversation, other: personas[other].clone() }
+    };
+    Ok(all.iter().zip(others).map(of_dialogue).collect())
 }
 
 /// The model of a run's checkpoint, or of a folder or GGUF file, for which `layout` says how

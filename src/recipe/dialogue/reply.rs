@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::generate::sampling::Sampling;
 use crate::generate::{Prompt, Reply, Search, Settings, generate};
 use crate::model::DialogueModel;
-use crate::text::prompt::dialogue::{Context, Prompt as Laid, Said};
+use crate::text::prompt::dialogue::{Context, Said};
 use crate::train::dialogue::{at, context, said_of};
 
 /// How replies are decoded.
@@ -38,12 +38,10 @@ impl Decoding {
 
     /// The same for a model, whose replies end as its layout says, or with its own end tokens.
     pub(super) fn settings(&self, model: &DialogueModel) -> Settings {
-        let mut ends = model.model().end_tokens();
-        ends.push(model.encoder().end());
         Settings {
             search: self.search,
             max_tokens: self.max_new_tokens,
-            ends,
+            ends: model.ends(),
             no_repeat_ngram: self.no_repeat_ngram_size,
             seed: self.seed,
         }
@@ -69,12 +67,6 @@ impl fmt::Display for Decoding {
             0 => Ok(()),
             size => write!(f, ", no {size}-gram twice"),
         }
-    }
-}
-
-impl From<Laid> for Prompt {
-    fn from(laid: Laid) -> Self {
-        Self { ids: laid.ids, segments: laid.segments, stream: 0 }
     }
 }
 
