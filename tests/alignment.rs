@@ -203,8 +203,11 @@ fn a_report_says_in_words_what_can_be_told() {
 fn alignment_is_written_in_every_format() {
     let report = report_of(example());
     let table = render(&report, Format::Table).unwrap();
-    for row in ["test.original, said   0.8500   0.3500  0.5000 [0.0000, 1.0000]  75.0   1.2   75.0"]
-    {
+    for row in [
+        "test.original, said   0.8500   0.3500    0.5000 [0.0000, 1.0000]  75.0   1.2   75.0",
+        "test.original, model  0.0000   0.5000  -0.5000 [-1.0000, 0.0000]  25.0   1.8   25.0",
+        "test.original, said    0.8640  0.3640       0.5000   0.6820  0.1820       0.5000",
+    ] {
         assert!(table.contains(row), "{row} is missing:\n{table}");
     }
     let csv = render(&report, Format::Csv).unwrap();

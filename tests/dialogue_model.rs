@@ -445,6 +445,11 @@ fn several_seeds_have_means() {
     let report = done(train(&config, &runs, &["--seeds", "1,2"]));
     assert!(report.contains("mean ± sd over seeds 1, 2"), "{report}");
     assert!(report.contains("test.revised") && report.matches(" ± ").count() >= 10, "{report}");
+    assert!(!report.contains("own - other"), "{report}");
+    let [runs, values] = [runs, saved_model(folder.path())].map(|path| path.display().to_string());
+    let persona = ["--measure", "persona", "--values", &values, "--bootstrap", "0"];
+    let report = done(valuenet(["eval", &runs].iter().chain(&persona)));
+    assert!(report.contains("own - other") && report.matches(" ± ").count() == 4, "{report}");
 }
 
 #[test]

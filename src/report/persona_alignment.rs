@@ -24,9 +24,9 @@ pub struct PersonaEvaluation {
 }
 
 /// A figure: its key, and where it is.
-type Column = (&'static str, fn(&Alignment) -> Estimate);
+type Column<T> = (&'static str, fn(&T) -> Estimate);
 
-const FIGURES: [Column; 12] = [
+const FIGURES: [Column<Alignment>; 12] = [
     ("r_own", |it| it.r.own),
     ("r_other", |it| it.r.other),
     ("r_difference", |it| it.r.difference),
@@ -42,7 +42,7 @@ const FIGURES: [Column; 12] = [
 ];
 
 /// What a model's change against what was said consists of.
-const CHANGE: [(&str, fn(&OwnAndOther) -> Estimate); 3] = [
+const CHANGE: [Column<OwnAndOther>; 3] = [
     ("change_own", |it| it.own),
     ("change_other", |it| it.other),
     ("change_difference", |it| it.difference),

@@ -67,7 +67,7 @@ impl ValueSpace {
             true => Center::of(sentences().filter_map(|text| self.vectors.get(text))),
             false => None,
         };
-        let vector = |text: &str| self.vector(text, center.as_ref());
+        let vector = |text: &str| vector_of(&self.vectors, text, center.as_ref());
         let vectors = |texts: &[String]| texts.iter().map(|text| vector(text)).collect();
         let personas: Vec<Vec<Vector>> =
             file.dialogues.iter().map(|dialogue| vectors(&dialogue.persona)).collect();
@@ -113,14 +113,14 @@ impl ValueSpace {
         self.vectors.extend(vectors);
         Ok(())
     }
+}
 
-    /// The vector of a text that has been read: zeros for a blank one, centred or not.
-    fn vector(&self, text: &str, center: Option<&Center>) -> Vector {
-        match (self.vectors.get(text), center) {
-            (Some(vector), Some(center)) if !text.trim().is_empty() => center.subtract_from(vector),
-            (Some(vector), _) => vector.clone(),
-            (None, _) => vec![0.0; Value::COUNT],
-        }
+/// The vector of a text: zeros for a blank one, centred or not.
+fn vector_of(vectors: &HashMap<String, Vector>, text: &str, center: Option<&Center>) -> Vector {
+    match (vectors.get(text), center) {
+        (Some(vector), Some(center)) if !text.trim().is_empty() => center.subtract_from(vector),
+        (Some(vector), _) => vector.clone(),
+        (None, _) => vec![0.0; Value::COUNT],
     }
 }
 
@@ -193,4 +193,51 @@ pub(super) fn check_same_space(
         values(first)
     );
     Err(Error::data(b, what).help("judge both with `valuenet eval` and the same --values"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blank_reply_points_nowhere_centred_or_not() {
+        let mut vectors: HashMap<String, Vector> = HashMap::new();
+        vectors.insert("i sail .".into(), vec![0.5; Value::COUNT]);
+        vectors.insert(" ".into(), vec![0.0; Value::COUNT]);
+        let center = Center::of([[0.25; Value::COUNT]]);
+        let zeros = vec![0.0; Value::COUNT];
+        for text in ["", " "] {
+            assert_eq!(vector_of(&vectors, text, None), zeros);
+            assert_eq!(vector_of(&vectors, text, center.as_ref()), zeros);
+        }
+        assert_eq!(vector_of(&vectors, "i sail .", None), [0.5; Value::COUNT]);
+        assert_eq!(vector_of(&vectors, "i sail .", center.as_ref()), [0.25; Value::COUNT]);
+    }
+
+    #[test]
+    fn what_was_said_of_other_replies_is_not_kept() {
+        let row = |text: &str, r: Option<f64>| ReplyRow {
+            dialogue: 1,
+            gold: "i sail .".into(),
+            text: Some(text.into()),
+            r,
+            ..ReplyRow::default()
+        };
+        let personas: [Vec<String>; 2] = [vec!["i sail .".into()], vec!["i knit .".into()]];
+        let earlier = Opponents::draw(&personas, 1, SEED).map(|opponents| {
+            let said = [Aligned::of(&[vec![[1.0]], vec![[-1.0]]], 0, &[[1.0]], &opponents)];
+            let alignment = PersonaAlignment::of(&said, &said, &opponents, None);
+            PersonaEvaluation { values: "runs/minilm".into(), center: false, alignment }
+        });
+        assert!(earlier.is_some());
+        let old = [row("the sea !", Some(0.5))];
+        let mut same = [row("the sea !", None)];
+        assert_eq!(kept(earlier.clone(), &old, &mut same), earlier);
+        assert_eq!(same, old);
+        let mut other = [row("wool .", None)];
+        assert_eq!(kept(earlier.clone(), &old, &mut other), None);
+        assert_eq!(other[0].r, None);
+        assert_eq!(kept(earlier, &[], &mut other), None);
+        assert_eq!(kept(None, &old, &mut same), None);
+    }
 }
