@@ -449,7 +449,8 @@ fn several_seeds_have_means() {
     let [runs, values] = [runs, saved_model(folder.path())].map(|path| path.display().to_string());
     let persona = ["--measure", "persona", "--values", &values, "--bootstrap", "0"];
     let report = done(valuenet(["eval", &runs].iter().chain(&persona)));
-    assert!(report.contains("own - other") && report.matches(" ± ").count() == 4, "{report}");
+    assert!(report.contains("own - other") && report.matches(" ± ").count() == 5, "{report}");
+    assert!(!report.contains("-0.0000"), "{report}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::comparison::{beyond, p};
-use super::table::{Table, ends, number};
+use super::table::{Table, ends, number, ten_thousandths};
 use super::{Records, Report};
 use crate::eval::Bootstrap;
 use crate::eval::compare::Difference;
@@ -48,8 +48,10 @@ struct Row {
 impl Row {
     /// A number of this figure as tables show it.
     fn shown(&self, number: f64) -> String {
-        let digits = if self.better == Better::Neither { 4 } else { 2 };
-        format!("{:.digits$}", number * self.factor)
+        match self.better {
+            Better::Neither => ten_thousandths(number),
+            Better::Higher | Better::Lower => format!("{:.2}", number * self.factor),
+        }
     }
 
     /// Whether the models differ.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::persona_alignment::{self, PersonaEvaluation};
-use super::table::{Table, count, number};
+use super::table::{Table, count, number, ten_thousandths};
 use super::{Records, Report};
 use crate::error::{Error, Result};
 use crate::eval::dialogue::{Estimate, Hits, Perplexity, Replies};
@@ -228,9 +228,10 @@ fn alone(Estimate { value, .. }: Estimate) -> String {
 /// A mean with its standard deviation; `fine` for cosines, and what is made of them.
 fn mean_and_sd(Mean { mean, sd }: Mean, fine: bool) -> String {
     let digits = if mean.abs() < 10.0 { 2 } else { 1 };
-    let (digits, digits_of_sd) = if fine { (4, 4) } else { (digits, 2) };
     match sd {
-        Some(sd) => format!("{mean:.digits$} ± {sd:.digits_of_sd$}"),
+        Some(sd) if fine => format!("{} ± {}", ten_thousandths(mean), ten_thousandths(sd)),
+        None if fine => ten_thousandths(mean),
+        Some(sd) => format!("{mean:.digits$} ± {sd:.2}"),
         None => format!("{mean:.digits$}"),
     }
 }

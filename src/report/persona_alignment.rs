@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dialogue_evaluation::DialogueEvaluation;
 use super::html::{cell, table};
-use super::table::{Table, paragraph};
+use super::table::{Table, paragraph, ten_thousandths};
 use crate::eval::Interval;
 use crate::eval::dialogue::Estimate;
 use crate::reward::alignment::{Alignment, OwnAndOther, PersonaAlignment};
@@ -159,12 +159,14 @@ fn of_all(sets: &[Named]) -> String {
 
 /// A cosine, or what is made of cosines.
 fn alone(estimate: Estimate) -> String {
-    format!("{:.4}", estimate.value)
+    ten_thousandths(estimate.value)
 }
 
 fn with_interval(estimate: Estimate) -> String {
     match estimate.interval {
-        Some(ends) => format!("{} [{:.4}, {:.4}]", alone(estimate), ends.low, ends.high),
+        Some(Interval { low, high }) => {
+            format!("{} [{}, {}]", alone(estimate), ten_thousandths(low), ten_thousandths(high))
+        }
         None => alone(estimate),
     }
 }

@@ -173,7 +173,7 @@ pub(super) fn check_same_space(
     b: (&Path, Option<&PersonaEvaluation>),
 ) -> Result<()> {
     /// More than rounding makes of a mean cosine.
-    const ROUNDING: f64 = 1e-4;
+    const ROUNDING: f64 = 1e-5;
     let ((a, Some(first)), (b, Some(second))) = (a, b) else { return Ok(()) };
     let gold = |it: &PersonaEvaluation| {
         let r = it.alignment.said.r;
