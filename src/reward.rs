@@ -17,6 +17,8 @@
 //! terms r^γ for r >= 0 and -|r|^(1/γ) below: within [-1, 1], never falling when r rises, and never
 //! rising with γ. Its m_t is set whenever there is a persona.
 
+pub mod alignment;
+
 use serde::{Deserialize, Serialize};
 
 use crate::eval::{Bootstrap, Interval};
@@ -185,10 +187,7 @@ impl Center {
 /// For each dialogue another one whose persona it is given: the next with another persona in a
 /// random order. None if all personas are the same.
 pub fn shuffled_personas(personas: &[Vec<String>], seed: u64) -> Option<Vec<usize>> {
-    let mut kinds: Vec<Vec<&str>> =
-        personas.iter().map(|persona| persona.iter().map(String::as_str).collect()).collect();
-    // The order of the sentences makes no other persona.
-    kinds.iter_mut().for_each(|kind| kind.sort_unstable());
+    let kinds = kinds(personas);
     let mut order: Vec<usize> = (0..personas.len()).collect();
     Stream::new(seed, Purpose::Persona, 0).shuffle(&mut order);
     let mut shuffled_personas = vec![0; personas.len()];
@@ -197,6 +196,14 @@ pub fn shuffled_personas(personas: &[Vec<String>], seed: u64) -> Option<Vec<usiz
         shuffled_personas[own] = others.find(|&other| kinds[other] != kinds[own])?;
     }
     Some(shuffled_personas)
+}
+
+/// What tells personas apart: their sentences, whose order makes no other persona.
+fn kinds(personas: &[Vec<String>]) -> Vec<Vec<&str>> {
+    let mut kinds: Vec<Vec<&str>> =
+        personas.iter().map(|persona| persona.iter().map(String::as_str).collect()).collect();
+    kinds.iter_mut().for_each(|kind| kind.sort_unstable());
+    kinds
 }
 
 /// A mean over dialogues with its 95% interval.

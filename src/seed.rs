@@ -23,7 +23,8 @@ pub enum Purpose {
     /// The order of a survey's questions and which hidden ones are among them; the index is the
     /// value's.
     Survey = 14,
-    /// Which dialogue's persona another dialogue is given.
+    /// Which dialogue's persona another dialogue is given; the index is 0, or one more than the
+    /// dialogue's for those that its own is ranked among.
     Persona = 9,
     /// Which tokens a language model draws; the index is the prompt's and the sample's.
     Sampling = 21,

@@ -332,6 +332,111 @@ fn runs_are_compared_and_reported() {
     );
 }
 
+/// The figure of a report's first file that these keys lead to.
+fn at(report: &Json, keys: &[&str]) -> f64 {
+    keys.iter().fold(&report["sets"][0], |json, key| &json[key]).as_f64().unwrap()
+}
+
+#[test]
+fn replies_are_held_against_personas_by_a_value_model() {
+    let folder = folder();
+    let config = config(folder.path(), "max_steps = 2\n");
+    let runs = ["a", "b"].map(|name| folder.path().join(name));
+    done(train(&config, &runs[0], &["--no-test"]));
+    done(train(&config, &runs[1], &["--seed", "2", "--no-test"]));
+    let [a, b] = [&runs[0], &runs[1]].map(|run| run.display().to_string());
+    let values = saved_model(folder.path()).display().to_string();
+    let eval = |run: &str, more: &[&str]| done(valuenet([&["eval", run], more].concat()));
+    let with_values = ["--values", values.as_str(), "--bootstrap", "200"];
+
+    let table = eval(&a, &with_values);
+    for part in ["persona alignment", "test.revised, model", "among 12 personas", "Hits@1"] {
+        assert!(table.contains(part), "{part} is missing:\n{table}");
+    }
+    let saved = |name: &str| read_json(&runs[0].join("eval").join(name)).unwrap();
+    let whole = saved("test.original.json");
+    // What was said is worth what `reward` says it is, and the replies what their rows say.
+    let reward = |more: &[&str]| -> f64 {
+        let file = "data/dialogues/original.jsonl";
+        let fixed = ["--limit", "12", "--against-shuffled", "1", "--format", "jsonl"];
+        let found = done(valuenet([&["reward", &values, file], &fixed[..], more].concat()));
+        let found: Json = serde_json::from_str(&found).unwrap();
+        found["mean_r"]["difference"]["mean"].as_f64().unwrap()
+    };
+    let difference = ["r", "difference", "value"];
+    let of = |who: &'static str| [&["persona", who], &difference[..]].concat();
+    assert!((at(&whole, &of("said")) - reward(&[])).abs() < 1e-9);
+    let rows = std::fs::read_to_string(runs[0].join("eval/test.original.replies.jsonl")).unwrap();
+    let rows: Vec<Json> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_dialogue = |own: &[Json]| {
+        let r = |row: &Json| row["r"].as_f64().unwrap() - row["r_other"].as_f64().unwrap();
+        own.iter().map(r).sum::<f64>() / own.len() as f64
+    };
+    let sum: f64 = rows.chunk_by(|a, b| a["dialogue"] == b["dialogue"]).map(of_dialogue).sum();
+    assert!((at(&whole, &of("model")) - sum / 12.0).abs() < 1e-9);
+
+    // Alone, under a name of its own, with the same figures.
+    let alone = [&["--measure", "persona", "--format", "json"], &with_values[..]].concat();
+    let alone: Json = serde_json::from_str(&eval(&a, &alone)).unwrap();
+    assert_eq!(alone["sets"][0]["persona"], whole["sets"][0]["persona"]);
+    assert!(alone["sets"][0]["generated"].is_null() && alone["sets"][0]["hits"].is_null());
+    assert_eq!(saved("test.original.persona.json")["sets"][0], alone["sets"][0]);
+
+    // Judged again without a value model: what is known of the same replies stays.
+    let again = eval(&a, &["--bootstrap", "200"]);
+    assert!(!again.contains("persona alignment"), "{again}");
+    assert_eq!(saved("test.original.json"), whole);
+
+    eval(&b, &["--bootstrap", "200"]);
+    let compare = || valuenet(["compare", &a, &b, "--bootstrap", "200"]);
+    let compared = done(compare());
+    assert!(compared.contains("F1") && !compared.contains("own persona"), "{compared}");
+    eval(&b, &with_values);
+    let compared = done(compare());
+    for part in ["r, own persona: ", "r, another's: ", "r, own - other: "] {
+        assert!(compared.contains(part), "{part} is missing:\n{compared}");
+    }
+    let page = done(valuenet(["report", &a, &b]));
+    assert!(page.matches("<h3>Persona alignment</h3>").count() == 2, "{page}");
+
+    let centred = [&["--center"], &with_values[..]].concat();
+    assert!(eval(&b, &centred).contains("centred"));
+    let found = read_json(&runs[1].join("eval/test.original.json")).unwrap();
+    assert!((at(&found, &of("said")) - reward(&["--center"])).abs() < 1e-9);
+    assert_fails(&compare(), 3, &["by other values", "centred", "the same --values"]);
+}
+
+#[test]
+fn a_persona_is_not_measured_where_that_has_no_meaning() {
+    let folder = folder();
+    let config = config(folder.path(), "max_steps = 1\n");
+    let run = folder.path().join("run");
+    done(train(&config, &run, &["--no-test"]));
+    let run = run.display().to_string();
+    let values = saved_model(folder.path()).display().to_string();
+    let eval = |more: &[&str]| valuenet([&["eval", run.as_str()], more].concat());
+    let persona = ["--measure", "persona"];
+    assert_fails(&eval(&persona), 2, &["by a value model", "--values RUN"]);
+    assert_fails(
+        &eval(&["--measure", "f1", "--values", &values]),
+        2,
+        &["nothing is measured by it", "--measure persona"],
+    );
+    assert_fails(&eval(&["--center"]), 2, &["--values"]);
+    let none = folder.path().join("none").display().to_string();
+    assert_fails(&eval(&["--values", &none]), 1, &["none"]);
+    let refuse = |name: &str, lines: &[&str], says: &[&str]| {
+        let file = write(folder.path(), name, lines.concat()).display().to_string();
+        let asked = [&persona[..], &["--values", &values, "--data", &file]].concat();
+        assert_fails(&eval(&asked), 3, says);
+    };
+    let own = "{\"persona\": [\"i bake .\", \"i sail .\"], \"utterances\": [\"hi !\"]}\n";
+    let same = "{\"persona\": [\"i sail .\", \"i bake .\"], \"utterances\": [\"bread\"]}\n";
+    let bare = "{\"turns\": [{\"who\": \"self\", \"text\": \"hello\"}]}\n";
+    refuse("bare.jsonl", &[own, bare], &["bare.jsonl:2", "no sentence", "perplexity,hits,f1"]);
+    refuse("same.jsonl", &[own, same], &["same.jsonl", "only one persona"]);
+}
+
 #[test]
 fn several_seeds_have_means() {
     let folder = folder();
@@ -340,6 +445,12 @@ fn several_seeds_have_means() {
     let report = done(train(&config, &runs, &["--seeds", "1,2"]));
     assert!(report.contains("mean ± sd over seeds 1, 2"), "{report}");
     assert!(report.contains("test.revised") && report.matches(" ± ").count() >= 10, "{report}");
+    assert!(!report.contains("own - other"), "{report}");
+    let [runs, values] = [runs, saved_model(folder.path())].map(|path| path.display().to_string());
+    let persona = ["--measure", "persona", "--values", &values, "--bootstrap", "0"];
+    let report = done(valuenet(["eval", &runs].iter().chain(&persona)));
+    assert!(report.contains("own - other") && report.matches(" ± ").count() == 5, "{report}");
+    assert!(!report.contains("-0.0000"), "{report}");
 }
 
 #[test]

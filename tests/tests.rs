@@ -1,6 +1,7 @@
 //! All integration tests in one binary, a module a subject.
 
 mod agreement;
+mod alignment;
 mod annotate;
 mod arrows;
 mod branches;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use valuenet::data::Split;
-use valuenet::recipe::{JudgeRequest, Judged, Measures, judge};
+use valuenet::recipe::{JudgeRequest, Judged, Measures, PersonaRequest, judge};
 use valuenet::report::render;
 
 use super::TableFormat;
@@ -39,15 +39,19 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 
-    /// What is measured of a dialogue model.
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        value_name = "M,…",
-        default_value = "perplexity,hits,f1"
-    )]
+    /// What is measured of a dialogue model [default: perplexity,hits,f1, and persona with
+    /// --values].
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "M,…")]
     measure: Vec<Measure>,
+
+    /// A value model, by which a dialogue model's replies are held against the speakers' personas.
+    #[arg(long, value_name = "RUN")]
+    values: Option<PathBuf>,
+
+    /// With --values: subtract from all vectors the mean vector of a file's persona sentences,
+    /// before they are scaled to length 1.
+    #[arg(long, requires = "values")]
+    center: bool,
 
     #[command(flatten)]
     layout: LayoutArgs,
@@ -69,6 +73,23 @@ enum Measure {
     Hits,
     /// What generated replies are like.
     F1,
+    /// How near they are to the speakers' personas; needs --values.
+    Persona,
+}
+
+impl Args {
+    fn measures(&self) -> Measures {
+        let has = |measure: Measure| self.measure.contains(&measure);
+        if self.measure.is_empty() {
+            return Measures { persona: self.values.is_some(), ..Measures::TABLE_4 };
+        }
+        Measures {
+            perplexity: has(Measure::Perplexity),
+            hits: has(Measure::Hits),
+            f1: has(Measure::F1),
+            persona: has(Measure::Persona),
+        }
+    }
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
@@ -85,11 +106,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         bootstrap: args.bootstrap,
         thresholds: args.thresholds,
         limit: args.limit.map(|limit| limit as usize),
-        measures: Measures {
-            perplexity: args.measure.contains(&Measure::Perplexity),
-            hits: args.measure.contains(&Measure::Hits),
-            f1: args.measure.contains(&Measure::F1),
-        },
+        measures: args.measures(),
+        persona: args.values.clone().map(|values| PersonaRequest { values, center: args.center }),
         layout: args.layout.settings(),
     };
     let report = judge(&request, Here::new(console).site().observer)?;

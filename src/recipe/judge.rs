@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::dialogue::{self, Measures};
+use super::dialogue::{self, Measures, PersonaRequest};
 use super::{Observer, value};
 use crate::config::TaskKind;
 use crate::data::Split;
@@ -36,6 +36,8 @@ pub struct JudgeRequest {
     pub thresholds: bool,
     /// What is measured of a dialogue model.
     pub measures: Measures,
+    /// By what its replies are held against personas, if that is measured.
+    pub persona: Option<PersonaRequest>,
     /// How dialogues are laid out for a language model that does not say so itself.
     pub layout: Option<Settings>,
 }
@@ -55,7 +57,7 @@ impl JudgeRequest {
     pub(super) fn part(&self) -> String {
         let limit = self.limit.map_or(String::new(), |limit| format!(".first-{limit}"));
         match self.measures {
-            Measures::ALL => limit,
+            Measures { perplexity: true, hits: true, f1: true, .. } => limit,
             some => format!("{limit}.{some}"),
         }
     }

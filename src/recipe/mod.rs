@@ -18,7 +18,9 @@ mod session;
 mod train;
 mod value;
 
-pub use dialogue::{Chat, Decoding, Measures, Spoken, open_dialogue_model, reply_all};
+pub use dialogue::{
+    Chat, Decoding, Measures, PersonaRequest, Spoken, open_dialogue_model, reply_all,
+};
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};
 pub use models::{LAYOUT, open_model};

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::comparison::{beyond, p};
-use super::table::{Table, ends, number};
+use super::table::{Table, ends, number, ten_thousandths};
 use super::{Records, Report};
 use crate::eval::Bootstrap;
 use crate::eval::compare::Difference;
@@ -26,41 +26,92 @@ pub struct DialogueComparisonReport {
     pub comparison: DialogueComparison,
 }
 
-/// A figure: its name, its key, its factor in tables, whether it is better where it is lower.
-type Row<'a> = (&'static str, &'static str, f64, bool, &'a Option<Difference>);
+/// What is to be preferred of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Better {
+    Higher,
+    Lower,
+    /// Neither: a cosine, or what is made of cosines.
+    Neither,
+}
+
+/// A figure: its name, its key, its factor in tables, which is better.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    name: &'static str,
+    key: &'static str,
+    factor: f64,
+    better: Better,
+    it: Difference,
+}
+
+impl Row {
+    /// A number of this figure as tables show it.
+    fn shown(&self, number: f64) -> String {
+        match self.better {
+            Better::Neither => ten_thousandths(number),
+            Better::Higher | Better::Lower => format!("{:.2}", number * self.factor),
+        }
+    }
+
+    /// Whether the models differ.
+    fn sentence(&self) -> String {
+        let Self { name, it, .. } = self;
+        let told = format!("{} against {}, p {}", self.shown(it.b), self.shown(it.a), p(it.p));
+        if !beyond(it.p) {
+            return format!("{name}: no difference beyond chance ({told})\n");
+        }
+        let is_b = (it.difference > 0.0) != (self.better == Better::Lower);
+        let model = if is_b { "B" } else { "A" };
+        let word = if self.better == Better::Neither { "higher" } else { "better" };
+        format!("{name}: {model} is {word} ({told})\n")
+    }
+}
 
 impl DialogueComparisonReport {
-    fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, f64, bool, Difference)> {
+    fn rows(&self) -> impl Iterator<Item = Row> {
         let found = &self.comparison;
-        let rows: [Row; 4] = [
-            ("Hits@1", "hits_at_1", 100.0, false, &found.hits_at_1),
-            ("Ppl", "perplexity", 1.0, true, &found.perplexity),
-            ("Ppl/word", "perplexity_per_word", 1.0, true, &found.perplexity_per_word),
-            ("F1", "f1", 100.0, false, &found.f1),
+        let rows = [
+            ("Hits@1", "hits_at_1", 100.0, Better::Higher, found.hits_at_1),
+            ("Ppl", "perplexity", 1.0, Better::Lower, found.perplexity),
+            ("Ppl/word", "perplexity_per_word", 1.0, Better::Lower, found.perplexity_per_word),
+            ("F1", "f1", 100.0, Better::Higher, found.f1),
+            ("r, own persona", "r", 1.0, Better::Neither, found.r),
+            ("r, another's", "r_other", 1.0, Better::Neither, found.r_other),
+            ("r, own - other", "r_difference", 1.0, Better::Neither, found.r_difference),
         ];
-        rows.into_iter()
-            .filter_map(|(name, key, factor, is_error, it)| {
-                Some((name, key, factor, is_error, (*it)?))
-            })
-            .collect::<Vec<_>>()
-            .into_iter()
+        let row = |(name, key, factor, better, it): (_, _, _, _, Option<Difference>)| {
+            Some(Row { name, key, factor, better, it: it? })
+        };
+        rows.into_iter().filter_map(row)
     }
 
     /// Whether the models differ, a sentence for each figure.
     fn verdict(&self) -> String {
-        let sentence = |(name, _, factor, is_error, it): (_, _, f64, bool, Difference)| {
-            let told = format!("{:.2} against {:.2}, p {}", it.b * factor, it.a * factor, p(it.p));
-            if !beyond(it.p) {
-                return format!("{name}: no difference beyond chance ({told})\n");
-            }
-            let better = if (it.difference > 0.0) == is_error { "A" } else { "B" };
-            format!("{name}: {better} is better ({told})\n")
-        };
         let mcnemar = self.comparison.mcnemar.map_or(String::new(), |test| {
             let (a, b) = (test.only_a, test.only_b);
             format!("McNemar: {a} replies found by A only, {b} by B only, p {}\n", p(Some(test.p)))
         });
-        self.rows().map(sentence).collect::<String>() + &mcnemar
+        let sentences: String = self.rows().map(|row| row.sentence()).collect();
+        sentences + &mcnemar + &self.raised_alike()
+    }
+
+    /// What it means that a model is nearer to its own personas, if it is as much nearer to those
+    /// of others.
+    fn raised_alike(&self) -> String {
+        let DialogueComparison { r, r_other, r_difference, .. } = &self.comparison;
+        let (Some(own), Some(other), Some(difference)) = (r, r_other, r_difference) else {
+            return String::new();
+        };
+        let same_way = own.difference.signum() == other.difference.signum();
+        if beyond(difference.p) || !beyond(own.p) || !beyond(other.p) || !same_way {
+            return String::new();
+        }
+        let model = if own.difference > 0.0 { "B" } else { "A" };
+        format!(
+            "Own and other are raised alike: {model} pleases the value model more, and is not told \
+             to be more\nlike its own speakers.\n"
+        )
     }
 }
 
@@ -72,19 +123,19 @@ impl Report for DialogueComparisonReport {
             self.set, self.a, self.b
         );
         let mut table = Table::new(title, ["", "A", "B", "B - A", "95% interval", "p"]);
-        for (name, _, factor, _, it) in self.rows() {
+        for row in self.rows() {
+            let Row { name, it, .. } = row;
             let interval = it.interval.map_or("-".into(), |ends| {
-                format!("{:.2} to {:.2}", ends.low * factor, ends.high * factor)
+                format!("{} to {}", row.shown(ends.low), row.shown(ends.high))
             });
-            let [a, b, difference] =
-                [it.a, it.b, it.difference].map(|number| format!("{:.2}", number * factor));
+            let [a, b, difference] = [it.a, it.b, it.difference].map(|number| row.shown(number));
             table.push([name.into(), a, b, difference, interval, p(it.p)]);
         }
         vec![table.note(self.verdict())]
     }
 
     fn records(&self) -> Records {
-        let rows = self.rows().map(|(_, key, _, _, it)| {
+        let rows = self.rows().map(|Row { key, it, .. }| {
             let figures = [it.a, it.b, it.difference].map(number);
             let words = [self.set.clone(), key.to_string()];
             let all = words.into_iter().chain(figures).chain(ends(it.interval));

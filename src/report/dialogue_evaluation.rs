@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::table::{Table, count, number};
+use super::persona_alignment::{self, PersonaEvaluation};
+use super::table::{Table, count, number, ten_thousandths};
 use super::{Records, Report};
 use crate::error::{Error, Result};
 use crate::eval::dialogue::{Estimate, Hits, Perplexity, Replies};
@@ -32,6 +33,10 @@ pub struct ReplyRow {
     pub hit: Option<bool>,
     /// F1 of what the model says with what was said.
     pub f1: Option<f64>,
+    /// r_t of what the model says, with the speaker's persona.
+    pub r: Option<f64>,
+    /// The same with another's persona.
+    pub r_other: Option<f64>,
 }
 
 /// Rows as JSON Lines.
@@ -78,6 +83,8 @@ pub struct DialogueEvaluation {
     pub candidates_sha256: Option<String>,
     /// What generated replies are like, if it was measured.
     pub generated: Option<Replies>,
+    /// How near they are to the speakers' personas, if it was measured.
+    pub persona: Option<PersonaEvaluation>,
 }
 
 /// The evaluation of a model by several files of dialogues, with what it was made of.
@@ -130,6 +137,14 @@ const GENERATED: [Column; 6] = [
     ("persona-3", "persona_3_grams", |set| set.generated.map(|it| percent(it.persona_3_grams))),
 ];
 
+/// How near generated replies are to the speakers' personas.
+const ALIGNED: [Column; 2] = [
+    ("r", "persona_model_r_own", |set| set.persona.as_ref().map(|it| it.alignment.model.r.own)),
+    ("own - other", "persona_model_r_difference", |set| {
+        set.persona.as_ref().map(|it| it.alignment.model.r.difference)
+    }),
+];
+
 fn percent(estimate: Estimate) -> Estimate {
     estimate.times(100.0)
 }
@@ -144,6 +159,19 @@ impl DialogueReport {
             table.push(std::iter::once(set.name.clone()).chain(cells));
         }
         table
+    }
+
+    /// All figures but those of personas.
+    fn columns() -> impl Iterator<Item = &'static Column> {
+        TABLE_4.iter().chain(&PREDICTED).chain(&GENERATED)
+    }
+
+    /// All figures but those of personas, without their intervals: the name of each, and its value
+    /// for each file.
+    pub(super) fn scores(&self) -> impl Iterator<Item = (&'static str, Vec<Option<f64>>)> + '_ {
+        Self::columns().map(|(_, key, figure)| {
+            (*key, self.sets.iter().map(|set| figure(set).map(|it| it.value)).collect())
+        })
     }
 
     /// What all was measured by.
@@ -197,10 +225,12 @@ fn alone(Estimate { value, .. }: Estimate) -> String {
     shown(Estimate { value, interval: None })
 }
 
-/// A mean with its standard deviation.
-fn mean_and_sd(Mean { mean, sd }: Mean) -> String {
+/// A mean with its standard deviation; `fine` for cosines, and what is made of them.
+fn mean_and_sd(Mean { mean, sd }: Mean, fine: bool) -> String {
     let digits = if mean.abs() < 10.0 { 2 } else { 1 };
     match sd {
+        Some(sd) if fine => format!("{} ± {}", ten_thousandths(mean), ten_thousandths(sd)),
+        None if fine => ten_thousandths(mean),
         Some(sd) => format!("{mean:.digits$} ± {sd:.2}"),
         None => format!("{mean:.digits$}"),
     }
@@ -226,17 +256,18 @@ impl Report for DialogueReport {
                         for the number of words.\n";
             tables.push(self.table("generated replies".into(), &GENERATED, alone).note(note));
         }
+        tables.extend(persona_alignment::tables(&self.sets));
         tables
     }
 
     fn records(&self) -> Records {
-        let columns = || TABLE_4.iter().chain(&PREDICTED).chain(&GENERATED);
-        let names = columns()
-            .flat_map(|(_, key, _)| ["", "_low", "_high"].map(|end| format!("{key}{end}")));
+        let names = Self::columns().map(|(_, key, _)| key.to_string());
+        let names = names.chain(persona_alignment::keys());
+        let names = names.flat_map(|key| ["", "_low", "_high"].map(|end| format!("{key}{end}")));
         let header = ["set", "dialogues", "replies"].map(String::from).into_iter().chain(names);
         let row = |set: &DialogueEvaluation| {
-            let cells = columns().flat_map(|(.., figure)| {
-                let found = figure(set);
+            let figures = Self::columns().map(|(.., figure)| figure(set));
+            let cells = figures.chain(persona_alignment::cells(set)).flat_map(|found| {
                 let ends = found.and_then(|found| found.interval);
                 let (low, high) = (ends.map(|it| it.low), ends.map(|it| it.high));
                 [found.map(|found| found.value), low, high].map(number)
@@ -278,8 +309,11 @@ impl DialogueSeeds {
         self.reports.iter().take(1).flat_map(|(_, report)| report.sets.iter().enumerate())
     }
 
-    fn columns() -> impl Iterator<Item = &'static Column> {
-        TABLE_4.iter().chain(&PREDICTED[..1]).chain(&GENERATED[1..2])
+    /// The figures, those of personas if they were measured.
+    fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        let has_personas = self.sets().any(|(_, set)| set.persona.is_some());
+        let aligned: &[Column] = if has_personas { &ALIGNED } else { &[] };
+        TABLE_4.iter().chain(&PREDICTED[..1]).chain(&GENERATED[1..2]).chain(aligned)
     }
 }
 
@@ -287,20 +321,22 @@ impl Report for DialogueSeeds {
     fn tables(&self) -> Vec<Table> {
         let seeds: Vec<String> = self.reports.iter().map(|(seed, _)| seed.to_string()).collect();
         let title = format!("{} · mean ± sd over seeds {}", self.folder, seeds.join(", "));
-        let names = Self::columns().map(|(name, ..)| *name);
+        let names = self.columns().map(|(name, ..)| *name);
         let mut table = Table::new(title, std::iter::once("").chain(names));
         for (place, set) in self.sets() {
-            let cells = Self::columns()
-                .map(|(.., figure)| self.mean(place, *figure).map_or("-".into(), mean_and_sd));
+            let cells = self.columns().map(|(_, key, figure)| {
+                let fine = ALIGNED.iter().any(|(_, other, _)| other == key);
+                self.mean(place, *figure).map_or("-".into(), |mean| mean_and_sd(mean, fine))
+            });
             table.push(std::iter::once(set.name.clone()).chain(cells));
         }
         vec![table]
     }
 
     fn records(&self) -> Records {
-        let names = Self::columns().flat_map(|(_, key, _)| [key.to_string(), format!("{key}_sd")]);
+        let names = self.columns().flat_map(|(_, key, _)| [key.to_string(), format!("{key}_sd")]);
         let rows = self.sets().map(|(place, set)| {
-            let figures = Self::columns().flat_map(|(.., figure)| {
+            let figures = self.columns().flat_map(|(.., figure)| {
                 let mean = self.mean(place, *figure);
                 [mean.map(|it| it.mean), mean.and_then(|it| it.sd)].map(number)
             });

@@ -7,6 +7,7 @@ use super::chart::{Curve, curves};
 use super::dialogue_evaluation::{DialogueEvaluation, DialogueReport, ReplyRow, TABLE_4, shown};
 use super::html::{cell, document, table};
 use super::paper::{NextUtterance, Paper, Printed};
+use super::persona_alignment;
 use super::table::Table;
 use super::{Records, Report};
 
@@ -123,23 +124,11 @@ fn set_name(set: &DialogueEvaluation) -> String {
 fn section(run: &DialoguePage) -> Markup {
     let loss = Curve { name: "training loss".into(), points: run.losses.clone() };
     let all: Vec<Curve> = std::iter::once(loss).chain(run.scores.clone()).collect();
-    let Records { header, rows } = run.report.records();
-    let counts = ["set", "dialogues", "replies"];
-    let measured: Vec<(&String, Vec<&String>)> = header
-        .iter()
-        .enumerate()
-        .filter(|(_, name)| !counts.contains(&name.as_str()))
-        .filter(|(_, name)| !name.ends_with("_low") && !name.ends_with("_high"))
-        .map(|(place, name)| (name, rows.iter().map(|row| &row[place]).collect()))
-        .collect();
     let names: Vec<String> = run.report.sets.iter().map(set_name).collect();
     let names: Vec<&str> = std::iter::once("").chain(names.iter().map(String::as_str)).collect();
-    let rounded = |text: &String| match text.parse::<f64>() {
-        Ok(number) => format!("{number:.2}"),
-        Err(_) => "-".into(),
-    };
-    let row = |(name, cells): &(&String, Vec<&String>)| {
-        let cells = cells.iter().map(|text| html! { span.figure { (rounded(text)) } });
+    let row = |(name, figures): (&str, Vec<Option<f64>>)| {
+        let text = |found: Option<f64>| found.map_or("-".into(), |it| format!("{it:.2}"));
+        let cells = figures.into_iter().map(|found| html! { span.figure { (text(found)) } });
         std::iter::once(cell(name.replace('_', " "))).chain(cells).collect::<Vec<_>>()
     };
     html! {
@@ -149,8 +138,9 @@ fn section(run: &DialoguePage) -> Markup {
             h3 { "Training" }
             (curves("epochs", &all))
             h3 { "Scores" }
-            (table(&names, measured.iter().map(row)))
+            (table(&names, run.report.scores().map(row)))
             p.note { "Replies: " (run.report.decoding) "." }
+            (persona_alignment::section(&run.report.sets))
             @if !run.replies.is_empty() {
                 h3 { "Replies" }
                 (replies(&run.replies))

@@ -14,6 +14,7 @@ pub mod evaluation;
 pub mod html;
 pub mod paper;
 pub mod partition;
+pub mod persona_alignment;
 pub mod predictions;
 pub mod profiles;
 pub mod radar;

@@ -256,6 +256,13 @@ pub fn hundredths(number: impl Into<Option<f64>>) -> String {
     number.into().map_or("-".into(), |number| short(format!("{number:.2}")))
 }
 
+/// A number with four decimals, for cosines and what is made of them, which may differ by little; no
+/// negative zero.
+pub fn ten_thousandths(number: f64) -> String {
+    let text = format!("{number:.4}");
+    if text == "-0.0000" { "0.0000".into() } else { text }
+}
+
 /// A number without the zero before its point, and no negative zero.
 fn short(text: String) -> String {
     let is_zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));

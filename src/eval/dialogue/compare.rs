@@ -19,6 +19,10 @@ pub struct Measured {
     pub hit: Option<bool>,
     /// F1 of what the model says with what was said.
     pub f1: Option<f64>,
+    /// r_t of what the model says, with the speaker's persona.
+    pub r: Option<f64>,
+    /// The same with another's persona.
+    pub r_other: Option<f64>,
 }
 
 /// A reply as two models are judged by it.
@@ -49,6 +53,12 @@ pub struct DialogueComparison {
     pub perplexity_per_word: Option<Difference>,
     /// F1, a share.
     pub f1: Option<Difference>,
+    /// The mean of r_t with the own persona, over each dialogue and then over all.
+    pub r: Option<Difference>,
+    /// The same with another's persona.
+    pub r_other: Option<Difference>,
+    /// The first of them minus the second.
+    pub r_difference: Option<Difference>,
 }
 
 impl DialogueComparison {
@@ -81,6 +91,13 @@ impl DialogueComparison {
             let is_only = |(_, row): &&(usize, [f64; 2])| row[this] > row[other];
             Some(rows.filter(is_only).count() as u64)
         };
+        // A dialogue counts once, however long it is, as where one model is judged.
+        let over_dialogues = |of: fn(&Measured) -> Option<f64>| {
+            let rows = numbers(of)?.into_iter().map(|(dialogue, [a, b])| (dialogue, [a, b, 1.0]));
+            let means = Sums::of(rows).0.into_iter().map(|[a, b, n]| [a / n, b / n, 1.0, 1.0]);
+            let rows = means.enumerate();
+            Some(difference(rows, bootstrap, |[a, b, c, d]| [a / c, b / d]))
+        };
         Self {
             dialogues: Sums::of(pairs.iter().map(|pair| (pair.dialogue, [1.0]))).dialogues(),
             replies: pairs.len(),
@@ -89,6 +106,9 @@ impl DialogueComparison {
             perplexity: tokens.and_then(|tokens| ratio(&nll, &tokens, true)),
             perplexity_per_word: ratio(&nll, &words, true),
             f1: ratio(&f1, &ones, false),
+            r: over_dialogues(|it| it.r),
+            r_other: over_dialogues(|it| it.r_other),
+            r_difference: over_dialogues(|it| Some(it.r? - it.r_other?)),
         }
     }
 }

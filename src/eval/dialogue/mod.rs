@@ -30,6 +30,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// The mean of a figure of each dialogue.
+    pub fn mean(figures: impl IntoIterator<Item = f64>, bootstrap: Option<Bootstrap>) -> Self {
+        let sums = Sums::of(figures.into_iter().enumerate().map(|(at, it)| (at, [it, 1.0])));
+        sums.estimate(bootstrap, |[sum, n]| sum / n)
+    }
+
     /// The figure and its interval in another unit.
     pub fn times(self, factor: f64) -> Self {
         let ends = |it: Interval| Interval { low: it.low * factor, high: it.high * factor };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::judge::saved_report;
+use super::persona::check_same_space;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
@@ -56,15 +57,20 @@ pub(in crate::recipe) fn compare(
     let sets = report_on(saved_a, a, split)?.sets;
     let mut reports: Vec<Box<dyn Report>> = Vec::new();
     for (b, saved_b) in others {
+        let sets_b = saved_report(saved_b, split)?.map_or(Vec::new(), |report| report.sets);
         for set in &sets {
+            let other = sets_b.iter().find(|other| other.name == set.name);
+            let persona = other.and_then(|other| other.persona.as_ref());
             let (first, second) =
                 (rows_of(saved_a, a, &set.name)?, rows_of(saved_b, b, &set.name)?);
+            let pairs = paired(a, &first, b, &second)?;
+            check_same_space((a, set.persona.as_ref()), (b, persona))?;
             reports.push(Box::new(DialogueComparisonReport {
                 a: a.display().to_string(),
                 b: b.display().to_string(),
                 set: set.name.clone(),
                 bootstrap,
-                comparison: DialogueComparison::of(&paired(a, &first, b, &second)?, bootstrap),
+                comparison: DialogueComparison::of(&pairs, bootstrap),
             }));
         }
     }
@@ -103,8 +109,14 @@ fn rows_of(saved: &SavedRun, folder: &Path, name: &str) -> Result<Vec<ReplyRow>>
 
 /// The same replies as two models were judged by them.
 fn paired(a: &Path, first: &[ReplyRow], b: &Path, second: &[ReplyRow]) -> Result<Vec<Pair>> {
-    let measured =
-        |row: &ReplyRow| Measured { nll: row.nll, tokens: row.tokens, hit: row.hit, f1: row.f1 };
+    let measured = |row: &ReplyRow| Measured {
+        nll: row.nll,
+        tokens: row.tokens,
+        hit: row.hit,
+        f1: row.f1,
+        r: row.r,
+        r_other: row.r_other,
+    };
     let same = |(a, b): &(&ReplyRow, &ReplyRow)| a.gold == b.gold && a.dialogue == b.dialogue;
     if first.len() != second.len() || !first.iter().zip(second).all(|pair| same(&pair)) {
         let what = format!("these are not replies to the dialogues of {}", a.display());

@@ -1,4 +1,5 @@
-//! A dialogue model's Hits@1, perplexity and F1 (the paper's Table 4), kept in its run.
+//! A dialogue model's Hits@1, perplexity and F1 (the paper's Table 4), and how near its replies are
+//! to the speakers' personas, kept in its run.
 
 use std::fmt;
 use std::path::Path;
@@ -7,6 +8,7 @@ use candle_core::Device;
 
 use super::files::{DialogueFile, TEST_ROLE, parted, with_candidates};
 use super::measure::Measurement;
+use super::persona::{ValueSpace, kept, opponents};
 use super::reply::Decoding;
 use super::{open_dialogue_model, saved_checkpoint};
 use crate::data::Split;
@@ -18,7 +20,9 @@ use crate::nn::device;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::Report;
-use crate::report::dialogue_evaluation::{DialogueReport, DialogueSeeds, reply_rows};
+use crate::report::dialogue_evaluation::{
+    DialogueReport, DialogueSeeds, ReplyRow, read_reply_rows, reply_rows,
+};
 use crate::run::{self, DataFile, SavedRun};
 use crate::train::Checkpoint;
 
@@ -31,11 +35,18 @@ pub struct Measures {
     pub hits: bool,
     /// What the replies that it generates are like.
     pub f1: bool,
+    /// How near they are to the speakers' personas.
+    pub persona: bool,
 }
 
 impl fmt::Display for Measures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [(self.perplexity, "perplexity"), (self.hits, "hits"), (self.f1, "f1")];
+        let names = [
+            (self.perplexity, "perplexity"),
+            (self.hits, "hits"),
+            (self.f1, "f1"),
+            (self.persona, "persona"),
+        ];
         let names: Vec<&str> =
             names.into_iter().filter(|(is_asked, _)| *is_asked).map(|(_, name)| name).collect();
         f.write_str(&names.join("+"))
@@ -43,8 +54,9 @@ impl fmt::Display for Measures {
 }
 
 impl Measures {
-    /// All of them.
-    pub const ALL: Measures = Measures { perplexity: true, hits: true, f1: true };
+    /// Those of the paper's Table 4, which need no value model.
+    pub const TABLE_4: Measures =
+        Measures { perplexity: true, hits: true, f1: true, persona: false };
 }
 
 /// Judges what the request names, and keeps reports and replies in the runs.
@@ -52,17 +64,33 @@ pub(in crate::recipe) fn judge(
     request: &JudgeRequest,
     observer: &dyn Observer,
 ) -> Result<Box<dyn Report>> {
+    match (request.measures.persona, &request.persona) {
+        (true, None) => {
+            let what = "how near replies are to personas is measured by a value model";
+            return Err(Error::usage(what).help("name its run with --values RUN"));
+        }
+        (false, Some(_)) => {
+            let what = "a value model is named, and nothing is measured by it";
+            return Err(Error::usage(what).help("--measure persona does it"));
+        }
+        _ => (),
+    }
+    let device = device::open(&request.device)?.device;
+    let values = request.persona.as_ref().map(|persona| ValueSpace::open(persona, &device));
+    let mut values = values.transpose()?;
     let seeds = match SavedRun::is_run(&request.folder) {
         true => Vec::new(),
         false => run::seeds(&request.folder),
     };
     if seeds.is_empty() {
-        return Ok(Box::new(judge_one(request, &request.folder, observer)?));
+        let report = judge_one(request, &request.folder, values.as_mut(), &device, observer)?;
+        return Ok(Box::new(report));
     }
     let mut reports = Vec::new();
     for (seed, path) in seeds {
         observer.tell(ProgressEvent::Note(&format!("── seed {seed}")));
-        reports.push((seed, judge_one(request, &path, observer)?));
+        let report = judge_one(request, &path, values.as_mut(), &device, observer)?;
+        reports.push((seed, report));
     }
     Ok(Box::new(DialogueSeeds { folder: request.folder.display().to_string(), reports }))
 }
@@ -81,7 +109,8 @@ pub(super) fn judge_test(
         model: &model,
         folder: run,
         decoding: Decoding::of(&saved.info.config.dialogue),
-        measures: Measures::ALL,
+        measures: Measures::TABLE_4,
+        values: None,
         part: String::new(),
         checkpoint: Checkpoint::Best,
         bootstrap: bootstrap(replicates_for(TEST_ROLE)),
@@ -118,17 +147,19 @@ pub(super) fn saved_report(saved: &SavedRun, split: Split) -> Result<Option<Dial
         if !path.is_file() {
             return Ok(None);
         }
-        let report: DialogueReport =
-            serde_json::from_value(disk::read_json(&path)?).map_err(|error| {
-                Error::file(&path, format!("not a report: {error}"))
-                    .help("`valuenet eval` makes it anew")
-            })?;
+        let report = read_report(&path)?;
         match &mut whole {
             Some(whole) => whole.sets.extend(report.sets),
             None => whole = Some(report),
         }
     }
     Ok(whole)
+}
+
+fn read_report(path: &Path) -> Result<DialogueReport> {
+    serde_json::from_value(disk::read_json(path)?).map_err(|error| {
+        Error::file(path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
+    })
 }
 
 fn bootstrap(replicates: u32) -> Option<Bootstrap> {
@@ -139,6 +170,8 @@ fn bootstrap(replicates: u32) -> Option<Bootstrap> {
 fn judge_one(
     request: &JudgeRequest,
     folder: &Path,
+    values: Option<&mut ValueSpace>,
+    device: &Device,
     observer: &dyn Observer,
 ) -> Result<DialogueReport> {
     let saved = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?;
@@ -154,14 +187,11 @@ fn judge_one(
     if request.measures.hits {
         sets.iter().try_for_each(|(_, file)| file.check_candidates())?;
     }
-    let device = device::open(&request.device)?.device;
-    let model = open_dialogue_model(
-        folder,
-        request.checkpoint,
-        request.layout,
-        &device,
-        request.precision,
-    )?;
+    if request.measures.persona {
+        sets.iter().try_for_each(|(_, file)| opponents(file).map(drop))?;
+    }
+    let model =
+        open_dialogue_model(folder, request.checkpoint, request.layout, device, request.precision)?;
     let settings = saved.as_ref().map(|saved| saved.info.config.dialogue.clone());
     let replicates = request.bootstrap.unwrap_or(replicates_for(&name));
     let job = Job {
@@ -169,6 +199,7 @@ fn judge_one(
         folder,
         decoding: Decoding::of(&settings.unwrap_or_default()),
         measures: request.measures,
+        values,
         part: request.part(),
         checkpoint: request.checkpoint,
         bootstrap: bootstrap(replicates),
@@ -218,6 +249,8 @@ struct Job<'a> {
     folder: &'a Path,
     decoding: Decoding,
     measures: Measures,
+    /// What replies are held against personas by, if they are.
+    values: Option<&'a mut ValueSpace>,
     /// What follows the names of its reports.
     part: String,
     checkpoint: Checkpoint,
@@ -234,7 +267,7 @@ impl Job<'_> {
     /// Judges the model by each of these files, and keeps the reports and the replies in the run,
     /// if it is one.
     fn judge(
-        &self,
+        mut self,
         sets: Vec<(String, DialogueFile)>,
         saved: Option<&SavedRun>,
     ) -> Result<DialogueReport> {
@@ -249,22 +282,48 @@ impl Job<'_> {
             sets: Vec::new(),
         };
         for (name, file) in sets {
-            let (evaluation, rows) = self.measurement().evaluate(&name, &file, self.measures)?;
+            let (mut evaluation, mut rows) =
+                self.measurement().evaluate(&name, &file, self.measures)?;
+            if let Some(values) = &mut self.values {
+                let found = values.align(&file, &mut rows, self.bootstrap, self.observer)?;
+                evaluation.persona = Some(found);
+            }
             if let Some(saved) = saved {
                 let name = report_name(&format!("{name}{}", self.part), self.checkpoint);
-                let path = saved.report(&name);
-                if let Some(folder) = path.parent() {
-                    let created = std::fs::create_dir_all(folder);
-                    created.map_err(|error| Error::io(folder, "create", error))?;
-                }
                 let own = DialogueReport { sets: vec![evaluation.clone()], ..report.clone() };
-                disk::write_json(&path, &own)?;
-                disk::write_file(&saved.replies(&name), reply_rows(&rows)?.as_bytes())?;
-                let text = format!("written to {}", path.display());
-                self.observer.tell(ProgressEvent::Detail(&text));
+                self.keep(saved, &name, own, rows)?;
             }
             report.sets.push(evaluation);
         }
         Ok(report)
+    }
+
+    /// Keeps a report on one file and its replies in the run. What an earlier report says of the
+    /// same replies' persona stays, if this one says nothing of it.
+    fn keep(
+        &self,
+        saved: &SavedRun,
+        name: &str,
+        mut report: DialogueReport,
+        mut rows: Vec<ReplyRow>,
+    ) -> Result<()> {
+        let (path, replies) = (saved.report(name), saved.replies(name));
+        if let Some(folder) = path.parent() {
+            let created = std::fs::create_dir_all(folder);
+            created.map_err(|error| Error::io(folder, "create", error))?;
+        }
+        if self.values.is_none() && path.is_file() && replies.is_file() {
+            // A damaged one is made anew, and has nothing to keep.
+            let earlier =
+                read_report(&path).ok().and_then(|it| it.sets.into_iter().next()?.persona);
+            let old = read_reply_rows(&replies).unwrap_or_default();
+            let persona = kept(earlier, &old, &mut rows);
+            report.sets.iter_mut().for_each(|set| set.persona = persona.clone());
+        }
+        disk::write_json(&path, &report)?;
+        disk::write_file(&replies, reply_rows(&rows)?.as_bytes())?;
+        let text = format!("written to {}", path.display());
+        self.observer.tell(ProgressEvent::Detail(&text));
+        Ok(())
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Measurement<'a> {
 }
 
 impl Measurement<'_> {
-    /// Measures the model by a file, and tells of each reply.
+    /// Measures the model by a file, and tells of each reply; how near they are to personas is for
+    /// others to say.
     pub(super) fn evaluate(
         &self,
         name: &str,
@@ -61,8 +62,11 @@ impl Measurement<'_> {
             evaluation.hits = Some(self.hits(file, &examples, &mut rows)?);
             evaluation.candidates_sha256 = Some(candidates::hash(&file.dialogues));
         }
+        if measures.f1 || measures.persona {
+            self.generate(file, &examples, &mut rows)?;
+        }
         if measures.f1 {
-            evaluation.generated = Some(self.generated(file, &examples, &mut rows)?);
+            evaluation.generated = Some(self.generated(&examples, &mut rows));
         }
         Ok((evaluation, rows))
     }
@@ -144,21 +148,27 @@ impl Measurement<'_> {
         Ok(texts.into_iter().zip(scores).collect())
     }
 
-    /// What the replies to the histories as they were are like.
-    fn generated(
+    /// What the model says after the histories as they were.
+    fn generate(
         &self,
         file: &DialogueFile,
         examples: &[Vec<Example>],
         rows: &mut [ReplyRow],
-    ) -> Result<Replies> {
+    ) -> Result<()> {
         let prompts = prompts_of(self.model, &self.decoding, file, examples)?;
         let settings = self.decoding.settings(self.model);
         let mut progress = self.progress("replies", rows.len());
         let found = generate_along(self.model.model(), &prompts, &settings, &mut progress)?;
         for (row, replies) in rows.iter_mut().zip(found.into_iter().flatten()) {
-            let text = text_of(self.model, &replies)?;
-            row.f1 = Some(f1(&text, &row.gold));
-            row.text = Some(text);
+            row.text = Some(text_of(self.model, &replies)?);
+        }
+        Ok(())
+    }
+
+    /// What the replies are like.
+    fn generated(&self, examples: &[Vec<Example>], rows: &mut [ReplyRow]) -> Replies {
+        for row in &mut *rows {
+            row.f1 = row.text.as_deref().map(|text| f1(text, &row.gold));
         }
         let replies: Vec<Reply> = rows
             .iter()
@@ -170,7 +180,7 @@ impl Measurement<'_> {
                 persona: &example.conversation.persona,
             })
             .collect();
-        Ok(Replies::of(&replies, self.bootstrap))
+        Replies::of(&replies, self.bootstrap)
     }
 
     /// Tells of work as it goes.

@@ -5,12 +5,14 @@ mod files;
 mod gather;
 mod judge;
 mod measure;
+mod persona;
 mod reply;
 mod rewarder;
 
 pub(super) use gather::{compare, gather};
 pub use judge::Measures;
 pub(super) use judge::{judge, seed_reports};
+pub use persona::PersonaRequest;
 pub use reply::{Chat, Decoding, Spoken, reply_all};
 
 use std::path::{Path, PathBuf};
