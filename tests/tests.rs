@@ -32,6 +32,7 @@ mod ops;
 mod paper;
 mod queue;
 mod real;
+mod reinforce;
 mod report;
 mod reward;
 mod seq2seq;

@@ -177,6 +177,8 @@ struct Seen {
 impl Seen {
     const NOTHING: Self = Self { largest: f32::NEG_INFINITY, sum: 0.0, target: 0.0 };
 
+    /// Inlined, so that it is compiled for the vectors of its caller.
+    #[inline(always)]
     fn of(logits: &[f32], target: Option<usize>) -> Self {
         let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, x| largest.max(*x));
         let sum = cpu::sum(logits.len(), |i| exp(logits[i] - largest));

@@ -36,7 +36,7 @@ pub trait Learner {
     /// before.
     ///
     /// # Errors
-    /// If the model fails.
+    /// If the model fails; then nothing has been learned.
     fn step(
         &mut self,
         number: u64,

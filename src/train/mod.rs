@@ -22,6 +22,7 @@ pub use settings::TrainSettings;
 pub use state::State;
 pub use task::{Pass, Task};
 
+use std::path::Path;
 use std::time::Instant;
 
 use policy::{Action, after_crossing, after_evaluation};
@@ -67,7 +68,16 @@ pub fn fit(
     while state.step < plan.total_steps() {
         let rate = settings.learning_rate
             * settings.schedule.factor(state.step, warmup, plan.total_steps());
-        let done = learner.step(state.step, plan.batches(state.step), rate)?;
+        let done = match learner.step(state.step, plan.batches(state.step), rate) {
+            Ok(done) => done,
+            Err(error) => {
+                // Nothing was learned in this step, and what was before is not to be lost.
+                if state.step > 0 {
+                    tell(Event::Save(Checkpoint::Last, &|folder| save(learner, state, folder)))?;
+                }
+                return Err(error);
+            }
+        };
         state.step += 1;
         refuse_divergence(state.step, &done)?;
         state.loss_sum += done.loss * done.weight as f64;
@@ -135,16 +145,21 @@ pub fn fit(
                 Action::SaveBest => {
                     tell(Event::Save(Checkpoint::Best, &|folder| learner.write(folder)))?
                 }
-                Action::SaveLast => tell(Event::Save(Checkpoint::Last, &|folder| {
-                    learner.write(folder)?;
-                    learner.write_state(folder)?;
-                    state.write(folder)
-                }))?,
+                Action::SaveLast => {
+                    tell(Event::Save(Checkpoint::Last, &|folder| save(learner, state, folder)))?
+                }
                 Action::Stop(reason) => return Ok(reason),
             };
         }
     }
     Ok(Stop::Finished)
+}
+
+/// Writes all that is needed to go on.
+fn save(learner: &dyn Learner, state: &State, folder: &Path) -> Result<()> {
+    learner.write(folder)?;
+    learner.write_state(folder)?;
+    state.write(folder)
 }
 
 fn refuse_divergence(step: u64, done: &StepOutcome) -> Result<()> {
