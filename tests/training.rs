@@ -323,6 +323,27 @@ fn the_plan_has_every_sample_once_an_epoch_whatever_is_accumulated() {
 }
 
 #[test]
+fn steps_that_learn_from_something_else_leave_the_order_of_batches_as_it_is() {
+    let lengths: Vec<usize> = (1..12).collect();
+    let settings = TrainSettings { epochs: 3, batch_size: 2, ..TrainSettings::default() };
+    let batches = |every: Option<u64>| {
+        let mut plan = Plan::new(&lengths, &settings, every);
+        let all = 0..plan.total_steps();
+        all.map(|step| plan.batches(step).to_vec()).collect::<Vec<_>>()
+    };
+    let plain = batches(None);
+    for every in [2, 3] {
+        let mixed = batches(Some(every));
+        let is_other = |step: &usize| (step + 1).is_multiple_of(every as usize);
+        assert!((0..mixed.len()).all(|step| mixed[step].is_empty() == is_other(&step)));
+        let learned: Vec<_> = mixed.into_iter().filter(|batches| !batches.is_empty()).collect();
+        assert_eq!(learned[..plain.len()], plain, "every {every}");
+    }
+    assert!(batches(Some(1)).iter().all(Vec::is_empty));
+    assert_eq!(batches(Some(1)).len(), plain.len());
+}
+
+#[test]
 fn training_stops_early_when_nothing_gets_better() {
     let settings = TrainSettings {
         epochs: 50,
