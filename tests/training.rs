@@ -81,6 +81,7 @@ fn train_learner(
             Event::Loss(row) => {
                 rows.push(format!("{} {:.6} {}", row.step, row.loss, row.learning_rate))
             }
+            Event::Rollout(_) => {}
             Event::Evaluated(row) => rows.push(format!("{} {:?}", row.step, row.scores)),
             Event::Save(checkpoint, write) => {
                 let folder = folder();
