@@ -15,6 +15,7 @@ mod dialogue;
 mod dialogue_layout;
 mod dialogue_measures;
 mod dialogue_model;
+mod dialogue_page;
 mod disk;
 mod docs;
 mod extend;

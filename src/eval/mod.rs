@@ -12,6 +12,7 @@ pub mod evaluation;
 pub mod figures;
 mod mean;
 pub mod regression;
+pub mod rise;
 pub mod speaker;
 
 pub use bootstrap::{Bootstrap, Interval};

@@ -100,21 +100,30 @@ pub(super) struct Course {
     pub(super) scores: Vec<Curve>,
 }
 
-pub(super) fn course(saved: &SavedRun) -> Result<Course> {
+/// The rows of a run's metrics.jsonl.
+pub(super) fn metrics(saved: &SavedRun) -> Result<Vec<Json>> {
     let path = saved.metrics();
     let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", error))?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+pub(super) fn course(rows: &[Json]) -> Course {
     let (mut losses, mut scores): (Vec<(f64, f64)>, Vec<Curve>) = (Vec::new(), Vec::new());
-    for row in text.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok()) {
+    for row in rows {
         let Some(epoch) = row["epoch"].as_f64() else { continue };
         losses.extend(row["loss"].as_f64().map(|loss| (epoch, loss)));
         for (name, score) in row["scores"].as_object().into_iter().flatten() {
-            let name = format!("eval {name}");
-            let point = score.as_f64().map(|score| (epoch, score));
-            match scores.iter_mut().find(|curve| curve.name == name) {
-                Some(curve) => curve.points.extend(point),
-                None => scores.push(Curve { name, points: point.into_iter().collect() }),
-            }
+            add_point(&mut scores, &format!("eval {name}"), epoch, score);
         }
     }
-    Ok(Course { losses, scores })
+    Course { losses, scores }
+}
+
+/// Adds a point to the curve of this name, if it is a number.
+pub(super) fn add_point(curves: &mut Vec<Curve>, name: &str, x: f64, y: &Json) {
+    let point = y.as_f64().map(|y| (x, y));
+    match curves.iter_mut().find(|curve| curve.name == name) {
+        Some(curve) => curve.points.extend(point),
+        None => curves.push(Curve { name: name.into(), points: point.into_iter().collect() }),
+    }
 }

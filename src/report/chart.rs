@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::table::score;
+use super::table::{fixed, score};
 use crate::eval::Interval;
 
 /// A curve.
@@ -28,64 +28,126 @@ pub struct Bar {
     pub baseline: Option<f64>,
 }
 
+/// What curves are drawn over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// Passes over the training data.
+    Epochs,
+    /// Steps of the optimiser.
+    Steps,
+}
+
+/// Curves over a shared x axis, on one scale.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chart<'a> {
+    pub(super) axis: Axis,
+    pub(super) curves: &'a [Curve],
+    /// Of how many points a running mean is drawn, over the curve itself; 1 for none.
+    pub(super) window: usize,
+    /// The height of the plot.
+    pub(super) height: f64,
+}
+
 const WIDTH: f64 = 640.0;
 const LEFT: f64 = 46.0;
+const TOP: f64 = 10.0;
 
-/// Curves over a shared x axis.
-pub(super) fn curves(x_name: &str, curves: &[Curve]) -> Markup {
-    const HEIGHT: f64 = 230.0;
-    const BOTTOM: f64 = 34.0;
-    let points =
-        || curves.iter().flat_map(|curve| &curve.points).filter(|point| point.1.is_finite());
-    let x_end = points().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
-    let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
-    let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
-    if low > high {
-        return html! {};
-    }
-    let room = ((high - low) * 0.08).max(1e-3);
-    let (low, high) = ((low - room).max(0.0), high + room);
-    let x = |value: f64| LEFT + value / x_end * (WIDTH - LEFT - 12.0);
-    let y = |value: f64| 10.0 + (high - value) / (high - low) * (HEIGHT - BOTTOM - 10.0);
-    let ends = [(0.0, "start", "0".to_string()), (x_end, "end", format!("{x_end:.1} {x_name}"))];
-    let height = HEIGHT + 20.0 * curves.len().div_ceil(3) as f64;
-    drawing(
-        height,
-        &format!("curves over {x_name}"),
-        html! {
+/// Curves over epochs.
+pub(super) fn curves(curves: &[Curve]) -> Markup {
+    Chart { axis: Axis::Epochs, curves, window: 1, height: 186.0 }.draw()
+}
+
+impl Chart<'_> {
+    /// The drawing; nothing if there is no point.
+    pub(super) fn draw(&self) -> Markup {
+        let points =
+            || self.curves.iter().flat_map(|curve| &curve.points).filter(|it| it.1.is_finite());
+        let x_end = points().map(|point| point.0).fold(f64::MIN_POSITIVE, f64::max);
+        let Some([low, high]) = scale(points().map(|point| point.1)) else { return html! {} };
+        let bottom = TOP + self.height;
+        let x = |value: f64| LEFT + value / x_end * (WIDTH - LEFT - 12.0);
+        let y = |value: f64| TOP + (high - value) / (high - low) * self.height;
+        let place = |&(a, b): &(f64, f64)| [tenths(x(a)), tenths(y(b))];
+        let line = |points: &[(f64, f64)]| {
+            let places = points.iter().map(|point| place(point).join(","));
+            places.collect::<Vec<_>>().join(" ")
+        };
+        let (name, last) = match self.axis {
+            Axis::Epochs => ("epochs", format!("{x_end:.1} epochs")),
+            Axis::Steps => ("steps", format!("{x_end:.0} steps")),
+        };
+        let ends = [(0.0, "start", "0".to_string()), (x_end, "end", last)];
+        let decimals = decimals((high - low) / 4.0);
+        let height = bottom + 34.0 + 20.0 * self.curves.len().div_ceil(3) as f64;
+        let inside = html! {
             @for step in 0..=4 {
                 @let value = low + (high - low) * f64::from(step) / 4.0;
                 @let at = y(value);
                 line.grid x1=(LEFT) x2=(WIDTH - 12.0) y1=(tenths(at)) y2=(tenths(at)) {}
                 text x=(tenths(LEFT - 6.0)) y=(tenths(at + 4.0)) text-anchor="end" {
-                    (score(value))
+                    (fixed(value, decimals))
                 }
             }
-            @for (place, anchor, text) in &ends {
-                text x=(tenths(x(*place))) y=(HEIGHT - 14.0) text-anchor=(anchor) { (text) }
+            @if low < 0.0 && high > 0.0 {
+                @let at = tenths(y(0.0));
+                line.nought x1=(LEFT) x2=(WIDTH - 12.0) y1=(at) y2=(at) {}
             }
-            @for (number, curve) in curves.iter().enumerate() {
-                @let points: Vec<[String; 2]> = curve
-                    .points
-                    .iter()
-                    .filter(|point| point.1.is_finite())
-                    .map(|&(a, b)| [tenths(x(a)), tenths(y(b))])
-                    .collect();
-                @let line: Vec<String> = points.iter().map(|point| point.join(",")).collect();
+            @for (place, anchor, text) in &ends {
+                text x=(tenths(x(*place))) y=(bottom + 20.0) text-anchor=(anchor) { (text) }
+            }
+            @for (number, curve) in self.curves.iter().enumerate() {
+                @let points: Vec<(f64, f64)> =
+                    curve.points.iter().copied().filter(|point| point.1.is_finite()).collect();
                 @let class = format!("c{}", number % 6);
-                polyline class={ "curve " (class) } points=(line.join(" ")) {}
-                @if points.len() < 30 {
-                    @for [x, y] in &points {
+                @if self.window > 1 {
+                    polyline class={ "curve faint " (class) } points=(line(&points)) {}
+                }
+                @let drawn = running_mean(&points, self.window);
+                polyline class={ "curve " (class) } points=(line(&drawn)) {}
+                @if drawn.len() < 30 {
+                    @for [x, y] in drawn.iter().map(place) {
                         circle class={ "dot " (class) } cx=(x) cy=(y) r="3" {}
                     }
                 }
                 @let x = LEFT + 200.0 * (number % 3) as f64;
-                @let y = HEIGHT + 6.0 + 20.0 * (number / 3) as f64;
+                @let y = bottom + 40.0 + 20.0 * (number / 3) as f64;
                 line class={ "curve " (class) } x1=(x) x2=(x + 18.0) y1=(y) y2=(y) {}
                 text x=(x + 24.0) y=(y + 4.0) { (curve.name) }
             }
-        },
-    )
+        };
+        drawing(height, &format!("curves over {name}"), inside)
+    }
+}
+
+/// The ends of a scale for some values, with some room; it does not leave 0 for the room's sake.
+/// None without values.
+fn scale(values: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
+    let ends = |[low, high]: [f64; 2], value: f64| [low.min(value), high.max(value)];
+    let [low, high] = values.fold([f64::INFINITY, f64::NEG_INFINITY], ends);
+    let room = ((high - low) * 0.08).max(1e-3 * high.abs().max(low.abs()).max(1.0));
+    let below = if low < 0.0 { low - room } else { (low - room).max(0.0) };
+    let above = if high > 0.0 { high + room } else { (high + room).min(0.0) };
+    match low > high {
+        true => None,
+        // Only where all values are 0.
+        false if below == above => Some([below, above + room]),
+        false => Some([below, above]),
+    }
+}
+
+/// So many decimals tell lines of a grid apart that are so far from each other.
+fn decimals(distance: f64) -> usize {
+    (1.0 - distance.log10().floor()).clamp(0.0, 5.0) as usize
+}
+
+/// The mean of the points around each, so many at most, and fewer at the ends.
+fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
+    let half = window / 2;
+    let at = |(place, &(x, _)): (usize, &(f64, f64))| {
+        let around = &points[place.saturating_sub(half)..points.len().min(place + half + 1)];
+        (x, around.iter().map(|point| point.1).sum::<f64>() / around.len() as f64)
+    };
+    points.iter().enumerate().map(at).collect()
 }
 
 /// Bars from 0 to 1, one below the other.

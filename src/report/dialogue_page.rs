@@ -8,6 +8,7 @@ use super::dialogue_evaluation::{DialogueEvaluation, DialogueReport, ReplyRow, T
 use super::html::{cell, document, table};
 use super::paper::{NextUtterance, Paper, Printed};
 use super::persona_alignment;
+use super::reward_course::{self, RewardCourse};
 use super::table::Table;
 use super::{Records, Report};
 
@@ -22,6 +23,8 @@ pub struct DialoguePage {
     pub losses: Vec<(f64, f64)>,
     /// The scores on the eval dialogues over epochs, by name.
     pub scores: Vec<Curve>,
+    /// How it learned from rewards, if it did.
+    pub rewards: Option<RewardCourse>,
     /// Some of its replies to the first file.
     pub replies: Vec<ReplyRow>,
 }
@@ -136,14 +139,15 @@ fn section(run: &DialoguePage) -> Markup {
             h2 { (run.report.model) }
             dl { @for (name, value) in &run.facts { div { dt { (name) } dd { (value) } } } }
             h3 { "Training" }
-            (curves("epochs", &all))
+            (curves(&all))
+            @if let Some(course) = &run.rewards { (reward_course::section(course)) }
             h3 { "Scores" }
             (table(&names, run.report.scores().map(row)))
             p.note { "Replies: " (run.report.decoding) "." }
             (persona_alignment::section(&run.report.sets))
             @if !run.replies.is_empty() {
                 h3 { "Replies" }
-                (replies(&run.replies))
+                div.texts { (replies(&run.replies)) }
             }
         }
     }

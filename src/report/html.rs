@@ -171,7 +171,7 @@ fn section(run: &RunPage) -> Markup {
             h2 { (run.name) }
             dl { @for (name, value) in &run.facts { div { dt { (name) } dd { (value) } } } }
             h3 { "Training" }
-            (curves("epochs", &all))
+            (curves(&all))
             h3 { "Scores" }
             (scores("", evaluation.slices.iter().map(|slice| (title_of(slice), slice))))
             h3 { "Accuracy of each value" }

@@ -19,6 +19,7 @@ pub mod predictions;
 pub mod profiles;
 pub mod radar;
 pub mod reproduction;
+pub mod reward_course;
 pub mod rewards;
 pub mod runs;
 pub mod seeds;

@@ -162,7 +162,8 @@ fn alone(estimate: Estimate) -> String {
     ten_thousandths(estimate.value)
 }
 
-fn with_interval(estimate: Estimate) -> String {
+/// The same with its interval.
+pub(super) fn with_interval(estimate: Estimate) -> String {
     match estimate.interval {
         Some(Interval { low, high }) => {
             format!("{} [{}, {}]", alone(estimate), ten_thousandths(low), ten_thousandths(high))
@@ -173,7 +174,7 @@ fn with_interval(estimate: Estimate) -> String {
 
 /// Whether an interval tells which side of 0 a figure is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+pub(super) enum Side {
     Above,
     Below,
     /// The interval holds 0, or there is none.
@@ -181,7 +182,7 @@ enum Side {
 }
 
 impl Side {
-    fn of(estimate: Estimate) -> Self {
+    pub(super) fn of(estimate: Estimate) -> Self {
         match estimate.interval {
             Some(ends) if ends.low > 0.0 => Self::Above,
             Some(ends) if ends.high < 0.0 => Self::Below,
@@ -191,7 +192,7 @@ impl Side {
 }
 
 /// The figure with the other sign.
-fn negative(it: Estimate) -> Estimate {
+pub(super) fn negative(it: Estimate) -> Estimate {
     let ends = |it: Interval| Interval { low: -it.high, high: -it.low };
     Estimate { value: -it.value, interval: it.interval.map(ends) }
 }

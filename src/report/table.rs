@@ -253,7 +253,12 @@ pub fn score(number: impl Into<Option<f64>>) -> String {
 
 /// A score with two decimals, as the paper prints them: `.63`, `-.09`; `-` if there is none.
 pub fn hundredths(number: impl Into<Option<f64>>) -> String {
-    number.into().map_or("-".into(), |number| short(format!("{number:.2}")))
+    number.into().map_or("-".into(), |number| fixed(number, 2))
+}
+
+/// A number with so many decimals: `-.09`, `12`.
+pub(super) fn fixed(number: f64, decimals: usize) -> String {
+    short(format!("{number:.decimals$}"))
 }
 
 /// A number with four decimals, for cosines and what is made of them, which may differ by little; no

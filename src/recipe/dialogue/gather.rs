@@ -2,19 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value as Json, json};
+
 use super::judge::saved_report;
 use super::persona::check_same_space;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
 use crate::eval::dialogue::compare::{DialogueComparison, Measured, Pair};
-use crate::recipe::gather::{Course, Gathered, course, facts, runs_of};
+use crate::recipe::gather::{Course, Gathered, add_point, course, facts, metrics, runs_of};
 use crate::report::Report;
 use crate::report::chart::Curve;
 use crate::report::dialogue_comparison::DialogueComparisonReport;
 use crate::report::dialogue_evaluation::{DialogueReport, ReplyRow, read_reply_rows};
 use crate::report::dialogue_page::{DialoguePage, DialogueRuns, page};
+use crate::report::reward_course::{Replied, RewardCourse};
 use crate::run::SavedRun;
+use crate::train::Stop;
+use crate::train::reinforce::ReinforceSettings;
 
 /// Gathers the reports of runs on a split; the page quotes so many replies of each.
 pub(in crate::recipe) fn gather(
@@ -25,8 +30,13 @@ pub(in crate::recipe) fn gather(
     let of_run = |folder: PathBuf| {
         let saved = SavedRun::open(&folder)?;
         let report = report_on(&saved, &folder, split)?;
-        let Course { losses, scores } = course(&saved)?;
-        let scores = scores.into_iter().map(as_loss).collect();
+        let rows = metrics(&saved)?;
+        let Course { losses, scores } = course(&rows);
+        let mut scores: Vec<Curve> = scores.into_iter().map(as_loss).collect();
+        let rewards = reward_course(&saved, &rows, quoted);
+        if rewards.is_some() {
+            scores.retain(|curve| curve.name == EVAL_LOSS); // the others have charts of their own
+        }
         let mut replies = match report.sets.first() {
             Some(set) => rows_of(&saved, &folder, &set.name)?,
             None => Vec::new(),
@@ -34,7 +44,7 @@ pub(in crate::recipe) fn gather(
         replies.retain(|row| row.text.is_some());
         let step = replies.len().checked_div(quoted).unwrap_or(0).max(1);
         let replies = replies.into_iter().step_by(step).take(quoted).collect();
-        Ok(DialoguePage { report, facts: facts(&saved), losses, scores, replies })
+        Ok(DialoguePage { report, facts: facts(&saved), losses, scores, rewards, replies })
     };
     let runs = folders.iter().flat_map(|folder| runs_of(folder));
     let pages: Vec<DialoguePage> = runs.map(of_run).collect::<Result<_>>()?;
@@ -77,12 +87,62 @@ pub(in crate::recipe) fn compare(
     Ok(reports)
 }
 
+const EVAL_LOSS: &str = "eval loss";
+
+/// How a run learned from rewards, with so many replies of each evaluation; none if it did not.
+fn reward_course(saved: &SavedRun, rows: &[Json], quoted: usize) -> Option<RewardCourse> {
+    let settings = saved.info.config.reward.as_ref()?;
+    let mut course = RewardCourse { facts: reward_facts(saved, settings), ..Default::default() };
+    for row in rows {
+        let Some(step) = row["step"].as_u64() else { continue };
+        let figures = row.as_object().into_iter().flatten();
+        let scores = row["scores"].as_object().into_iter().flatten();
+        match row["event"].as_str() {
+            Some("rollout") => {
+                figures.for_each(|(key, it)| add_point(&mut course.rollouts, key, step as f64, it))
+            }
+            Some("eval") => {
+                scores.for_each(|(key, it)| add_point(&mut course.scores, key, step as f64, it));
+                let samples = row["samples"].as_array().into_iter().flatten().take(quoted);
+                let samples = samples.filter_map(|it| serde_json::from_value(it.clone()).ok());
+                course.evaluations.push(Replied { step, samples: samples.collect() });
+            }
+            _ => (),
+        }
+    }
+    (!course.rollouts.is_empty()).then_some(course)
+}
+
+fn reward_facts(saved: &SavedRun, settings: &ReinforceSettings) -> Vec<(String, String)> {
+    let named = |it: Json| it.as_str().unwrap_or_default().to_string();
+    let centred = if settings.center { ", centred" } else { "" };
+    let mut facts = match settings.is_of_program() {
+        true => vec![("rewarded by", settings.command.clone())],
+        false => vec![
+            ("rewarded by", settings.run.display().to_string()),
+            ("form", named(json!(settings.form)) + centred),
+        ],
+    };
+    facts.extend([
+        ("credit", named(json!(settings.credit))),
+        ("baseline", named(json!(settings.baseline))),
+        ("replies a turn", settings.k.to_string()),
+        ("KL factor", settings.kl.to_string()),
+        ("likelihood", format!("{} × steps of rewards", settings.mle_per_rl)),
+        ("drawn after", named(json!(settings.rollout))),
+    ]);
+    if saved.info.outcome == Some(Stop::Limit) {
+        facts.push(("ended", "by one of the limits of [reward]".into()));
+    }
+    facts.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+}
+
 /// A perplexity over epochs as the loss that it is the exponential of, to stand beside that of
 /// training.
 fn as_loss(curve: Curve) -> Curve {
     match curve.name.as_str() {
         "eval perplexity" => Curve {
-            name: "eval loss".into(),
+            name: EVAL_LOSS.into(),
             points: curve.points.into_iter().map(|(epoch, score)| (epoch, score.ln())).collect(),
         },
         _ => curve,

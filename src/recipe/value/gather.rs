@@ -8,7 +8,7 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::eval::compare::Comparison;
 use crate::eval::{Bootstrap, Scored};
-use crate::recipe::gather::{Course, Gathered, course, facts, is_recipe, runs_of};
+use crate::recipe::gather::{Course, Gathered, course, facts, is_recipe, metrics, runs_of};
 use crate::report::Report;
 use crate::report::comparison::ComparisonReport;
 use crate::report::html::{self, RunPage, largest_misses};
@@ -54,7 +54,7 @@ pub(in crate::recipe) fn compare(
 fn page(folder: &Path, split: Split, misses: usize) -> Result<RunPage> {
     let saved = SavedRun::open(folder)?;
     let evaluation = read_report(&saved, split.name())?;
-    let Course { losses, scores } = course(&saved)?;
+    let Course { losses, scores } = course(&metrics(&saved)?);
     let predictions = predictions::read(&saved.predictions(split.name()))?;
     Ok(RunPage {
         name: folder.display().to_string(),
