@@ -35,6 +35,7 @@ mod queue;
 mod real;
 mod reinforce;
 mod report;
+mod reproduce;
 mod reward;
 mod seq2seq;
 #[cfg(feature = "serve")]

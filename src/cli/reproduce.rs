@@ -1,11 +1,12 @@
-//! `valuenet reproduce`: the models of the paper's Tables 2 and 3, trained, evaluated and put
-//! beside the paper's figures.
+//! `valuenet reproduce`: the models of the paper's Tables 2 to 4, trained, evaluated and put beside
+//! the paper's figures.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use valuenet::recipe::reproduce::{ReproduceRequest, reproduce, row_names};
+use valuenet::recipe::reproduce::{ReproduceRequest, Tables, reproduce, row_names};
 
 use super::TableFormat;
 use super::output::{Console, print};
@@ -13,19 +14,27 @@ use super::site::Here;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder with the versions of the data, original/ balanced/ augmented/, or with one
-    /// dataset.
-    #[arg(long, value_name = "DIR", default_value = "data/valuenet")]
-    data: PathBuf,
+    /// Which tables: value models, or dialogue models.
+    #[arg(long, value_enum, default_value = "2,3")]
+    tables: PaperTables,
 
-    /// The versions; by default those that the folder has.
+    /// A folder with the versions of the data, original/ balanced/ augmented/, or with one
+    /// dataset (by default data/valuenet); for Table 4 the folder of ConvAI2's files (by default
+    /// data/personachat).
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// The versions; by default those that the folder has. Table 4 has none.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     versions: Vec<String>,
 
-    /// The models.
-    #[arg(long, value_delimiter = ',', value_name = "NAME,…", value_parser = PossibleValuesParser::new(row_names()),
-          default_values = ["linear", "bert", "distilbert", "roberta", "bart"])]
+    /// The models; by default the paper's.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…", value_parser = PossibleValuesParser::new(row_names()))]
     rows: Vec<String>,
+
+    /// The run of the value model by whose rewards the rows "+ Value" of Table 4 learn.
+    #[arg(long, value_name = "RUN")]
+    values: Option<PathBuf>,
 
     /// The seeds: one run each.
     #[arg(long, value_delimiter = ',', default_value = "1", value_name = "N,…")]
@@ -52,11 +61,27 @@ pub struct Args {
     format: TableFormat,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum PaperTables {
+    /// Value models on ValueNet.
+    #[value(name = "2,3", aliases = ["2", "3"])]
+    Values,
+    /// Dialogue models on PERSONA-CHAT.
+    #[value(name = "4")]
+    Dialogues,
+}
+
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    let (tables, data) = match args.tables {
+        PaperTables::Values => (Tables::Values, "data/valuenet"),
+        PaperTables::Dialogues => (Tables::Dialogues, "data/personachat"),
+    };
     let request = ReproduceRequest {
-        data: args.data.clone(),
+        tables,
+        data: args.data.clone().unwrap_or_else(|| data.into()),
         versions: args.versions.clone(),
         rows: args.rows.clone(),
+        values: args.values.clone(),
         seeds: args.seeds.clone(),
         set: args.set.clone(),
         output: args.output.clone(),
@@ -67,9 +92,10 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if made.interrupted {
         return Ok(ExitCode::from(130));
     }
-    if !made.entries.is_empty() {
+    if !made.is_empty() {
         print(&made.render(args.format.into())?)?;
-        console.note(&format!("tables.{{txt,md,tex,csv,json}} are in {}", args.output.display()));
+        let (stem, folder) = (made.stem(), args.output.display());
+        console.note(&format!("{stem}.{{txt,md,tex,csv,json}} are in {folder}"));
     }
     Ok(match made.failures {
         0 => ExitCode::SUCCESS,

@@ -60,10 +60,7 @@ pub enum Outcome {
 /// If data or model cannot be read, the run directory cannot be used, or the training fails.
 pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
     let TrainRequest { config, folder, limit, .. } = request;
-    let recipe: Box<dyn Recipe> = match config.task.kind {
-        TaskKind::Value => Box::new(ValueRecipe::read(config, *limit)?),
-        TaskKind::Dialogue => Box::new(DialogueRecipe::read(config, *limit, request.test)?),
-    };
+    let recipe = recipe_of(config, *limit, request.test)?;
     let device = device::open(&config.train.device)?;
     let threads = rayon::current_num_threads();
     site.note(&format!("device {} ({}), {threads} threads", device.name, device.reason));
@@ -102,6 +99,19 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
         false => None,
     };
     Ok(Outcome::Ended(stop, report))
+}
+
+/// What a configuration is about, with its data, of each file so many rows if not all; `judges`:
+/// the model will be judged by the test split.
+pub(super) fn recipe_of(
+    config: &Config,
+    limit: Option<usize>,
+    judges: bool,
+) -> Result<Box<dyn Recipe<'_> + '_>> {
+    Ok(match config.task.kind {
+        TaskKind::Value => Box::new(ValueRecipe::read(config, limit)?),
+        TaskKind::Dialogue => Box::new(DialogueRecipe::read(config, limit, judges)?),
+    })
 }
 
 /// Says what is about to be done, and returns the number of steps.

@@ -116,9 +116,13 @@ pub(super) const TABLE_4: [Column; 3] = [
     ("F1", "f1", |set| set.generated.map(|it| percent(it.f1))),
 ];
 
+/// The perplexity that is comparable between tokenizers.
+pub(super) const PER_WORD: Column =
+    ("Ppl/word", "perplexity_per_word", |set| set.perplexity.map(|it| it.per_word));
+
 /// How well replies are predicted and found, by other measures.
 const PREDICTED: [Column; 5] = [
-    ("Ppl/word", "perplexity_per_word", |set| set.perplexity.map(|it| it.per_word)),
+    PER_WORD,
     ("bits/byte", "bits_per_byte", |set| set.perplexity.map(|it| it.bits_per_byte)),
     ("Ppl/reply", "perplexity_per_reply", |set| set.perplexity.map(|it| it.per_reply)),
     ("Hits sum", "hits_sum", |set| set.hits.map(|hits| percent(hits.sum))),

@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod dialogue_comparison;
 pub mod dialogue_evaluation;
 pub mod dialogue_page;
+pub mod dialogue_reproduction;
 pub mod dialogues;
 pub mod evaluation;
 pub mod html;

@@ -89,7 +89,7 @@ pub struct NextUtterance {
 }
 
 /// The columns of Table 4.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DialogueFigures {
     /// How often the right one of 20 candidates comes first, in percent.

@@ -27,17 +27,17 @@ pub struct Entry {
 
 /// A table's worth of figures for one entry.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Compared {
-    mean: Figures,
+pub(super) struct Compared {
+    pub(super) mean: Figures,
     /// The standard deviation over seeds, if there are several.
-    sd: Option<Figures>,
-    paper: Figures,
+    pub(super) sd: Option<Figures>,
+    pub(super) paper: Figures,
     /// Ours less the paper's.
-    difference: Figures,
+    pub(super) difference: Figures,
 }
 
 impl Compared {
-    fn of(reports: &[Figures], paper: Option<&Figures>) -> Self {
+    pub(super) fn of(reports: &[Figures], paper: Option<&Figures>) -> Self {
         let mean_of = |key: &String| {
             let numbers: Vec<f64> =
                 reports.iter().filter_map(|report| report.get(key).copied()).collect();

@@ -32,6 +32,11 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("scripts/bench_peers.sh DATA MODEL", "needs the network and real weights"),
     ("scripts/bench_language.sh", "needs the network, and takes half an hour"),
     ("valuenet train configs/minilm.toml", WEIGHTS),
+    (
+        "valuenet reproduce --tables 4 --data data/personachat --values runs/minilm --seeds \
+         1,2,3,4,5",
+        "needs PERSONA-CHAT and real weights, and takes days; tests/reproduce.rs does it in small",
+    ),
     ("scripts/build_cuda.sh", "needs the network or a CUDA toolkit, and takes minutes"),
     ("target/valuenet-cuda train configs/bert.toml --device cuda --dtype bf16", GPU),
     ("target/valuenet-cuda train configs/bert.toml --seeds 1,2,3,4 --devices cuda:0,cuda:1", GPU),

@@ -135,7 +135,10 @@ pub(in crate::recipe) fn seed_reports(folder: &Path) -> Result<Option<DialogueSe
 }
 
 /// The report on a split that a run keeps, if it has been judged by all its files.
-pub(super) fn saved_report(saved: &SavedRun, split: Split) -> Result<Option<DialogueReport>> {
+pub(in crate::recipe) fn saved_report(
+    saved: &SavedRun,
+    split: Split,
+) -> Result<Option<DialogueReport>> {
     let roles = saved.info.data.iter().map(|source| source.role.as_str());
     let roles: Vec<&str> = match split {
         Split::Test => roles.filter(|role| role.starts_with(TEST_ROLE)).collect(),

@@ -11,7 +11,7 @@ mod rewarder;
 
 pub(super) use gather::{compare, gather};
 pub use judge::Measures;
-pub(super) use judge::{judge, seed_reports};
+pub(super) use judge::{judge, saved_report, seed_reports};
 pub use persona::PersonaRequest;
 pub use reply::{Chat, Decoding, Spoken, reply_all};
 

@@ -1,0 +1,338 @@
+//! The models of the paper's Tables 2 to 4: trained, judged, and put beside the paper's figures.
+
+mod rows;
+mod run;
+
+pub use rows::{Tables, row_names};
+
+use std::path::{Path, PathBuf};
+
+use rows::{ModelRow, rows_of};
+use run::no_test_split;
+
+use super::dialogue::saved_report;
+use super::value::read_report;
+use super::{ProgressEvent, Site};
+use crate::config::{Config, FamilyKind};
+use crate::data::Split;
+use crate::disk;
+use crate::error::{Error, Result};
+use crate::model::value_head::Objective;
+use crate::report::dialogue_reproduction::{DialogueEntry, DialogueReproduction};
+use crate::report::paper::Paper;
+use crate::report::reproduction::{Entry, ReproductionReport};
+use crate::report::{Format, Report, render};
+use crate::run::{SavedRun, seed_folder};
+
+/// What is to be reproduced.
+#[derive(Debug, Clone)]
+pub struct ReproduceRequest {
+    /// The tables.
+    pub tables: Tables,
+    /// A folder with the versions of the data, or with one dataset; for Table 4 the folder of the
+    /// files of dialogues.
+    pub data: PathBuf,
+    /// The versions; if there is none, those that the folder has. Table 4 has none.
+    pub versions: Vec<String>,
+    /// The names of the rows; if there is none, the paper's.
+    pub rows: Vec<String>,
+    /// The run of the value model by whose rewards rows "+ Value" learn.
+    pub values: Option<PathBuf>,
+    /// The seeds: one run each.
+    pub seeds: Vec<u64>,
+    /// Changes of all configurations, `key=value`, or of one row's, `row:key=value`.
+    pub set: Vec<String>,
+    /// The folder of all runs and tables.
+    pub output: PathBuf,
+    /// The paper's figures, if not those that the program knows.
+    pub paper: Option<PathBuf>,
+    /// How many rows of each split are read, if not all.
+    pub limit: Option<usize>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Reproduction {
+    /// Which tables these are.
+    pub tables: Tables,
+    /// A row of each version, of Tables 2 and 3.
+    pub entries: Vec<Entry>,
+    /// The rows of Table 4.
+    pub dialogues: Vec<DialogueEntry>,
+    /// The paper's figures.
+    pub paper: Paper,
+    /// How many runs failed.
+    pub failures: usize,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+impl Reproduction {
+    /// Whether nothing came of it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.dialogues.is_empty()
+    }
+
+    /// What the names of the tables' files begin with.
+    pub fn stem(&self) -> &'static str {
+        match self.tables {
+            Tables::Values => "tables",
+            Tables::Dialogues => "table4",
+        }
+    }
+
+    fn report(&self) -> Box<dyn Report + '_> {
+        let (entries, paper) = (&self.entries, &self.paper);
+        match self.tables {
+            Tables::Values => Box::new(ReproductionReport { entries, paper }),
+            Tables::Dialogues => Box::new(DialogueReproduction { entries: &self.dialogues, paper }),
+        }
+    }
+
+    /// The tables in one of the formats.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn render(&self, format: Format) -> Result<String> {
+        render(self.report().as_ref(), format)
+    }
+
+    /// Writes the tables in every format into a folder.
+    fn write(&self, folder: &Path) -> Result<()> {
+        let formats = [
+            ("txt", Format::Table),
+            ("md", Format::Markdown),
+            ("tex", Format::Latex),
+            ("csv", Format::Csv),
+            ("json", Format::Json),
+        ];
+        formats.into_iter().try_for_each(|(extension, format)| {
+            disk::write_file(
+                &folder.join(format!("{}.{extension}", self.stem())),
+                self.render(format)?.as_bytes(),
+            )
+        })
+    }
+}
+
+/// Trains and judges each row on each version under each seed, as far as that is not done yet;
+/// tables are written as they fill. A run that fails does not stop the others.
+///
+/// # Errors
+/// If the data or the paper's figures cannot be read, or the tables cannot be written.
+pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction> {
+    let paper = paper(request.paper.as_deref())?;
+    let rows = rows_of(request.tables, &request.rows)?;
+    let versions = match request.tables {
+        Tables::Values if request.values.is_some() => {
+            let what = "--values is for Table 4: a value model learns from no rewards";
+            return Err(Error::usage(what).help("--tables 4 is the one of dialogue models"));
+        }
+        Tables::Values => versions(request)?,
+        Tables::Dialogues => vec![dialogues(request, &rows)?],
+    };
+    for row in rows.iter().copied().chain(rows.iter().filter_map(|row| row.first())) {
+        row.write_config(&request.output)?;
+    }
+    let tables = request.tables;
+    let (entries, dialogues) = (Vec::new(), Vec::new());
+    let mut made =
+        Reproduction { tables, entries, dialogues, paper, failures: 0, interrupted: false };
+    for (version, data) in &versions {
+        let mut failed: Vec<(&str, u64)> = Vec::new();
+        for row in rows.iter().copied() {
+            let failed_before = failed.clone();
+            let of_row = OfRow { request, version, data, row, site, failed: &failed_before };
+            let mut seeds = Vec::new();
+            for &seed in &request.seeds {
+                site.note(&format!("── {version} · {} · seed {seed}", row.name));
+                match of_row.complete(seed) {
+                    Ok(true) => seeds.push(seed),
+                    Ok(false) => return Ok(Reproduction { interrupted: true, ..made }),
+                    Err(error) => {
+                        made.failures += 1;
+                        failed.push((row.name, seed));
+                        site.observer.tell(ProgressEvent::Failed(&error));
+                    }
+                }
+            }
+            if !seeds.is_empty() {
+                of_row.add_to(&mut made, &seeds)?;
+                made.write(&request.output)?;
+            }
+        }
+    }
+    Ok(made)
+}
+
+fn paper(path: Option<&Path>) -> Result<Paper> {
+    let (paper, name) = match path {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
+            (Paper::parse(&text), path)
+        }
+        None => (Paper::built_in(), Path::new("configs/paper.json")),
+    };
+    paper.map_err(|what| {
+        Error::data(name, what).help("configs/paper.json in the repository shows the form")
+    })
+}
+
+/// The names and folders of the versions.
+fn versions(request: &ReproduceRequest) -> Result<Vec<(String, PathBuf)>> {
+    let data = &request.data;
+    let is_dataset = |folder: &Path| Split::Train.find(folder).is_some();
+    let named: Vec<(String, PathBuf)> =
+        request.versions.iter().map(|name| (name.clone(), data.join(name))).collect();
+    if let Some((name, folder)) = named.iter().find(|(_, folder)| !is_dataset(folder)) {
+        let what = format!("there is no version {name} here");
+        return Err(
+            Error::data(folder, what).help("`valuenet data balance` and `augment` make versions")
+        );
+    }
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    if is_dataset(data) {
+        let whole = std::path::absolute(data).unwrap_or_else(|_| data.clone());
+        let name =
+            whole.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
+        return Ok(vec![(name, data.clone())]);
+    }
+    let usual =
+        ["original", "balanced", "augmented"].map(|name| (name.to_string(), data.join(name)));
+    let found: Vec<(String, PathBuf)> =
+        usual.into_iter().filter(|(_, folder)| is_dataset(folder)).collect();
+    match found.is_empty() {
+        true => {
+            Err(Error::data(data, "there is neither a train.csv nor a folder original with one")
+                .help("name the folder of the dataset with --data"))
+        }
+        false => Ok(found),
+    }
+}
+
+/// The folder of Table 4's runs, and that of the files of dialogues.
+fn dialogues(request: &ReproduceRequest, rows: &[&ModelRow]) -> Result<(String, PathBuf)> {
+    let data = &request.data;
+    if !request.versions.is_empty() {
+        let what = "Table 4 has no versions of the data: each run is judged by all test files";
+        return Err(Error::usage(what).help("leave --versions out"));
+    }
+    if !data.is_dir() {
+        return Err(Error::data(data, "there is no such folder").help(
+            "name the folder of ConvAI2's files with --data; configs/persona-gpt2.toml says which",
+        ));
+    }
+    let learns = rows.iter().find(|row| row.starts_from.is_some());
+    match (learns, &request.values) {
+        (Some(row), None) => {
+            let what = format!("the row {} learns from the rewards of a value model", row.name);
+            Err(Error::usage(what).help(
+                "name its run with --values RUN (`valuenet train configs/minilm.toml` makes one), \
+                 or the other rows with --rows",
+            ))
+        }
+        (None, Some(_)) => {
+            let what = "a value model is named, and no row learns from its rewards";
+            Err(Error::usage(what).help("ask for a row such as gpt2-value with --rows"))
+        }
+        _ => Ok(("table4".into(), data.clone())),
+    }
+}
+
+/// One row on one version.
+#[derive(Clone, Copy)]
+struct OfRow<'a> {
+    request: &'a ReproduceRequest,
+    version: &'a str,
+    data: &'a Path,
+    row: &'static ModelRow,
+    site: Site<'a>,
+    /// The rows and seeds of runs that have failed.
+    failed: &'a [(&'static str, u64)],
+}
+
+impl OfRow<'_> {
+    /// The folder of the run under a seed.
+    fn folder(&self, seed: u64) -> PathBuf {
+        seed_folder(&self.request.output.join(self.version).join(self.row.name), seed)
+    }
+
+    /// The same of the row that it starts from.
+    fn first(&self) -> Option<Self> {
+        self.row.first().map(|row| Self { row, ..*self })
+    }
+
+    fn config(&self, seed: u64) -> Result<Config> {
+        let path = |key: &str, path: &Path| format!("{key}={:?}", path.to_string_lossy());
+        let mut set = vec![path("data.dir", self.data)];
+        for change in &self.request.set {
+            match change.split_once(':').filter(|(row, _)| row_names().any(|name| name == *row)) {
+                Some((row, change)) if row == self.row.name => set.push(change.into()),
+                Some(_) => {}
+                None => set.push(change.clone()),
+            }
+        }
+        // Whatever is changed, it starts from the run of the same seed.
+        set.extend(self.first().map(|first| path("model.base", &first.folder(seed))));
+        let values = self.request.values.as_ref().filter(|_| self.row.starts_from.is_some());
+        set.extend(values.map(|run| path("reward.run", run)));
+        let mut config = Config::read(&self.row.config_in(&self.request.output), &set)?;
+        config.train.seed = seed;
+        Ok(config)
+    }
+
+    /// Trains and judges one run, and before it the run that it starts from, as far as that is not
+    /// done; false if it was interrupted.
+    fn complete(&self, seed: u64) -> Result<bool> {
+        if let Some(first) = self.first() {
+            let name = first.row.name;
+            if self.failed.contains(&(name, seed)) {
+                let what =
+                    format!("the run of {name} under seed {seed}, which it starts from, failed");
+                return Err(Error::failure(what));
+            }
+            self.site.note(&format!("it starts from {name} · seed {seed}"));
+            if !first.complete(seed)? {
+                return Ok(false);
+            }
+        }
+        let config = self.config(seed)?;
+        run::complete(&config, &self.folder(seed), self.request.limit, self.site)
+    }
+
+    /// Adds the row, of which there are runs under these seeds.
+    fn add_to(&self, made: &mut Reproduction, seeds: &[u64]) -> Result<()> {
+        let saved = |seed: u64| SavedRun::open(&self.folder(seed));
+        let (row, title) = (self.row.name.to_string(), self.row.title.to_string());
+        match made.tables {
+            Tables::Values => {
+                let model = self.config(seeds[0])?.model;
+                let report = |&seed| Ok((seed, read_report(&saved(seed)?, Split::Test.name())?));
+                made.entries.push(Entry {
+                    version: self.version.into(),
+                    row,
+                    title,
+                    classifier: model.family == FamilyKind::Linear
+                        || model.objective == Objective::ThreeClass,
+                    reports: seeds.iter().map(report).collect::<Result<_>>()?,
+                });
+            }
+            Tables::Dialogues => {
+                let report = |&seed| {
+                    let report = saved_report(&saved(seed)?, Split::Test)?;
+                    Ok((seed, report.ok_or_else(no_test_split)?))
+                };
+                made.dialogues.push(DialogueEntry {
+                    row,
+                    title,
+                    starts_from: self.row.starts_from.map(String::from),
+                    reports: seeds.iter().map(report).collect::<Result<_>>()?,
+                });
+            }
+        }
+        Ok(())
+    }
+}
