@@ -96,7 +96,7 @@ impl Drawn {
         };
         let curves: Vec<Curve> = self.curves.iter().filter_map(named).collect();
         let most = curves.iter().map(|curve| curve.points.len()).max().unwrap_or(0);
-        let window = if most > 60 { most / 10 | 1 } else { 1 };
+        let window = if most > 60 { (most / 10) | 1 } else { 1 };
         let charts: Vec<&[Curve]> = match self.together {
             true => vec![&curves],
             false => curves.chunks(1).collect(),
