@@ -15,12 +15,12 @@ NEW = 32  # tokens after each prompt
 BYTES = {"f32": 4, "bf16": 2}
 
 
-def our_program():
-    """The bench target's executable, as cargo names it."""
-    command = ["cargo", "bench", "--bench", "language", "--no-run", "--message-format", "json", "--quiet"]
+def our_program(name):
+    """The executable of the bench target with this name, as cargo names it."""
+    command = ["cargo", "bench", "--bench", name, "--no-run", "--message-format", "json", "--quiet"]
     output = subprocess.run(command, cwd=HERE.parent, stdout=subprocess.PIPE, check=True).stdout.decode()
     messages = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    return [m["executable"] for m in messages if m.get("target", {}).get("name") == "language"][-1:]
+    return [m["executable"] for m in messages if m.get("target", {}).get("name") == name][-1:]
 
 
 def run(command, limit=None):
@@ -56,7 +56,7 @@ def in_turns(contestants, rounds, limit):
                 del results[name]
                 continue
             results[name].append(found)
-            shown = {key: round(value, 3) for key, value in found.items() if key != "ids"}
+            shown = {key: round(value, 3) for key, value in found.items() if not isinstance(value, list)}
             print(f"  {name}: {shown}", file=sys.stderr)
     return results
 
@@ -118,7 +118,7 @@ def main():
     parser.add_argument("--dtype", choices=list(BYTES))
     args = parser.parse_args()
     dtypes = {args.dtype: BYTES[args.dtype]} if args.dtype else BYTES
-    ours, peer = our_program(), [sys.executable, str(HERE / "peer_language.py")]
+    ours, peer = our_program("language"), [sys.executable, str(HERE / "peer_language.py")]
     has_llama = importlib.util.find_spec("llama_cpp") is not None
     with tempfile.TemporaryDirectory() as folder:
         parameters = run([*peer, "make", folder, args.steps])["parameters"]

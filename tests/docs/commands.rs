@@ -16,6 +16,7 @@ use crate::support::{config, dataset, folder, program, stderr, stdout, valuenet,
 const SERVICE: &str = "runs until it is stopped; tests/serve.rs starts it";
 const REQUEST: &str = "needs a service; tests/serve.rs sends it";
 const GPU: &str = "needs a GPU";
+const PYTHON: &str = "needs a service, and Python";
 const WEIGHTS: &str = "needs real weights, and takes minutes";
 const BUILD: &str = "builds or tests the whole program again, which takes minutes";
 
@@ -31,6 +32,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo bench", "takes minutes"),
     ("scripts/bench_peers.sh DATA MODEL", "needs the network and real weights"),
     ("scripts/bench_language.sh", "needs the network, and takes half an hour"),
+    ("scripts/bench_reward.sh", "needs the network, and takes an hour"),
+    ("python3 scripts/trl_reward.py", PYTHON),
     ("valuenet train configs/minilm.toml", WEIGHTS),
     (
         "valuenet reproduce --tables 4 --data data/personachat --values runs/minilm --seeds \

@@ -8,6 +8,8 @@
 
 pub mod advantage;
 mod figures;
+mod memory;
+mod passes;
 mod rewarder;
 mod rollout;
 mod settings;
@@ -18,12 +20,12 @@ pub use settings::{Baseline, Credit, ReinforceSettings, Rollout};
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 pub use advantage::Worth;
 
 use advantage::{Estimator, Sampled, k3};
 use figures::{Weights, distinct_2, figures, mean};
+use memory::Memory;
+use passes::{answered, ids, passes};
 use rollout::{Drawn, Rolled, Roller};
 
 use super::TrainSettings;
@@ -40,8 +42,6 @@ use crate::model::DialogueModel;
 use crate::nn::gradients::Gradients;
 use crate::nn::tape::Tape;
 use crate::seed::{Purpose, Stream};
-use crate::text::prompt::branches::Answered;
-use crate::text::prompt::dialogue::Prompt;
 
 /// The scores by which checkpoints can be compared, as `train.select` calls them, for a reward that
 /// knows personas.
@@ -71,23 +71,7 @@ pub struct ReinforceLearner<'a> {
     samples: Vec<SpokenSample>,
 }
 
-/// What is to be remembered beside the model and the optimiser.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Memory {
-    /// Perplexity and distinct-2 at the start.
-    start: Option<[f64; 2]>,
-    /// The mean of the returns so far, and their number.
-    returns: (f64, u64),
-    /// The divergence of the replies since the last evaluation, and their number.
-    divergence: (f64, u64),
-    /// The limit that was crossed.
-    crossed: Option<String>,
-}
-
 const MEMORY: &str = "reinforce.json";
-
-/// How many tokens go through the network in a pass.
-const BUDGET: usize = 2048;
 
 /// How many replies of an evaluation are shown.
 const SHOWN: usize = 8;
@@ -320,39 +304,6 @@ impl<'a> ReinforceLearner<'a> {
     }
 }
 
-impl Memory {
-    /// Counts the replies of a step.
-    fn count(&mut self, weights: &Weights) {
-        let (mean, before) = self.returns;
-        let now = before + weights.returns.len() as u64;
-        let sum = mean * before as f64 + weights.returns.iter().sum::<f64>();
-        self.returns = (sum / now.max(1) as f64, now);
-        self.divergence.0 += weights.k3.iter().sum::<f64>();
-        self.divergence.1 += weights.k3.len() as u64;
-    }
-
-    /// Looks whether a limit was crossed since the last evaluation, of which these are perplexity
-    /// and distinct-2.
-    fn look(&mut self, settings: &ReinforceSettings, [perplexity, distinct_2]: [f64; 2]) {
-        let (divergence, replies) = std::mem::take(&mut self.divergence);
-        let kl = divergence / replies.max(1) as f64;
-        let Some([perplexity_before, distinct_before]) = self.start else { return };
-        let risen = perplexity / perplexity_before - 1.0;
-        let fallen = 1.0 - distinct_2 / distinct_before;
-        self.crossed = if kl > settings.max_kl {
-            Some(format!("the replies diverge by {kl:.1} nats from the start (reward.max_kl)"))
-        } else if risen > settings.max_perplexity_rise {
-            let share = 100.0 * risen;
-            Some(format!("perplexity has risen by {share:.0}% (reward.max_perplexity_rise)"))
-        } else if fallen > settings.max_distinct_fall {
-            let share = 100.0 * fallen;
-            Some(format!("distinct-2 has fallen by {share:.0}% (reward.max_distinct_fall)"))
-        } else {
-            None
-        };
-    }
-}
-
 impl Learner for ReinforceLearner<'_> {
     fn lengths(&self) -> Vec<usize> {
         self.inner.lengths()
@@ -410,38 +361,6 @@ impl Learner for ReinforceLearner<'_> {
             .map_err(|error| Error::file(&path, format!("not a training state: {error}")))?;
         self.inner.read_state(folder, steps)
     }
-}
-
-/// Replies cut into passes through the network, each of whole dialogues.
-fn passes(mut rolled: &[Rolled]) -> impl Iterator<Item = &[Rolled]> {
-    let tokens = |rolled: &Rolled| {
-        let prompt = rolled.answered.iter().map(|(prompt, _)| prompt.ids.len()).max();
-        prompt.unwrap_or(0) + rolled.drawn().map(|drawn| drawn.ids.len()).sum::<usize>()
-    };
-    std::iter::from_fn(move || {
-        let mut sum = 0;
-        let fits = |one: &&Rolled| {
-            sum += tokens(one);
-            sum <= BUDGET
-        };
-        let count = rolled.iter().take_while(fits).count().max(1);
-        let (pass, rest) = rolled.split_at_checked(count)?;
-        rolled = rest;
-        Some(pass)
-    })
-}
-
-/// The token ids of the replies to each prompt.
-fn ids(rolled: &[Rolled]) -> Vec<Vec<Vec<u32>>> {
-    let of_prompt =
-        |(_, drawn): &(Prompt, Vec<Drawn>)| drawn.iter().map(|drawn| drawn.ids.clone()).collect();
-    rolled.iter().flat_map(|rolled| &rolled.answered).map(of_prompt).collect()
-}
-
-/// The prompts with these replies.
-fn answered<'r>(rolled: &'r [Rolled], replies: &'r [Vec<Vec<u32>>]) -> Vec<Answered<'r>> {
-    let prompts = rolled.iter().flat_map(|rolled| &rolled.answered).map(|(prompt, _)| prompt);
-    prompts.zip(replies.iter().map(Vec::as_slice)).collect()
 }
 
 fn own(dialogue: &RolloutDialogue) -> &[String] {
