@@ -71,7 +71,7 @@ const NOT_RUN: &[(&str, &str)] = &[
 ];
 
 /// Commands that are run in a shorter form, which gives an output of the same shape.
-const SHORTER: [(&str, &str); 2] = [
+const SHORTER: [(&str, &str); 4] = [
     (
         "cargo run --release -- train configs/quickstart.toml",
         "cargo run --release -- train configs/quickstart.toml --set train.epochs=1",
@@ -79,6 +79,14 @@ const SHORTER: [(&str, &str); 2] = [
     (
         "valuenet train configs/persona-quickstart.toml",
         "valuenet train configs/persona-quickstart.toml --set train.epochs=1 --limit 25",
+    ),
+    (
+        "valuenet train configs/persona-quickstart.toml --set model.base=runs/persona-quickstart --set reward.run=runs/minilm --set train.learning_rate=1e-4 --set train.max_steps=20 -o runs/persona-quickstart-value",
+        "valuenet train configs/persona-quickstart.toml --set model.base=runs/persona-quickstart --set reward.run=runs/minilm --set train.learning_rate=1e-4 --set train.max_steps=4 -o runs/persona-quickstart-value --set reward.eval_dialogues=2 --set reward.dialogues=1 --set reward.k=2 --limit 25",
+    ),
+    (
+        "valuenet train configs/persona-quickstart.toml --set model.base=runs/persona-quickstart --set 'reward.command=\"sh asks.sh\"' --set train.learning_rate=1e-4 --set train.max_steps=20 -o runs/asks",
+        "valuenet train configs/persona-quickstart.toml --set model.base=runs/persona-quickstart --set 'reward.command=\"sh asks.sh\"' --set train.learning_rate=1e-4 --set train.max_steps=4 -o runs/asks --set reward.eval_dialogues=2 --set reward.dialogues=1 --set reward.k=2 --limit 25",
     ),
 ];
 
