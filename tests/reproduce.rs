@@ -65,8 +65,8 @@ fn entries() -> Vec<DialogueEntry> {
 
 /// The words of the first line that begins with this name, below a line that begins with a title.
 fn cells<'a>(text: &'a str, title: &str, name: &str) -> Vec<&'a str> {
-    let below = text.lines().skip_while(|line| !line.starts_with(title)).skip(1);
-    let line = below.skip_while(|line| !line.starts_with(name)).next();
+    let mut below = text.lines().skip_while(|line| !line.starts_with(title)).skip(1);
+    let line = below.find(|line| line.starts_with(name));
     line.unwrap_or_else(|| panic!("{name} is missing in:\n{text}"))[name.len()..]
         .split("  ")
         .map(str::trim)
