@@ -145,7 +145,8 @@ fn a_model_does_not_diverge_from_itself() {
 fn tokens_are_drawn_as_often_as_softmax_says() {
     for golden in Golden::all() {
         let ids = golden.sequences()[0][..4].to_vec();
-        let states = golden.model.network().states(&Tape::inference(), &pack(&[ids.clone()]));
+        let states =
+            golden.model.network().states(&Tape::inference(), &pack(std::slice::from_ref(&ids)));
         let states = states.unwrap();
         let logits = golden.model.network().logits(&Tape::inference(), &states).unwrap();
         let logits = &numbers(&logits)[3 * golden.model.network().vocabulary_size()..];

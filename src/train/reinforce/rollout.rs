@@ -162,8 +162,9 @@ impl Roller<'_> {
         }
         let search = Search::Sample(Sampling::default(), 1);
         let settings = self.settings(search);
-        let mut rolled: Vec<Vec<Vec<(Prompt, Vec<Drawn>)>>> =
-            dialogues.iter().map(|_| vec![Vec::new(); samples]).collect();
+        // Of each dialogue and sample.
+        let mut rolled: Vec<Vec<Rolled>> =
+            dialogues.iter().map(|_| vec![Rolled::default(); samples]).collect();
         for turn in 0.. {
             let live: Vec<usize> =
                 (0..plays.len()).filter(|&play| turn < plays[play].turns).collect();
@@ -182,10 +183,13 @@ impl Roller<'_> {
                 let Play { place, sample, .. } = plays[play];
                 plays[play].said.push((true, self.model.decode(reply.text())?));
                 let drawn = self.drawn(turn, sample, reply)?;
-                rolled[place][sample].push((prompt, vec![drawn]));
+                rolled[place][sample].answered.push((prompt, vec![drawn]));
             }
         }
-        Ok(rolled.into_iter().map(|samples| Rolled { answered: samples.concat() }).collect())
+        let joined = |samples: Vec<Rolled>| Rolled {
+            answered: samples.into_iter().flat_map(|sample| sample.answered).collect(),
+        };
+        Ok(rolled.into_iter().map(joined).collect())
     }
 
     /// What a model says next in each play that goes on, and what it says it after.
