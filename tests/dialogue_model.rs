@@ -320,6 +320,22 @@ fn runs_are_compared_and_reported() {
     }
     let same = done(valuenet(["compare", &a, &a, "--format", "csv", "--bootstrap", "200"]));
     assert!(same.lines().skip(1).filter(|line| line.contains(",0,0,0,")).count() == 8, "{same}");
+    // Of a part there are files of replies.
+    let part = |run: &str, more: &[&str]| {
+        let fixed = ["eval", run, "--limit", "5", "--measure", "perplexity,f1"];
+        done(valuenet(fixed.iter().chain(more)));
+    };
+    part(&a, &[]);
+    part(&b, &["--checkpoint", "last"]);
+    let of_part = |run: &str, last: &str| {
+        format!("{run}/eval/test.original.first-5.perplexity+f1{last}.replies.jsonl")
+    };
+    let files = [of_part(&a, ""), of_part(&b, ".last")];
+    let compared = done(valuenet(["compare", &files[0], &files[1], "--bootstrap", "200"]));
+    let name = "test.original.first-5.perplexity+f1 (30 replies of 5 dialogues)";
+    assert!(compared.contains(name) && compared.contains("F1"), "{compared}");
+    assert!(!compared.contains("Hits@1"), "{compared}");
+    assert_fails(&valuenet(["compare", &files[0], &a]), 1, &["it has not been judged by"]);
     let table = done(valuenet(["report", &a, &b, "--format", "table"]));
     assert!(table.contains("the paper's Table 4") && table.contains("test.revised"), "{table}");
     let page = done(valuenet(["report", &a, "--misses", "3"]));

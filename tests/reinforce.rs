@@ -2,7 +2,7 @@
 //! a reward that is learned, and runs that stop and go on.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -262,8 +262,12 @@ fn taught(settings: &ReinforceSettings, steps: u64) -> Vec<RolloutFigures> {
     let model = open();
     let samples = samples(&model, &dialogues);
     let train = TrainSettings::default();
-    let rollouts =
-        Rollouts { start: open(), train: all.clone(), eval: all, rewarder: Box::new(Questions) };
+    let rollouts = Rollouts {
+        start: open(),
+        train: all.clone().into(),
+        eval: all.into(),
+        rewarder: Box::new(Questions),
+    };
     let task = DialogueTask::new(model, samples.clone(), samples);
     let mut learner = ReinforceLearner::new(task, rollouts, settings, &train).unwrap();
     let step = |step| learner.step(step, &[], 2e-3).unwrap().rollout.unwrap();
@@ -405,6 +409,16 @@ fn a_run_that_stopped_in_either_phase_goes_on_to_the_same_bytes() {
 }
 
 #[cfg(unix)]
+fn wait_for(path: &Path) {
+    let begun = std::time::Instant::now();
+    while !path.exists() {
+        let shown = path.display();
+        assert!(begun.elapsed() < Duration::from_secs(60), "{shown} does not appear");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(unix)]
 #[test]
 fn a_kill_in_either_phase_leaves_a_checkpoint_that_goes_on_to_the_same_bytes() {
     let folder = folder();
@@ -422,11 +436,7 @@ fn a_kill_in_either_phase_leaves_a_checkpoint_that_goes_on_to_the_same_bytes() {
             command.arg("--resume");
         }
         let mut child = command.spawn().unwrap();
-        let begun = std::time::Instant::now();
-        while !killed.join("checkpoints/last").exists() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "no checkpoint appears");
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        wait_for(&killed.join("checkpoints/last"));
         std::thread::sleep(Duration::from_millis(40 + 90 * round));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -464,13 +474,84 @@ fn a_program_that_fails_ends_the_training_with_its_checkpoint_kept() {
 
 #[cfg(unix)]
 #[test]
+fn a_line_that_was_not_asked_for_is_no_answer_to_the_next_dialogue() {
+    let folder = folder();
+    let config = config(folder.path(), &program_that(0, "echo 1; echo 2"), "");
+    let output = train(&config, &folder.path().join("run"), &[]);
+    assert_fails(&output, 1, &["said \"1\" without being asked"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_interrupts_a_training_does_not_interrupt_its_program() {
+    use std::os::unix::process::CommandExt;
+    let folder = folder();
+    let config = config(folder.path(), &program_that(NEVER, "true"), "").display().to_string();
+    let run = folder.path().join("run");
+    let mut command = program();
+    command.args([
+        "train",
+        &config,
+        "--limit",
+        "12",
+        "--no-test",
+        "-o",
+        &run.display().to_string(),
+    ]);
+    command.args(["--set", "train.max_steps=4000", "--set", "train.epochs=4000"]);
+    let child = command.stderr(Stdio::piped()).process_group(0).spawn().unwrap();
+    wait_for(&run.join("checkpoints/last"));
+    // As a terminal does: to all that stand in the group.
+    let group = format!("-{}", child.id());
+    let sent = std::process::Command::new("kill").args(["-INT", "--", &group]).status();
+    assert!(sent.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--resume goes on"), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_goes_on_from_the_models_that_it_began_with() {
+    let folder = folder();
+    let base = folder.path().join("base");
+    std::fs::create_dir(&base).unwrap();
+    for entry in std::fs::read_dir(learned()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, base.join(path.file_name().unwrap())).unwrap();
+    }
+    let config = config(folder.path(), &program_that(NEVER, "true"), "");
+    let set = ["--set".to_string(), format!("model.base={:?}", base.display().to_string())];
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    let run = folder.path().join("run");
+    let begun = train(&config, &run, &[&set[..], &["--stop-after", "3"]].concat());
+    assert!(begun.status.success(), "{}", stderr(&begun));
+    let weights = base.join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let resumed = train(&config, &run, &[&set[..], &["--resume"]].concat());
+    assert_fails(&resumed, 2, &["base/model.safetensors is not the file it was"]);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_limit_that_is_crossed_ends_the_training() {
     let folder = folder();
     let config = config(folder.path(), &program_that(NEVER, "true"), "");
     let sets = ["--set", "reward.max_kl=1e-9"];
     let output = train(&config, &folder.path().join("run"), &sets);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("stopped after step 6: the replies diverge by"));
+    let said = stderr(&output);
+    assert!(said.contains("stopped after step 6: the replies diverge by"), "{said}");
+    // Its first evaluation crossed the limit: there is nothing to judge, and that is said.
+    assert!(said.contains("no checkpoint is the best, --checkpoint last"), "{said}");
+    let [file, run] =
+        [config.clone(), folder.path().join("judged")].map(|it| it.display().to_string());
+    let test = ["--set", "data.test.original=\"original.jsonl\""];
+    let fixed = ["train", &file, "--limit", "12", "-o", &run];
+    let judged = valuenet(fixed.iter().chain(&sets).chain(&test));
+    assert!(judged.status.success(), "{}", stderr(&judged));
     let resumed = train(&config, &folder.path().join("run"), &[&sets[..], &["--resume"]].concat());
     assert!(stderr(&resumed).contains("stopped after step 6"), "{}", stderr(&resumed));
 }
@@ -490,7 +571,9 @@ fn what_cannot_be_meant_is_refused() {
         (&["reward.max_new_tokens=0"], &["reward.max_new_tokens"]),
         (&["reward.timeout=0"], &["reward.timeout"]),
         (&["train.select=own-minus-other"], &["train.select", "reward"]),
-        (&["dialogue.layout=gpt2", "model.base=none/none"], &["none/none"]),
+        (&["dialogue.layout=gpt2"], &["dialogue.layout", "has learned the layout chatml"]),
+        (&["model.base=none/none"], &["none/none"]),
+        (&["reward.command=", "reward.run=none/none"], &["none/none"]),
         (&["reward.max_new_tokens=250"], &["train.txt:1", "tokens without any history"]),
         (&["reward.command=exit 4"], &["ended before it answered", "exit status: 4"]),
     ] {

@@ -14,8 +14,8 @@ use super::output::Output;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Run directories of one task that `valuenet eval` has judged, or files of predictions; each
-    /// is compared with the first.
+    /// Run directories of one task that `valuenet eval` has judged, or files of predictions, or of
+    /// replies; each is compared with the first.
     #[arg(required = true, num_args = 2..)]
     runs: Vec<PathBuf>,
 

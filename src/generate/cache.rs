@@ -141,9 +141,7 @@ impl<'m> Cache<'m> {
             room: room.into(),
         })
     }
-}
 
-impl Cache<'_> {
     /// Several caches of one model as one, their texts behind each other.
     ///
     /// # Errors
@@ -168,7 +166,7 @@ impl Cache<'_> {
     ///
     /// # Errors
     /// If there is no memory.
-    pub fn budget(model: &LanguageModel) -> Result<usize> {
+    pub fn budget(model: &'m LanguageModel) -> Result<usize> {
         const BYTES: usize = 1 << 30;
         const MOST: usize = 1 << 16;
         let layers = Cache::new(model, &[1])?.layers;

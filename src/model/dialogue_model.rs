@@ -32,7 +32,18 @@ struct Metadata {
     max_length: usize,
 }
 
+impl Metadata {
+    fn of(folder: &Path) -> Option<Self> {
+        Self::deserialize(ReplyModel::note(folder, METADATA_KEY)).ok()
+    }
+}
+
 impl DialogueModel {
+    /// How dialogues were laid out for the model in a folder when it was trained on them, if it was.
+    pub fn learned_layout(folder: &Path) -> Option<Layout> {
+        Metadata::of(folder).map(|metadata| metadata.layout)
+    }
+
     /// A model that is given dialogues in this layout. The layout's tokens that its
     /// tokenizer lacks are added, and their embeddings start at the mean of all.
     ///
@@ -58,8 +69,7 @@ impl DialogueModel {
     /// If it cannot be read, or does not say how dialogues are laid out for it.
     pub fn open(path: &Path, device: &Device, precision: Precision) -> Result<Self> {
         let model = ReplyModel::open(path, device)?.with_precision(precision);
-        let note = ReplyModel::note(path, METADATA_KEY);
-        let metadata: Metadata = Metadata::deserialize(note).map_err(|_| {
+        let metadata = Metadata::of(path).ok_or_else(|| {
             Error::file(path, "this language model was not trained on dialogues")
                 .help("--layout says how they are laid out for it: gpt2, dialogpt or chatml")
         })?;

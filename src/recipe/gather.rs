@@ -35,7 +35,7 @@ pub fn gather(folders: &[PathBuf], split: Split, quoted: usize) -> Result<Gather
     }
 }
 
-/// Compares each run, or file of predictions, with the first, on the rows of a split.
+/// Compares each run, or file of predictions or replies, with the first, on the rows of a split.
 ///
 /// # Errors
 /// If a run has no predictions, or they are of other rows.
@@ -52,6 +52,9 @@ pub fn compare(
 
 /// The task of the first of some runs.
 fn kind(folders: &[PathBuf]) -> Result<TaskKind> {
+    if folders.first().is_some_and(|path| dialogue::is_replies(path)) {
+        return Ok(TaskKind::Dialogue);
+    }
     let first = folders.first().and_then(|folder| runs_of(folder).into_iter().next());
     match first {
         Some(run) if SavedRun::is_run(&run) => Ok(SavedRun::open(&run)?.info.config.task.kind),
@@ -75,7 +78,8 @@ pub(super) fn runs_of(folder: &Path) -> Vec<PathBuf> {
 /// What the run was made of.
 pub(super) fn facts(saved: &SavedRun) -> Vec<(String, String)> {
     let (info, train) = (&saved.info, &saved.info.config.train);
-    let data = info.data.iter().map(|source| format!("{} {}", source.rows, source.role));
+    let data = info.data.iter().filter(|source| source.rows > 0);
+    let data = data.map(|source| format!("{} {}", source.rows, source.role));
     [
         ("model", info.model.base.clone()),
         ("parameters", format!("{:.1} M", info.model.parameters as f64 / 1e6)),

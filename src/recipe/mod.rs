@@ -17,6 +17,7 @@ mod seeds;
 mod session;
 mod train;
 mod value;
+mod vectors;
 
 pub use dialogue::{
     Chat, Decoding, Measures, PersonaRequest, Spoken, open_dialogue_model, reply_all,

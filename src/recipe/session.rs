@@ -106,6 +106,9 @@ impl Session<'_> {
     fn conclude(&self, stop: Stop, state: &State, learner: &dyn Learner) {
         let best = match state.history.best {
             Some(best) => format!("; the best checkpoint is that of step {}", best.step),
+            None if stop == Stop::Limit => {
+                "; no checkpoint is the best, --checkpoint last names this one".into()
+            }
             None => String::new(),
         };
         let step = state.step;

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::nn::device;
 use crate::report::Report;
 use crate::run::{self, DataFile, IfOccupied, Run, RunInfo, SavedRun};
-use crate::train::{Learner, Plan, Stop};
+use crate::train::{Checkpoint, Learner, Plan, Stop};
 
 /// What is to be trained, and where it is kept.
 #[derive(Debug, Clone)]
@@ -94,7 +94,9 @@ pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
     if stop == Stop::Paused && site.observer.asks_to_stop() {
         return Ok(Outcome::Interrupted);
     }
-    let report = match request.test && stop != Stop::Paused {
+    // Where the first evaluation crossed a limit there is none.
+    let has_best = SavedRun::open(folder)?.checkpoint(Checkpoint::Best).is_some();
+    let report = match request.test && stop != Stop::Paused && has_best {
         true => recipe.test(folder, &device.device, site.observer)?,
         false => None,
     };
@@ -124,7 +126,8 @@ fn announce(config: &Config, learner: &dyn Learner, info: &RunInfo, site: Site) 
         info.model.parameters as f64 / 1e6,
         info.model.fresh.len()
     ));
-    let learned_from = info.data.iter().filter(|source| !source.role.starts_with("test"));
+    let learned_from = info.data.iter().filter(|source| source.rows > 0);
+    let learned_from = learned_from.filter(|source| !source.role.starts_with("test"));
     let rows = learned_from.map(|source| format!("{} {}", source.rows, source.role));
     site.note(&format!(
         "data {}: {}; {:.1} tokens a sample, {} at most",

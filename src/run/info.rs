@@ -65,7 +65,8 @@ pub struct ModelInfo {
 /// A data file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFile {
-    /// What it is to the run: `train`, `eval`, `test`.
+    /// What it is to the run: `train`, `eval`, `test`; or, without rows, a model that it reads again
+    /// when it goes on.
     #[serde(alias = "split")]
     pub role: String,
     /// The file.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::policy::{Best, Score};
 use crate::error::Result;
@@ -61,7 +61,7 @@ pub struct LossRow {
     pub loss: f64,
     /// The learning rate of the last step.
     pub learning_rate: f64,
-    /// The norm of the last step's gradients before clipping, if it was measured.
+    /// The norm of the gradients of the last of these steps before clipping, if it was measured.
     pub gradient_norm: Option<f64>,
     /// The seconds that training has taken, evaluations included.
     pub seconds: f64,
@@ -107,7 +107,7 @@ pub struct RolloutRow {
 }
 
 /// A reply of the model in an evaluation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SpokenSample {
     /// The number of its dialogue, from 1.
     pub dialogue: usize,

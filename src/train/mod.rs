@@ -71,17 +71,22 @@ pub fn fit(
         let done = match learner.step(state.step, plan.batches(state.step), rate) {
             Ok(done) => done,
             Err(error) => {
-                // Nothing was learned in this step, and what was before is not to be lost.
+                // Nothing was learned in this step, and what was before is not to be lost. If it
+                // cannot be kept either, the first fault is the one to know of.
                 if state.step > 0 {
-                    tell(Event::Save(Checkpoint::Last, &|folder| save(learner, state, folder)))?;
+                    let _ =
+                        tell(Event::Save(Checkpoint::Last, &|folder| save(learner, state, folder)));
                 }
                 return Err(error);
             }
         };
         state.step += 1;
         refuse_divergence(state.step, &done)?;
-        state.loss_sum += done.loss * done.weight as f64;
-        state.loss_items += done.weight;
+        if done.rollout.is_none() {
+            state.loss_sum += done.loss * done.weight as f64;
+            state.loss_items += done.weight;
+            state.gradient_norm = done.gradient_norm;
+        }
         state.seconds = seconds_before + begun.elapsed().as_secs_f64();
         let epoch = state.step as f64 / plan.steps_per_epoch() as f64;
         let answer = tell(Event::Step(StepDone {
@@ -108,7 +113,7 @@ pub fn fit(
         if is_due && state.loss_items > 0 {
             let loss = state.loss_sum / state.loss_items as f64;
             (state.loss_sum, state.loss_items) = (0.0, 0);
-            let (learning_rate, gradient_norm) = (rate, done.gradient_norm);
+            let (learning_rate, gradient_norm) = (rate, state.gradient_norm);
             let (step, seconds) = (state.step, state.seconds);
             tell(Event::Loss(LossRow {
                 step,

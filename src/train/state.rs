@@ -19,6 +19,9 @@ pub struct State {
     pub loss_sum: f64,
     /// The number of samples since the last row.
     pub loss_items: u64,
+    /// The norm of the gradients of the last step that counts for the row, if it was measured.
+    #[serde(default)]
+    pub gradient_norm: Option<f64>,
     /// What the evaluations said.
     pub history: History,
     /// The seconds that training has taken so far.

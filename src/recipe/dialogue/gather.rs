@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
-use super::judge::saved_report;
+use super::judge::{read_report, saved_report};
 use super::persona::check_same_space;
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -14,8 +14,11 @@ use crate::recipe::gather::{Course, Gathered, add_point, course, facts, metrics,
 use crate::report::Report;
 use crate::report::chart::Curve;
 use crate::report::dialogue_comparison::DialogueComparisonReport;
-use crate::report::dialogue_evaluation::{DialogueReport, ReplyRow, read_reply_rows};
+use crate::report::dialogue_evaluation::{
+    DialogueEvaluation, DialogueReport, ReplyRow, read_reply_rows,
+};
 use crate::report::dialogue_page::{DialoguePage, DialogueRuns, page};
+use crate::report::persona_alignment::PersonaEvaluation;
 use crate::report::reward_course::{Replied, RewardCourse};
 use crate::run::SavedRun;
 use crate::train::Stop;
@@ -55,26 +58,62 @@ pub(in crate::recipe) fn gather(
     })
 }
 
-/// Compares each run with the first, by each of its files of a split.
+/// What was measured by one file of dialogues, reply by reply.
+struct Judged {
+    name: String,
+    persona: Option<PersonaEvaluation>,
+    rows: Vec<ReplyRow>,
+}
+
+/// Whether a path names replies that `eval` has kept.
+pub(in crate::recipe) fn is_replies(path: &Path) -> bool {
+    path.is_file() && path.to_string_lossy().ends_with(REPLIES)
+}
+
+/// How the names of such files end, and that of the report beside one.
+const REPLIES: &str = ".replies.jsonl";
+
+/// What a run was judged by on a split, or what a file of replies is of.
+fn judged(path: &Path, split: Split) -> Result<Vec<Judged>> {
+    if is_replies(path) {
+        let shown = path.to_string_lossy();
+        let whole = shown.strip_suffix(REPLIES).unwrap_or(&shown);
+        let report = PathBuf::from(format!("{whole}.json"));
+        let set = match report.is_file() {
+            true => read_report(&report)?.sets.into_iter().next(),
+            false => None,
+        };
+        let name = Path::new(whole).file_name().unwrap_or_default().to_string_lossy().into();
+        let persona = set.and_then(|set| set.persona);
+        return Ok(vec![Judged { name, persona, rows: read_reply_rows(path)? }]);
+    }
+    let saved = SavedRun::open(path)?;
+    let of_set = |set: DialogueEvaluation| {
+        let rows = rows_of(&saved, path, &set.name)?;
+        Ok(Judged { name: set.name, persona: set.persona, rows })
+    };
+    report_on(&saved, path, split)?.sets.into_iter().map(of_set).collect()
+}
+
+/// Compares each run with the first, by each of its files of a split; or files of replies.
 pub(in crate::recipe) fn compare(
     runs: &[PathBuf],
     split: Split,
     bootstrap: Bootstrap,
 ) -> Result<Vec<Box<dyn Report>>> {
-    let saved: Vec<SavedRun> = runs.iter().map(|run| SavedRun::open(run)).collect::<Result<_>>()?;
-    let all: Vec<(&PathBuf, &SavedRun)> = runs.iter().zip(&saved).collect();
-    let [(a, saved_a), others @ ..] = all.as_slice() else { return Ok(Vec::new()) };
-    let sets = report_on(saved_a, a, split)?.sets;
+    let [a, others @ ..] = runs else { return Ok(Vec::new()) };
+    let first = judged(a, split)?;
     let mut reports: Vec<Box<dyn Report>> = Vec::new();
-    for (b, saved_b) in others {
-        let sets_b = saved_report(saved_b, split)?.map_or(Vec::new(), |report| report.sets);
-        for set in &sets {
-            let other = sets_b.iter().find(|other| other.name == set.name);
-            let persona = other.and_then(|other| other.persona.as_ref());
-            let (first, second) =
-                (rows_of(saved_a, a, &set.name)?, rows_of(saved_b, b, &set.name)?);
-            let pairs = paired(a, &first, b, &second)?;
-            check_same_space((a, set.persona.as_ref()), (b, persona))?;
+    for b in others {
+        let second = judged(b, split)?;
+        for set in &first {
+            let same = |other: &&Judged| is_replies(b) || other.name == set.name;
+            let other = second.iter().find(same).ok_or_else(|| {
+                Error::file(b, format!("it has not been judged by {}", set.name))
+                    .help("`valuenet eval` judges it by all files of its split")
+            })?;
+            let pairs = paired(a, &set.rows, b, &other.rows)?;
+            check_same_space((a, set.persona.as_ref()), (b, other.persona.as_ref()))?;
             reports.push(Box::new(DialogueComparisonReport {
                 a: a.display().to_string(),
                 b: b.display().to_string(),

@@ -159,7 +159,8 @@ pub(in crate::recipe) fn saved_report(
     Ok(whole)
 }
 
-fn read_report(path: &Path) -> Result<DialogueReport> {
+/// Reads a report that a run keeps.
+pub(super) fn read_report(path: &Path) -> Result<DialogueReport> {
     serde_json::from_value(disk::read_json(path)?).map_err(|error| {
         Error::file(path, format!("not a report: {error}")).help("`valuenet eval` makes it anew")
     })

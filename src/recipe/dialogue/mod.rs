@@ -9,7 +9,7 @@ mod persona;
 mod reply;
 mod rewarder;
 
-pub(super) use gather::{compare, gather};
+pub(super) use gather::{compare, gather, is_replies};
 pub use judge::Measures;
 pub(super) use judge::{judge, saved_report, seed_reports};
 pub use persona::PersonaRequest;
@@ -49,7 +49,12 @@ impl<'a> DialogueRecipe<'a> {
     /// Reads the data, of each file so many dialogues if not all. If the model is to be judged by
     /// the test split, its replies need candidates.
     pub(super) fn read(config: &'a Config, limit: Option<usize>, judges: bool) -> Result<Self> {
-        let data = DialogueFiles::read(config, limit)?;
+        let mut data = DialogueFiles::read(config, limit)?;
+        if let Some(reward) = &config.reward {
+            // They are read again when the training goes on, and must be what they were.
+            data.sources.extend(weights("start", Path::new(&config.model.base))?);
+            data.sources.extend(weights("values", &reward.run)?);
+        }
         if judges {
             data.test.iter().try_for_each(|(_, file)| file.check_candidates())?;
         }
@@ -148,8 +153,8 @@ impl DialogueRecipe<'_> {
         Ok(Rollouts {
             start: self.new_model(device, site)?,
             rewarder: rewarder::open(reward, &train, device, precision, site)?,
-            train,
-            eval,
+            train: train.into(),
+            eval: eval.into(),
         })
     }
 
@@ -171,23 +176,16 @@ impl DialogueRecipe<'_> {
             }
             "scratch" => LanguageModel::from_scratch(size, texts, max_length, seed, device)?.into(),
             _ if SavedRun::is_run(Path::new(base)) => {
-                let folder = saved_checkpoint(Path::new(base), Checkpoint::Best)?;
-                let saved = DialogueModel::open(&folder, device, config.train.dtype)?;
-                if saved.settings().layout != config.dialogue.layout {
-                    let what =
-                        format!("the run {base} has the layout {}", saved.settings().layout.name());
-                    return Err(Error::key("dialogue.layout", what));
-                }
-                ReplyModel::open(&folder, device)?
+                self.open(&saved_checkpoint(Path::new(base), Checkpoint::Best)?, device)?
             }
-            _ if Path::new(base).is_file() => ReplyModel::open(Path::new(base), device)?,
+            _ if Path::new(base).is_file() => self.open(Path::new(base), device)?,
             _ => {
                 let mut tell = |transfer: hub::Transfer<'_>| {
                     site.observer.tell(ProgressEvent::Transfer(transfer));
                 };
                 let revision = &config.model.revision;
                 let folder = hub::locate(base, revision, &LAYOUT, site.hub, &mut tell)?;
-                ReplyModel::open(&folder, device)?
+                self.open(&folder, device)?
             }
         };
         let model = match config.model.dropout {
@@ -196,6 +194,18 @@ impl DialogueRecipe<'_> {
         };
         let model = model.with_precision(config.train.dtype);
         DialogueModel::new(model, config.dialogue.prompt(max_length))
+    }
+
+    /// Opens the model that the run starts from, to which dialogues are not laid out otherwise than
+    /// it has learned.
+    fn open(&self, base: &Path, device: &Device) -> Result<ReplyModel> {
+        match DialogueModel::learned_layout(base) {
+            Some(layout) if layout != self.config.dialogue.layout => {
+                let what = format!("{} has learned the layout {}", base.display(), layout.name());
+                Err(Error::key("dialogue.layout", what))
+            }
+            _ => ReplyModel::open(base, device),
+        }
     }
 }
 
@@ -245,10 +255,30 @@ pub fn open_dialogue_model(
     }
 }
 
+/// The files of weights of a run's best checkpoint, a folder or a GGUF file, as data without rows;
+/// none of what is not on this machine under this name.
+fn weights(role: &str, path: &Path) -> Result<Vec<DataFile>> {
+    let folder = match SavedRun::is_run(path) {
+        true => saved_checkpoint(path, Checkpoint::Best)?,
+        false => path.to_path_buf(),
+    };
+    let is_of_weights = |file: &PathBuf| {
+        file.extension()
+            .is_some_and(|it| ["safetensors", "bin", "gguf"].iter().any(|ext| it == *ext))
+    };
+    let mut files: Vec<PathBuf> = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(is_of_weights).collect(),
+        Err(_) if folder.is_file() => vec![folder],
+        Err(_) => Vec::new(),
+    };
+    files.sort();
+    files.iter().map(|file| DataFile::of(role, file, 0)).collect()
+}
+
 /// The folder of a run's checkpoint.
 fn saved_checkpoint(run: &Path, checkpoint: Checkpoint) -> Result<PathBuf> {
     SavedRun::open(run)?.checkpoint(checkpoint).ok_or_else(|| {
         Error::file(run, "this run has no such checkpoint yet")
-            .help("it appears with the first evaluation")
+            .help("it appears with the first evaluation that crosses no limit")
     })
 }

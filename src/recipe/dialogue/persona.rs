@@ -1,7 +1,6 @@
 //! How near a model's replies are to the speakers' personas: texts to value vectors, by a value
 //! model, and these to figures.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
@@ -10,15 +9,13 @@ use super::files::DialogueFile;
 use crate::data::dialogue::Vector;
 use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
-use crate::model::Model;
 use crate::nn::precision::Precision;
-use crate::recipe::{Observer, ProgressEvent, distinct_profiles, open_model};
+use crate::recipe::vectors::ValueVectors;
+use crate::recipe::{Observer, ProgressEvent, open_model};
 use crate::report::dialogue_evaluation::ReplyRow;
 use crate::report::persona_alignment::PersonaEvaluation;
-use crate::reward::Center;
 use crate::reward::alignment::{Aligned, Opponents, PERSONAS, PersonaAlignment};
 use crate::train::Checkpoint;
-use crate::value::Value;
 
 /// Decides which other personas each one is held against.
 const SEED: u64 = 1;
@@ -36,8 +33,7 @@ pub struct PersonaRequest {
 pub(super) struct ValueSpace {
     name: String,
     center: bool,
-    model: Model,
-    vectors: HashMap<String, Vector>,
+    vectors: ValueVectors,
 }
 
 impl ValueSpace {
@@ -47,7 +43,7 @@ impl ValueSpace {
         let PersonaRequest { values, center } = request;
         let model = open_model(values, Checkpoint::Best, device, Precision::F32)?;
         let name = values.display().to_string();
-        Ok(Self { name, center: *center, model, vectors: HashMap::new() })
+        Ok(Self { name, center: *center, vectors: ValueVectors::new(model) })
     }
 
     /// Measures replies to the dialogues of a file, of which `rows` are all, and tells of each.
@@ -59,15 +55,17 @@ impl ValueSpace {
         observer: &dyn Observer,
     ) -> Result<PersonaEvaluation> {
         let opponents = opponents(file)?;
-        let sentences = || file.dialogues.iter().flat_map(|dialogue| &dialogue.persona);
-        let replies = rows.iter().flat_map(|row| std::iter::once(&row.gold).chain(&row.text));
-        self.read(sentences().chain(replies), observer)?;
-
-        let center = match self.center {
-            true => Center::of(sentences().filter_map(|text| self.vectors.get(text))),
-            false => None,
+        let sentences = || {
+            let all = file.dialogues.iter().flat_map(|dialogue| &dialogue.persona);
+            all.map(String::as_str)
         };
-        let vector = |text: &str| vector_of(&self.vectors, text, center.as_ref());
+        let replies = rows.iter().flat_map(|row| std::iter::once(&row.gold).chain(&row.text));
+        let texts = sentences().chain(replies.map(String::as_str));
+        self.vectors.read(texts, &mut |done, total| {
+            observer.tell(ProgressEvent::Done { what: "value vectors", done, total });
+        })?;
+        let center = if self.center { self.vectors.center(sentences()) } else { None };
+        let vector = |text: &str| self.vectors.of(text, center.as_ref());
         let vectors = |texts: &[String]| texts.iter().map(|text| vector(text)).collect();
         let personas: Vec<Vec<Vector>> =
             file.dialogues.iter().map(|dialogue| vectors(&dialogue.persona)).collect();
@@ -91,36 +89,6 @@ impl ValueSpace {
             center: self.center,
             alignment: PersonaAlignment::of(&said, &model, &opponents, bootstrap),
         })
-    }
-
-    /// Reads what is new among these texts.
-    fn read<'t>(
-        &mut self,
-        texts: impl Iterator<Item = &'t String>,
-        observer: &dyn Observer,
-    ) -> Result<()> {
-        let new: BTreeSet<&String> =
-            texts.filter(|text| !self.vectors.contains_key(*text)).collect();
-        let mut done = 0;
-        let found = distinct_profiles(self.model.predictor(), new.iter().copied(), &mut |texts| {
-            done += texts;
-            let total = new.len();
-            observer.tell(ProgressEvent::Done { what: "value vectors", done, total });
-        })?;
-        let found = found.into_iter();
-        let vectors =
-            found.map(|(text, profile)| (text.to_string(), profile.map(f64::from).to_vec()));
-        self.vectors.extend(vectors);
-        Ok(())
-    }
-}
-
-/// The vector of a text: zeros for a blank one, centred or not.
-fn vector_of(vectors: &HashMap<String, Vector>, text: &str, center: Option<&Center>) -> Vector {
-    match (vectors.get(text), center) {
-        (Some(vector), Some(center)) if !text.trim().is_empty() => center.subtract_from(vector),
-        (Some(vector), _) => vector.clone(),
-        (None, _) => vec![0.0; Value::COUNT],
     }
 }
 
@@ -198,21 +166,6 @@ pub(super) fn check_same_space(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_blank_reply_points_nowhere_centred_or_not() {
-        let mut vectors: HashMap<String, Vector> = HashMap::new();
-        vectors.insert("i sail .".into(), vec![0.5; Value::COUNT]);
-        vectors.insert(" ".into(), vec![0.0; Value::COUNT]);
-        let center = Center::of([[0.25; Value::COUNT]]);
-        let zeros = vec![0.0; Value::COUNT];
-        for text in ["", " "] {
-            assert_eq!(vector_of(&vectors, text, None), zeros);
-            assert_eq!(vector_of(&vectors, text, center.as_ref()), zeros);
-        }
-        assert_eq!(vector_of(&vectors, "i sail .", None), [0.5; Value::COUNT]);
-        assert_eq!(vector_of(&vectors, "i sail .", center.as_ref()), [0.25; Value::COUNT]);
-    }
 
     #[test]
     fn what_was_said_of_other_replies_is_not_kept() {

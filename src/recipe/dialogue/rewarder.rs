@@ -2,18 +2,15 @@
 
 mod program;
 
-use std::collections::{BTreeSet, HashMap};
-
 use candle_core::Device;
 
 use program::Program;
 
 use crate::data::dialogue::Vector;
-use crate::error::Result;
-use crate::model::Model;
+use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
-use crate::recipe::score::distinct_profiles;
-use crate::recipe::{ProgressEvent, Site, open_model};
+use crate::recipe::vectors::ValueVectors;
+use crate::recipe::{Site, open_model};
 use crate::reward::{Center, Form, Reward};
 use crate::train::Checkpoint;
 use crate::train::reinforce::{ReinforceSettings, Rewarder, RolloutDialogue, Spoken, Worth};
@@ -30,49 +27,25 @@ pub(super) fn open(
         return Ok(Box::new(Program::start(&settings.command, settings.timeout)?));
     }
     let model = open_model(&settings.run, Checkpoint::Best, device, precision)?;
-    let (vectors, form) = (HashMap::new(), settings.form);
-    let mut rewarder = Values { model, vectors, center: None, form };
+    let (mut vectors, form) = (ValueVectors::new(model), settings.form);
+    let mut center = None;
     if settings.center {
-        site.observer.tell(ProgressEvent::Note("the personas are scored, to center vectors"));
-        let sentences: Vec<&String> =
-            train.iter().flat_map(|one| &one.conversation.persona).collect();
-        let scored =
-            distinct_profiles(rewarder.model.predictor(), sentences.iter().copied(), &mut |_| {})?;
-        let vectors =
-            sentences.iter().filter_map(|text| Some(scored.get(text.as_str())?.map(f64::from)));
-        rewarder.center = Center::of(vectors);
+        site.note("the personas are scored, to center vectors");
+        let sentences = || {
+            let all = train.iter().flat_map(|one| &one.conversation.persona);
+            all.map(String::as_str)
+        };
+        vectors.read(sentences(), &mut |_, _| {})?;
+        center = vectors.center(sentences());
     }
-    Ok(Box::new(rewarder))
+    Ok(Box::new(Values { vectors, center, form }))
 }
 
 /// The paper's Algorithm 1 with a value model, which scores each text once.
 struct Values {
-    model: Model,
-    vectors: HashMap<String, Vector>,
+    vectors: ValueVectors,
     center: Option<Center>,
     form: Form,
-}
-
-impl Values {
-    /// Scores the texts that are new.
-    fn score<'t>(&mut self, texts: impl Iterator<Item = &'t str>) -> Result<()> {
-        let new: BTreeSet<&str> = texts.filter(|text| !self.vectors.contains_key(*text)).collect();
-        let new: Vec<String> = new.into_iter().map(String::from).collect();
-        let scored = distinct_profiles(self.model.predictor(), new.iter(), &mut |_| {})?;
-        for (text, profile) in scored {
-            let vector = profile.map(f64::from).to_vec();
-            let vector = match &self.center {
-                Some(center) => center.subtract_from(&vector),
-                None => vector,
-            };
-            self.vectors.insert(text.into(), vector);
-        }
-        Ok(())
-    }
-
-    fn vector(&self, text: &str) -> &[f64] {
-        self.vectors.get(text).map_or(&[], Vec::as_slice)
-    }
 }
 
 impl Rewarder for Values {
@@ -83,11 +56,12 @@ impl Rewarder for Values {
             let persona = spoken.persona.iter().map(String::as_str);
             persona.chain(spoken.utterances.iter().copied().flatten())
         });
-        self.score(texts)?;
+        self.vectors.read(texts, &mut |_, _| {})?;
+        let vector = |text: &str| self.vectors.of(text, self.center.as_ref());
         let worth = |spoken: &Spoken| {
-            let persona: Vec<&[f64]> = spoken.persona.iter().map(|it| self.vector(it)).collect();
-            let said = spoken.utterances.iter().flatten();
-            let said: Vec<&[f64]> = said.map(|text| self.vector(text)).collect();
+            let persona: Vec<Vector> = spoken.persona.iter().map(|text| vector(text)).collect();
+            let said: Vec<Vector> =
+                spoken.utterances.iter().flatten().map(|text| vector(text)).collect();
             let reward = Reward::of(&persona, &said, self.form);
             let mut terms = reward.turns.iter().map(|turn| turn.term);
             let part = |said: &Option<&str>| match said {
@@ -95,9 +69,17 @@ impl Rewarder for Values {
                 None => -1.0 / persona.len() as f64,
             };
             let parts: Vec<f64> = spoken.utterances.iter().map(part).collect();
-            Worth { total: parts.iter().sum(), parts }
+            let total: f64 = parts.iter().sum();
+            match total.is_finite() {
+                true => Ok(Worth { total, parts }),
+                false => {
+                    let what =
+                        "an utterance that is hardly against a persona is worth minus infinity";
+                    Err(Error::key("reward.form", what).help("`bounded` is the form to train on"))
+                }
+            }
         };
-        Ok(dialogues.iter().map(worth).collect())
+        dialogues.iter().map(worth).collect()
     }
 
     fn compares_personas(&self) -> bool {

@@ -57,6 +57,10 @@ pub(super) fn complete(
     match train(&request, site)? {
         Outcome::Interrupted => Ok(false),
         Outcome::Ended(_, Some(_)) => Ok(true),
+        Outcome::Ended(Stop::Limit, None) => {
+            let what = "a limit of [reward] was crossed before a checkpoint was kept as the best";
+            Err(Error::failure(what))
+        }
         Outcome::Ended(_, None) | Outcome::Planned => Err(no_test_split()),
     }
 }

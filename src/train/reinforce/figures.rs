@@ -40,14 +40,11 @@ pub(super) fn figures(
 
 /// Different pairs of neighbouring words by such pairs.
 pub(super) fn distinct_2(rolled: &[Rolled]) -> f64 {
-    let of_dialogue = |(dialogue, rolled): (usize, &Rolled)| {
-        let texts = rolled.drawn().map(|drawn| drawn.text.clone().unwrap_or_default());
-        texts.map(|text| (dialogue, text)).collect::<Vec<_>>()
-    };
-    let texts: Vec<(usize, String)> = rolled.iter().enumerate().flat_map(of_dialogue).collect();
-    let rows = texts.iter().map(|(dialogue, text)| {
-        let dialogue = *dialogue;
-        Reply { dialogue, text, gold: "", persona: &[] }
+    let rows = rolled.iter().enumerate().flat_map(|(dialogue, rolled)| {
+        rolled.drawn().map(move |drawn| {
+            let text = drawn.text.as_deref().unwrap_or_default();
+            Reply { dialogue, text, gold: "", persona: &[] }
+        })
     });
     let rows: Vec<Reply> = rows.collect();
     Replies::of(&rows, None).distinct_2.value

@@ -19,6 +19,7 @@ pub use rollout::RolloutDialogue;
 pub use settings::{Baseline, Credit, ReinforceSettings, Rollout};
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use advantage::Worth;
 
@@ -55,9 +56,9 @@ pub struct Rollouts {
     /// The model at the start.
     pub start: DialogueModel,
     /// The dialogues whose turns are replied to.
-    pub train: Vec<RolloutDialogue>,
+    pub train: Arc<[RolloutDialogue]>,
     /// Those that checkpoints are judged by.
-    pub eval: Vec<RolloutDialogue>,
+    pub eval: Arc<[RolloutDialogue]>,
     /// What rewards dialogues.
     pub rewarder: Box<dyn Rewarder>,
 }
@@ -91,7 +92,7 @@ impl<'a> ReinforceLearner<'a> {
         let learner =
             Self { inner, rollouts, settings, memory: Memory::default(), samples: Vec::new() };
         let roller = learner.roller(0);
-        let all = learner.rollouts.train.iter().chain(&learner.rollouts.eval);
+        let all = learner.rollouts.train.iter().chain(learner.rollouts.eval.iter());
         all.map(|one| roller.prompts(one)).try_for_each(|prompts| prompts.map(|_| ()))?;
         Ok(learner)
     }
@@ -157,14 +158,14 @@ impl<'a> ReinforceLearner<'a> {
     fn reinforce(&mut self, number: u64, learning_rate: f64) -> Result<StepOutcome> {
         let settings = self.settings;
         let numbers = self.chosen((number + 1) / (settings.mle_per_rl + 1) - 1);
-        let all = std::mem::take(&mut self.rollouts.train);
+        let all = self.rollouts.train.clone();
         let chosen: Vec<(usize, &RolloutDialogue)> =
             numbers.iter().map(|&number| (number, &all[number])).collect();
-        let outcome = self.learn_from(number, learning_rate, &chosen);
-        self.rollouts.train = all;
-        outcome
+        self.learn_from(number, learning_rate, &chosen)
     }
 
+    /// Draws replies to the turns of these dialogues, each with its number, and learns from what
+    /// they are worth.
     fn learn_from(
         &mut self,
         number: u64,
@@ -266,15 +267,15 @@ impl<'a> ReinforceLearner<'a> {
     fn take_stock(&mut self) -> Result<(Vec<Score>, [f64; 2])> {
         let perplexity = self.inner.task.perplexity()?;
         let count = self.settings.eval_dialogues.min(self.rollouts.eval.len());
-        let all = std::mem::take(&mut self.rollouts.eval);
-        let found = self.replied(&all[..count]);
-        self.rollouts.eval = all;
-        let (mut scores, distinct_2) = found?;
+        let all = self.rollouts.eval.clone();
+        let (mut scores, distinct_2) = self.replied(&all[..count])?;
         scores.push(Score::lower_is_better("perplexity", perplexity));
         scores.push(Score::higher_is_better("distinct_2", distinct_2));
         Ok((scores, [perplexity, distinct_2]))
     }
 
+    /// What greedy replies to these dialogues are worth, and their distinct-2; some are kept to be
+    /// looked at.
     fn replied(&mut self, eval: &[RolloutDialogue]) -> Result<(Vec<Score>, f64)> {
         let chosen: Vec<(usize, &RolloutDialogue)> = eval.iter().enumerate().collect();
         let dialogues: Vec<&RolloutDialogue> = eval.iter().collect();

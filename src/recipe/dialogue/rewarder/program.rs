@@ -29,6 +29,9 @@ impl Program {
         let [shell, flag] = if cfg!(windows) { ["cmd", "/C"] } else { ["sh", "-c"] };
         let mut starting = Command::new(shell);
         starting.args([flag, command]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // What interrupts the training is not for the program, whose answers end the step.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut starting, 0);
         let failed = |error: std::io::Error| {
             Error::key("reward.command", format!("cannot start `{command}`: {error}"))
         };
@@ -46,33 +49,38 @@ impl Program {
         Ok(Self { command: command.into(), timeout, child, input, lines })
     }
 
+    fn fault(&self, what: &str) -> Error {
+        Error::failure(format!("the reward program `{}` {what}", self.command)).help(
+            "it must answer each JSON line on its standard input by a number on a line of its own, \
+             at once",
+        )
+    }
+
     /// The answer to dialogue `number` of `all`.
     fn answer(&mut self, number: usize, all: usize) -> Result<f64> {
         let place = format!("dialogue {number} of {all}");
-        let refuse = |what: String| {
-            Error::failure(format!("the reward program `{}` {what}", self.command)).help(
-                "it must answer each JSON line on its standard input by a number on a line of its own, at once",
-            )
-        };
         let line = match self.lines.recv_timeout(self.timeout) {
             Ok(Ok(line)) => line,
-            Ok(Err(error)) => return Err(refuse(format!("cannot be read: {error}"))),
+            Ok(Err(error)) => return Err(self.fault(&format!("cannot be read: {error}"))),
             Err(RecvTimeoutError::Timeout) => {
                 let seconds = self.timeout.as_secs_f64();
                 let what = format!("gave no answer to {place} within {seconds} s (reward.timeout)");
-                return Err(refuse(what));
+                return Err(self.fault(&what));
             }
             Err(RecvTimeoutError::Disconnected) => {
                 let ended = match self.child.wait() {
                     Ok(status) => status.to_string(),
                     Err(error) => error.to_string(),
                 };
-                return Err(refuse(format!("ended before it answered {place} ({ended})")));
+                return Err(self.fault(&format!("ended before it answered {place} ({ended})")));
             }
         };
         match line.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(refuse(format!("answered {line:?} to {place}, which is no finite number"))),
+            _ => {
+                let what = format!("answered {line:?} to {place}, which is no finite number");
+                Err(self.fault(&what))
+            }
         }
     }
 }
@@ -82,6 +90,10 @@ impl Rewarder for Program {
         let line = |spoken: &Spoken| {
             json!({ "persona": spoken.persona, "utterances": spoken.utterances }).to_string()
         };
+        // A line too many would be taken for the answer to the next dialogue.
+        if let Ok(Ok(line)) = self.lines.try_recv() {
+            return Err(self.fault(&format!("said {line:?} without being asked")));
+        }
         let text: String = dialogues.iter().map(|spoken| line(spoken) + "\n").collect();
         let mut input = self.input.take();
         let found = std::thread::scope(|scope| {
