@@ -17,9 +17,21 @@ pub const CHUNK: usize = 512;
 /// If reading, scoring or writing fails; what was handed on before stays.
 pub fn stream(
     model: &dyn Predictor,
-    mut texts: impl Iterator<Item = Result<String>>,
+    texts: impl Iterator<Item = Result<String>>,
     largest_chunk: usize,
     write: &mut dyn FnMut(&[ScoredText]) -> Result<()>,
+) -> Result<()> {
+    in_chunks(texts, largest_chunk, &mut |chunk| write(&score(model, chunk)?))
+}
+
+/// Hands on `texts` in chunks of at most `largest_chunk`, of which the first is small.
+///
+/// # Errors
+/// If reading or what is done with a chunk fails; a fault comes after the texts before it.
+pub fn in_chunks(
+    mut texts: impl Iterator<Item = Result<String>>,
+    largest_chunk: usize,
+    take: &mut dyn FnMut(Vec<String>) -> Result<()>,
 ) -> Result<()> {
     let mut size = largest_chunk.clamp(1, 8);
     loop {
@@ -35,7 +47,7 @@ pub fn stream(
             }
         }
         if !chunk.is_empty() {
-            write(&score(model, chunk)?)?;
+            take(chunk)?;
         } else if failure.is_none() {
             return Ok(());
         }

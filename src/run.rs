@@ -213,6 +213,12 @@ impl SavedRun {
         self.path.join("eval").join(format!("{name}.replies.jsonl"))
     }
 
+    /// Where the labels that a classifier gives a split's texts go:
+    /// `eval/<name>.predictions.jsonl`.
+    pub fn classified(&self, name: &str) -> PathBuf {
+        self.path.join("eval").join(format!("{name}.predictions.jsonl"))
+    }
+
     /// Where the predictions of a split go: `eval/<name>.predictions.csv`.
     pub fn predictions(&self, name: &str) -> PathBuf {
         self.path.join("eval").join(format!("{name}.predictions.csv"))

@@ -31,6 +31,8 @@ pub enum Purpose {
     /// The order in which dialogues are replied to, to learn from the replies' rewards; the index is
     /// how often all have been.
     Rollout = 22,
+    /// Which text's values another text is given, to see what its own are worth; the index is 0.
+    Shuffled = 23,
     /// Which utterances a reply is to be told from; the index is the dialogue's and the turn's.
     Candidates = 20,
 }

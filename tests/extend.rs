@@ -78,7 +78,7 @@ impl Backbone for OneLayer {
 
 fn network(outputs: usize) -> Network {
     let family = Family::of(Arc::new(OneLayerConfig)).unwrap();
-    let shape = HeadShape { outputs, pooling: Pooling::Cls };
+    let shape = HeadShape { outputs, pooling: Pooling::Cls, inputs: 0 };
     let start = Start::Scratch;
     Network::build(&family, shape, Default::default(), start, 1, &Device::Cpu).unwrap()
 }

@@ -18,6 +18,7 @@ mod dialogue_model;
 mod dialogue_page;
 mod disk;
 mod docs;
+mod emotion;
 mod extend;
 mod floats;
 mod generate;

@@ -203,7 +203,7 @@ fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
     let linear =
         LinearSettings { dimension: 8, word_ngrams: 2, buckets: 50, ..LinearSettings::default() };
     let prompts = || all[..30].iter().map(|sample| (sample.value, sample.scenario.as_str()));
-    let task = |model| LinearLearner::new(model, &all[..30], all[30..].to_vec());
+    let task = |model| LinearLearner::of_values(model, &all[..30], all[30..].to_vec());
     let new = || task(LinearModel::new(&linear, prompts(), settings.seed));
     let (_, whole, rows) = train_learner(&mut new(), &settings, None, None);
     let (_, half, before) = train_learner(&mut new(), &settings, None, Some(7));

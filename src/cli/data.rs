@@ -7,10 +7,14 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use valuenet::data::annotations::{by_agreement, read};
 use valuenet::data::balance::{Keep, PUBLISHED, balance};
-use valuenet::data::{Part, Sample, Split, augment, check, conversation, stats, write};
+use valuenet::data::labelled::LabelledFile;
+use valuenet::data::{
+    Part, Sample, Split, augment, check, conversation, labelled_check, stats, write,
+};
 use valuenet::error::{Error, Kind};
 use valuenet::report::dataset::StatsReport;
 use valuenet::report::dialogues::DialogueStats;
+use valuenet::report::labelled::LabelledReport;
 use valuenet::report::paper::Paper;
 use valuenet::report::{Format, render};
 
@@ -48,7 +52,8 @@ pub enum Command {
 pub struct StatsArgs {
     /// A folder with train.csv, eval.csv and test.csv, or with a file for each value; or one file,
     /// which may hold dialogues: JSON lines, ConvAI2's text format, transfer-learning-conv-ai's
-    /// JSON, or EMPATHETICDIALOGUES' CSV.
+    /// JSON, or EMPATHETICDIALOGUES' CSV; or labelled texts, as a folder of that CSV's splits. A
+    /// file may be compressed with gzip.
     dir: PathBuf,
 
     /// How to write it.
@@ -58,7 +63,8 @@ pub struct StatsArgs {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder with train.csv, eval.csv and test.csv, or with a file for each value; or one file.
+    /// A folder with train.csv, eval.csv and test.csv, of ValueNet or of labelled texts, or with a
+    /// file for each value; or one file.
     dir: PathBuf,
 
     /// How to write it.
@@ -115,11 +121,20 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
                     let stats = conversation::stats::stats(&found);
                     print(&render(&DialogueStats(&stats), args.format.into())?)?;
                 }
-                None => write_stats(&args.dir, args.format.into())?,
+                None => match labelled_check::read_if_likely(&args.dir)? {
+                    Some(splits) => drop(write_labelled(&splits, args.format.into())?),
+                    None => write_stats(&args.dir, args.format.into())?,
+                },
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Check(args) => {
+            if let Some(splits) = labelled_check::read_if_likely(&args.dir)? {
+                return Ok(match write_labelled(&splits, args.format.into())? {
+                    true => ExitCode::SUCCESS,
+                    false => ExitCode::from(Kind::Data.exit_code()),
+                });
+            }
             let findings = check::check(&Part::read_all(&args.dir)?);
             print(&render(&findings, args.format.into())?)?;
             Ok(match findings.bad.is_empty() {
@@ -170,6 +185,14 @@ fn make<'a>(
     write::with_train_split(to, from, train)?;
     write_stats(to, Format::Table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is in files of labelled texts; false if a split has labels that none could learn.
+fn write_labelled(splits: &[(String, LabelledFile)], format: Format) -> anyhow::Result<bool> {
+    let labels = labelled_check::count(splits);
+    let dialogues = labelled_check::dialogues(splits)?;
+    print(&render(&LabelledReport { labels: &labels, dialogues: &dialogues }, format)?)?;
+    Ok(labels.iter().all(|part| part.unknown.is_empty()))
 }
 
 fn write_stats(folder: &Path, format: Format) -> anyhow::Result<()> {

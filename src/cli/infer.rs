@@ -1,11 +1,15 @@
-//! `valuenet infer`: texts in, value vectors out.
+//! `valuenet infer`: texts in, value vectors out; or labels, of a classifier of texts.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use valuenet::error::Error;
 use valuenet::infer;
+use valuenet::nn::device;
+use valuenet::recipe::{EmotionPredictor, is_classifier};
+use valuenet::report::labels::LabelWriter;
 use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Series};
 
@@ -22,7 +26,7 @@ pub struct Args {
     #[command(flatten)]
     texts: TextArgs,
 
-    /// How to write the vectors.
+    /// How to write the vectors, or the labels.
     #[arg(long, value_enum, default_value = "jsonl")]
     format: VectorFormat,
 
@@ -33,6 +37,10 @@ pub struct Args {
     /// Draw the first texts' vectors, eight at most, to this SVG file too.
     #[arg(long, value_name = "FILE")]
     radar: Option<PathBuf>,
+
+    /// How many labels a classifier of texts names for each text, the most probable first.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: u32,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -41,7 +49,7 @@ enum VectorFormat {
     Jsonl,
     /// Comma-separated, with a header.
     Csv,
-    /// A NumPy float32 array of shape (texts, 10).
+    /// A NumPy float32 array of shape (texts, 10), or (texts, labels).
     Npy,
 }
 
@@ -56,15 +64,14 @@ impl From<VectorFormat> for ProfileFormat {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    if is_classifier(&args.model.run) {
+        return label(args, console);
+    }
     let output = Output::open(args.output.as_deref())?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let texts = read_texts(&args.texts)?;
     let model = args.model.open()?;
-    let typed = args.texts.file.as_os_str() == "-" && std::io::stdin().is_terminal();
-    if typed {
-        console.note("reading texts from the terminal, one a line; Ctrl-D ends");
-    }
-    let chunk = if typed { 1 } else { infer::CHUNK };
+    let chunk = chunk(args, console);
     let mut progress = Scoring::new(console);
     let mut lines: Vec<Series> = Vec::new();
     let score = |out: &mut dyn Write| -> anyhow::Result<()> {
@@ -88,4 +95,40 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         drawing.write(&radar::svg(&lines))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Labels texts by a classifier.
+fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    if args.radar.is_some() {
+        let what = "--radar draws value vectors, and this run is a classifier of texts";
+        return Err(Error::usage(what).into());
+    }
+    let output = Output::open(args.output.as_deref())?;
+    let texts = read_texts(&args.texts)?;
+    let ModelArgs { run, checkpoint, device, dtype } = &args.model;
+    let device = device::open(device)?.device;
+    let model = EmotionPredictor::open(run, (*checkpoint).into(), &device, (*dtype).into())?;
+    let chunk = chunk(args, console);
+    let mut progress = Scoring::new(console);
+    output.write_rows(|out: &mut dyn Write| {
+        let most = args.top_k as usize;
+        let mut writer = LabelWriter::new(args.format.into(), out, model.labels(), most)?;
+        model.stream(texts, chunk, &mut |rows| {
+            progress.advance(rows.len());
+            writer.write(rows)
+        })?;
+        writer.finish()?;
+        Ok(())
+    })?;
+    progress.finish();
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many texts are taken together: one, where somebody types them and waits.
+fn chunk(args: &Args, console: &Console) -> usize {
+    let typed = args.texts.file.as_os_str() == "-" && std::io::stdin().is_terminal();
+    if typed {
+        console.note("reading texts from the terminal, one a line; Ctrl-D ends");
+    }
+    if typed { 1 } else { infer::CHUNK }
 }

@@ -1,4 +1,4 @@
-//! `valuenet reproduce`: the models of the paper's Tables 2 to 4, trained, evaluated and put beside
+//! `valuenet reproduce`: the models of the paper's Tables 2 to 5, trained, evaluated and put beside
 //! the paper's figures.
 
 use std::path::PathBuf;
@@ -14,17 +14,17 @@ use super::site::Here;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which tables: value models, or dialogue models.
+    /// Which tables: value models, dialogue models, or classifiers of emotions.
     #[arg(long, value_enum, default_value = "2,3")]
     tables: PaperTables,
 
     /// A folder with the versions of the data, original/ balanced/ augmented/, or with one
     /// dataset (by default data/valuenet); for Table 4 the folder of ConvAI2's files (by default
-    /// data/personachat).
+    /// data/personachat), for Table 5 that of EMPATHETICDIALOGUES (data/empatheticdialogues).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// The versions; by default those that the folder has. Table 4 has none.
+    /// The versions; by default those that the folder has. Tables 4 and 5 have none.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     versions: Vec<String>,
 
@@ -32,12 +32,12 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "NAME,…", value_parser = PossibleValuesParser::new(row_names()))]
     rows: Vec<String>,
 
-    /// The run of the value model by whose rewards the rows "+ Value" of Table 4 learn.
+    /// The run of the value model that the rows "+ Value" of Tables 4 and 5 learn with.
     #[arg(long, value_name = "RUN")]
     values: Option<PathBuf>,
 
-    /// The seeds: one run each.
-    #[arg(long, value_delimiter = ',', default_value = "1", value_name = "N,…")]
+    /// The seeds: one run each [default: 1; for Table 5 1 to 5].
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
     seeds: Vec<u64>,
 
     /// Change a key of all configurations, or as minilm:model.base=DIR of one row's.
@@ -69,12 +69,16 @@ enum PaperTables {
     /// Dialogue models on PERSONA-CHAT.
     #[value(name = "4")]
     Dialogues,
+    /// Classifiers of emotions on EMPATHETICDIALOGUES.
+    #[value(name = "5")]
+    Emotions,
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let (tables, data) = match args.tables {
         PaperTables::Values => (Tables::Values, "data/valuenet"),
         PaperTables::Dialogues => (Tables::Dialogues, "data/personachat"),
+        PaperTables::Emotions => (Tables::Emotions, "data/empatheticdialogues"),
     };
     let request = ReproduceRequest {
         tables,

@@ -4,9 +4,11 @@
 //! written into the run.
 
 mod dialogue;
+mod emotion;
 mod reward;
 
 pub use dialogue::{DialogueSettings, SampleUnit};
+pub use emotion::{EmotionSettings, ValuesSettings};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use crate::model::scratch::ScratchSettings;
 use crate::model::value_head::{HeadSettings, Objective, Range};
 use crate::model::value_model::NewModel;
 use crate::model::value_tokens::ValueTokenInit;
-use crate::text::prompt::value::SHORTEST;
+use crate::text::tokenizer::SHORTEST;
 use crate::train::reinforce::{self, ReinforceSettings};
 use crate::train::{self, TrainSettings};
 
@@ -37,6 +39,12 @@ pub struct Config {
     /// How dialogues are given to a language model, if the task is of dialogues.
     #[serde(skip_serializing_if = "is_default")]
     pub dialogue: DialogueSettings,
+    /// How a classifier of texts learns, if the task is of emotions.
+    #[serde(skip_serializing_if = "is_default")]
+    pub emotion: EmotionSettings,
+    /// The values that a classifier of texts sees beside each, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValuesSettings>,
     /// How a dialogue model learns from what its own replies are worth, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reward: Option<ReinforceSettings>,
@@ -61,6 +69,8 @@ pub enum TaskKind {
     Value,
     /// What a speaker replies in a dialogue, given a persona.
     Dialogue,
+    /// What somebody feels in a situation, or to which other label a text belongs.
+    Emotion,
 }
 
 impl TaskKind {
@@ -69,6 +79,7 @@ impl TaskKind {
         match self {
             Self::Value => &train::value::SCORES,
             Self::Dialogue => &train::dialogue::SCORES,
+            Self::Emotion => &train::emotion::SCORES,
         }
     }
 }
@@ -77,8 +88,8 @@ impl TaskKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
-    /// The folder with train.csv, eval.csv and test.csv, or with the files of dialogues, from where
-    /// the program is started.
+    /// The folder with train.csv, eval.csv and test.csv (of emotions also .jsonl and .gz), or with
+    /// the files of dialogues, from where the program is started.
     pub dir: PathBuf,
     /// The files of dialogues to learn from, in the folder.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -145,7 +156,7 @@ pub struct ModelSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FamilyKind {
-    /// A transformer, for values an encoder, for dialogues a decoder; which one, the base's own
+    /// A transformer, for dialogues a decoder and otherwise an encoder; which one, the base's own
     /// `config.json` says.
     Encoder,
     /// A bag of words and n-grams, as fastText; the keys of `[model]` that tell of encoders mean
@@ -301,12 +312,12 @@ impl Config {
             return Err(Error::key(key, format!("{wanted} was expected")));
         }
         match (self.task.kind, model.family) {
-            (TaskKind::Value, FamilyKind::Seq2seq) => {
+            (TaskKind::Value | TaskKind::Emotion, FamilyKind::Seq2seq) => {
                 let what = "`seq2seq` is for `task.kind = \"dialogue\"`";
                 return Err(Error::key("model.family", what));
             }
             (TaskKind::Dialogue, FamilyKind::Linear) => {
-                let what = "`linear` is for `task.kind = \"value\"`";
+                let what = "`linear` is for `task.kind = \"value\"` and `\"emotion\"`";
                 return Err(Error::key("model.family", what));
             }
             (TaskKind::Dialogue, FamilyKind::Seq2seq) if model.base != "scratch" => {
@@ -322,6 +333,7 @@ impl Config {
             return Err(Error::key("data.test", what));
         }
         reward::check(self)?;
+        emotion::check(self)?;
         let scores = self.scores();
         if scores.contains(&train.select.as_str()) {
             return Ok(());

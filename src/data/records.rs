@@ -1,7 +1,6 @@
 //! Files of named cells: CSV with a header, JSON Lines, and Parquet. What the cells mean, others
 //! know.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use csv::ByteRecord;
 
 use super::delimited::{Delimited, without_mark};
 use super::record::Records;
-use super::{jsonl, parquet};
+use super::{gzip, jsonl, parquet};
 use crate::error::{Error, Result};
 
 /// How a file keeps its rows.
@@ -24,8 +23,11 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The kind that the file's name says; CSV unless it is `.jsonl`, `.ndjson` or `.parquet`.
+    /// The kind that the file's name says, without `.gz`; CSV unless it is `.jsonl`, `.ndjson` or
+    /// `.parquet`.
     pub fn of(path: &Path) -> Self {
+        let is_packed = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("gz"));
+        let path = if is_packed { &path.with_extension("") } else { path };
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         match extension.as_str() {
             "jsonl" | "ndjson" => FileKind::Jsonl,
@@ -53,10 +55,10 @@ impl Records {
             return parquet::read(path);
         }
         let refused = |error| Error::io(path, "read", error);
+        let packed = std::fs::read(path).map_err(refused)?;
+        let unpacked = gzip::unpacked(path, packed)?;
         let mut bytes = Vec::new();
-        without_mark(path, File::open(path).map_err(refused)?)?
-            .read_to_end(&mut bytes)
-            .map_err(refused)?;
+        without_mark(path, unpacked.as_slice())?.read_to_end(&mut bytes).map_err(refused)?;
         if bytes.is_empty() {
             return Err(Error::data(path, "the file is empty").help(help));
         }

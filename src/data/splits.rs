@@ -31,7 +31,7 @@ impl Split {
         }
     }
 
-    fn file_stems(self) -> &'static [&'static str] {
+    pub(super) fn file_stems(self) -> &'static [&'static str] {
         match self {
             Split::Train => &["train"],
             Split::Eval => &["eval", "valid", "val"],

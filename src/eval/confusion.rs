@@ -24,6 +24,19 @@ pub struct ClassScores {
     pub support: u64,
 }
 
+impl ClassScores {
+    /// The scores of a class of which `hits` rows were found, among `support` that there are and
+    /// `predicted` that were taken for it.
+    pub(super) fn of(hits: u64, support: u64, predicted: u64) -> Self {
+        Self {
+            precision: share(hits, predicted),
+            recall: share(hits, support),
+            f1: share(2 * hits, support + predicted),
+            support,
+        }
+    }
+}
+
 impl<const N: usize> Confusion<N> {
     /// Counts rows: (label, predicted class, how often the row counts), both below `N`.
     pub fn of(rows: impl IntoIterator<Item = (usize, usize, u32)>) -> Self {
@@ -58,14 +71,7 @@ impl<const N: usize> Confusion<N> {
     pub fn classes(&self) -> [ClassScores; N] {
         let (labels, predictions) = (self.labels(), self.predictions());
         std::array::from_fn(|class| {
-            let (hits, support, predicted) =
-                (self.0[class][class], labels[class], predictions[class]);
-            ClassScores {
-                precision: share(hits, predicted),
-                recall: share(hits, support),
-                f1: share(2 * hits, support + predicted),
-                support,
-            }
+            ClassScores::of(self.0[class][class], labels[class], predictions[class])
         })
     }
 

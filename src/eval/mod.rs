@@ -5,6 +5,7 @@ pub mod annotators;
 pub mod bootstrap;
 pub mod calibration;
 pub mod circle;
+pub mod classes;
 pub mod compare;
 pub mod confusion;
 pub mod dialogue;

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use candle_core::Device;
 
+use super::bag_of_words::MODEL_TYPE;
+use super::emotion::EmotionModel;
 use super::files::CONFIG;
-use super::linear::{self, LinearModel};
+use super::linear::LinearModel;
 use super::predictor::Predictor;
 use super::value_model::ValueModel;
 use crate::disk::read_json;
@@ -32,8 +34,11 @@ impl Model {
             return Err(Error::file(folder, "no such folder"));
         }
         let config = folder.join(CONFIG);
+        if EmotionModel::is_in(folder) {
+            return Err(Error::file(&config, "this is a classifier of texts, and no value model"));
+        }
         match config.is_file().then(|| read_json(&config)).transpose()? {
-            Some(config) if config["model_type"] == linear::MODEL_TYPE => {
+            Some(config) if config["model_type"] == MODEL_TYPE => {
                 LinearModel::open(folder, &config).map(Self::Linear)
             }
             _ => Ok(Self::Encoder(ValueModel::open(folder, device)?.with_precision(precision))),

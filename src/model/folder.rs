@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use candle_core::Device;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::backbone::Family;
+use super::base::{Meaning, check_rows, full_config, unfit};
 use super::budget::TokenBudget;
-use super::files::{self, ModelFiles, UNFIT};
-use super::head::Pooling;
+use super::files::{self, ModelFiles};
 use super::metadata::{METADATA_KEY, ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
-use super::value_head::Objective;
+use super::value_head::{HeadSettings, Objective};
 use super::value_model::ValueModel;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -38,18 +38,10 @@ impl ValueModel {
             })?;
         let text = TextEncoder::read(&files.tokenizer, metadata.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
-        let rows = tensors
-            .get(&family.architecture().word_embeddings())
-            .map_or(0, |table| table.dims()[0]);
-        if text.vocabulary_size() > rows {
-            let tokens = text.vocabulary_size();
-            let what = format!("it knows {tokens} tokens, but the model has embeddings for {rows}");
-            return Err(Error::file(&files.tokenizer, what)
-                .help("tokenizer.json and the weights must come from the same model"));
-        }
+        check_rows(&files, &family, &tensors, text.vocabulary_size())?;
         let network =
             Network::build(&family, metadata.head.shape(), tensors, Start::Trained, 0, device)
-                .map_err(|error| Error::file(&files.weights, error.to_string()).help(UNFIT))?;
+                .map_err(|error| unfit(&files, error))?;
         let tokenizer_settings = TokenizerSettings::read(&files.folder);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
         Ok(Self { network, text, metadata, config, tokenizer_settings, precision, budget })
@@ -62,36 +54,18 @@ impl ValueModel {
     pub fn write(&self, folder: &Path) -> Result<()> {
         disk::write_json(&folder.join(files::CONFIG), &self.full_config()?)?;
         disk::write_file(&folder.join(files::TOKENIZER), self.text.to_json()?.as_bytes())?;
-        self.tokenizer_settings.write(folder, &self.metadata)?;
+        let Self { metadata, .. } = self;
+        self.tokenizer_settings.write(folder, &metadata.value_tokens, metadata.max_length)?;
         files::write_weights(&folder.join(files::WEIGHTS), self.network.params())
     }
 
     /// `config.json` as transformers reads it, and our own settings beside it.
     fn full_config(&self) -> Result<Json> {
-        let family = Family::from_config(&self.config).map_err(Error::failure)?;
-        let classifier = family.classifier()?;
-        let mut config = self.config.clone();
-        config["architectures"] = match self.metadata.head.pooling {
-            Pooling::Pooler => json!([classifier.class]),
-            Pooling::Cls => json!([family.architecture().class]),
-        };
-        let (labels, problem): (&[&str], _) = match self.metadata.head.objective {
+        let HeadSettings { objective, pooling, .. } = self.metadata.head;
+        let (labels, problem): (&[&str], _) = match objective {
             Objective::Regression => (&["utility"], "regression"),
             Objective::ThreeClass => (&["-1", "0", "1"], "single_label_classification"),
         };
-        let by_number =
-            labels.iter().enumerate().map(|(number, label)| (number.to_string(), json!(label)));
-        let by_label =
-            labels.iter().enumerate().map(|(number, label)| (label.to_string(), json!(number)));
-        config["id2label"] = Json::Object(by_number.collect());
-        config["label2id"] = Json::Object(by_label.collect());
-        config["problem_type"] = json!(problem);
-        for (key, value) in classifier.settings {
-            config[*key] = json!(value);
-        }
-        config["torch_dtype"] = json!("float32");
-        config[METADATA_KEY] = serde_json::to_value(&self.metadata)
-            .map_err(Error::failure_because("cannot write JSON"))?;
-        Ok(config)
+        full_config(&self.config, &Meaning { labels, problem, pooling }, &self.metadata)
     }
 }

@@ -8,6 +8,7 @@ use crate::nn::dropout::dropout;
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::Linear;
 use crate::nn::params::Loader;
+use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
 
 /// How transformers' `…ForSequenceClassification` gets from the summary state to logits: dropout, a
@@ -49,7 +50,7 @@ pub struct NormLayout {
 impl HeadLayout {
     /// The names of its layers.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        [self.dense, self.output].into_iter().chain(self.norm.map(|norm| norm.name))
+        [self.dense, self.output, BESIDE].into_iter().chain(self.norm.map(|norm| norm.name))
     }
 
     /// A head without any name or dropout, to be filled in.
@@ -86,15 +87,23 @@ pub struct HeadShape {
     pub outputs: usize,
     /// What stands before the last layer.
     pub pooling: Pooling,
+    /// How many numbers that do not come from the encoder stand beside the state in the last layer.
+    pub inputs: usize,
 }
 
-/// Dropout and a linear layer to the logits, with or without the family's own layers before them.
+/// Dropout and a linear layer to the logits, with or without the family's own layers before them,
+/// and with or without further numbers beside the state: `W [h; v] + b`, of which the columns of `W`
+/// for `v` are a tensor of their own.
 #[derive(Debug)]
 pub struct Head {
     pooler: Option<Pooler>,
     output: Linear,
+    beside: Option<Linear>, // values
     dropout: f32,
 }
+
+/// The name of the weights of further numbers.
+const BESIDE: &str = "values";
 
 impl Head {
     /// Builds the head on states of width `hidden`; what the checkpoint does not have of it starts
@@ -112,20 +121,33 @@ impl Head {
         Ok(Self {
             pooler: (shape.pooling == Pooling::Pooler).then(pooler).transpose()?,
             output: Linear::load(&loader.optional(layout.output), hidden, shape.outputs)?,
+            beside: match shape.inputs {
+                0 => None,
+                inputs => {
+                    let scope = loader.optional(BESIDE);
+                    Some(Linear::load_without_bias(&scope, inputs, shape.outputs)?)
+                }
+            },
             dropout: layout.dropout,
         })
     }
 
-    /// The logits of summary states: (sequences, hidden) to (sequences, outputs) in f32.
+    /// The logits of summary states, (sequences, hidden), and of what stands beside them if the head
+    /// has such inputs, (sequences, inputs): (sequences, outputs) in f32.
     ///
     /// # Errors
-    /// If the states have another width.
-    pub fn logits(&self, tape: &Tape, states: &Node) -> Result<Node> {
+    /// If one has another width.
+    pub fn logits(&self, tape: &Tape, states: &Node, inputs: Option<&Node>) -> Result<Node> {
         let pooled = match &self.pooler {
             Some(pooler) => pooler.forward(tape, states)?,
             None => states.clone(),
         };
-        self.output.widened(tape, &dropout(tape, &pooled, self.dropout)?)
+        let logits = self.output.widened(tape, &dropout(tape, &pooled, self.dropout)?)?;
+        match (&self.beside, inputs) {
+            (Some(beside), Some(inputs)) => sum(tape, &logits, &beside.widened(tape, inputs)?),
+            (None, None) => Ok(logits),
+            _ => candle_core::bail!("the head has other inputs"),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct ModelMetadata {
     #[serde(flatten)]
     pub(super) head: HeadSettings,
     pub(super) max_length: usize,
-    value_tokens: Vec<String>,
+    pub(super) value_tokens: Vec<String>,
     pub(super) train_labels: Option<LabelCounts>,
 }
 
@@ -68,16 +68,18 @@ impl TokenizerSettings {
         }
     }
 
-    /// Writes them into a model folder, with the value tokens.
-    pub(super) fn write(&self, folder: &Path, metadata: &ModelMetadata) -> Result<()> {
+    /// Writes them into a model folder, with tokens that were added and the length of texts.
+    pub(super) fn write(&self, folder: &Path, added: &[String], max_length: usize) -> Result<()> {
         let mut settings = self.0.clone();
-        settings.insert("additional_special_tokens".into(), json!(metadata.value_tokens));
-        settings.insert("model_max_length".into(), json!(metadata.max_length));
+        settings.insert("model_max_length".into(), json!(max_length));
         let mut special: Map<String, Json> = ROLES
             .into_iter()
             .filter_map(|role| Some((role.to_string(), settings.get(role)?.clone())))
             .collect();
-        special.insert("additional_special_tokens".into(), json!(metadata.value_tokens));
+        if !added.is_empty() {
+            settings.insert("additional_special_tokens".into(), json!(added));
+            special.insert("additional_special_tokens".into(), json!(added));
+        }
         disk::write_json(&folder.join(files::TOKENIZER_CONFIG), &settings)?;
         disk::write_json(&folder.join(files::SPECIAL_TOKENS), &special)
     }

@@ -6,7 +6,9 @@
 
 pub mod any;
 pub mod backbone;
+pub mod bag_of_words;
 pub mod bart;
+mod base;
 pub mod bert;
 mod blocks;
 mod budget;
@@ -14,6 +16,7 @@ pub mod deberta;
 pub mod decoder;
 pub mod dialogue_model;
 pub mod distilbert;
+pub mod emotion;
 pub mod files;
 mod folder;
 mod gguf;
@@ -39,6 +42,7 @@ pub mod value_tokens;
 
 pub use any::Model;
 pub use dialogue_model::DialogueModel;
+pub use emotion::EmotionModel;
 pub use language_model::{LanguageModel, is_language_model};
 pub use predictor::{Prediction, Predictor};
 pub use reply_model::ReplyModel;

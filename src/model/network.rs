@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use super::backbone::{Backbone, Family};
 use super::head::{Head, HeadShape};
@@ -47,11 +47,49 @@ impl Network {
         seed: u64,
         device: &Device,
     ) -> Result<Self> {
-        let loader = Loader::new(checkpoint, seed, INITIAL_DEVIATION, device);
+        Self::assemble(
+            family,
+            head,
+            start,
+            false,
+            Loader::new(checkpoint, seed, INITIAL_DEVIATION, device),
+        )
+    }
+
+    /// The same with a backbone that stays as it is.
+    ///
+    /// # Errors
+    /// As [`Network::build`].
+    pub fn build_on_frozen(
+        family: &Family,
+        head: HeadShape,
+        checkpoint: HashMap<String, Tensor>,
+        start: Start,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self> {
+        Self::assemble(
+            family,
+            head,
+            start,
+            true,
+            Loader::new(checkpoint, seed, INITIAL_DEVIATION, device),
+        )
+    }
+
+    fn assemble(
+        family: &Family,
+        head: HeadShape,
+        start: Start,
+        is_frozen: bool,
+        loader: Loader,
+    ) -> Result<Self> {
+        let prefix = family.architecture().prefix;
         let scope = match start {
-            Start::Scratch => loader.optional(family.architecture().prefix),
-            Start::Trained | Start::Pretrained => loader.required(family.architecture().prefix),
+            Start::Scratch => loader.optional(prefix),
+            Start::Trained | Start::Pretrained => loader.required(prefix),
         };
+        let scope = if is_frozen { scope.frozen(DType::F32) } else { scope };
         let backbone = family.load(&scope)?;
         let hidden = family.architecture().hidden_size;
         let head = Head::load(&loader, family.classifier()?, hidden, head)?;
@@ -90,6 +128,15 @@ impl Network {
     /// # Errors
     /// As [`Network::hidden_states`].
     pub fn logits(&self, tape: &Tape, batch: &PackedBatch) -> Result<Node> {
-        self.head.logits(tape, &self.hidden_states(tape, batch, HiddenStates::Summary)?)
+        self.logits_of(tape, &self.hidden_states(tape, batch, HiddenStates::Summary)?, None)
+    }
+
+    /// The same from summary states, (sequences, hidden), and what stands beside them in the head,
+    /// (sequences, inputs).
+    ///
+    /// # Errors
+    /// If one has another width.
+    pub fn logits_of(&self, tape: &Tape, states: &Node, inputs: Option<&Node>) -> Result<Node> {
+        self.head.logits(tape, states, inputs)
     }
 }

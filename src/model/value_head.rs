@@ -67,7 +67,7 @@ pub struct HeadSettings {
 impl HeadSettings {
     /// The head that such logits come from.
     pub fn shape(&self) -> HeadShape {
-        HeadShape { outputs: self.objective.outputs(), pooling: self.pooling }
+        HeadShape { outputs: self.objective.outputs(), pooling: self.pooling, inputs: 0 }
     }
 
     /// The utilities that the logits of a regression stand for, in the same shape.

@@ -7,16 +7,14 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::backbone::Family;
+use super::base::{Base, family_with_dropout, unfit};
 use super::budget::TokenBudget;
-use super::files::{ModelFiles, UNFIT};
 use super::metadata::{ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
 use super::predictor::{Prediction, Predictor, profiles_of, whole};
 use super::scratch::ScratchSettings;
 use super::value_head::HeadSettings;
 use super::value_tokens::{ValueTokenInit, add_value_rows};
-use crate::disk::read_json;
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
 use crate::nn::tape::{Node, Tape};
@@ -59,27 +57,20 @@ impl ValueModel {
     /// # Errors
     /// If a file is missing or damaged, or asks for what the family cannot do.
     pub fn from_pretrained(folder: &Path, new: &NewModel, device: &Device) -> Result<Self> {
-        let files = ModelFiles::find(folder)?;
-        let mut config = read_json(&files.config)?;
-        let family =
-            Family::from_config(&config).map_err(|what| Error::file(&files.config, what))?;
+        let Base { files, mut config, family, mut tensors } = Base::read(folder)?;
         let new = NewModel {
             max_length: new.max_length.min(family.architecture().max_length),
             ..new.clone()
         };
         let text = TextEncoder::read_base(&files.tokenizer, new.max_length)?;
-        let mut tensors = family.canonical(files.read_weights()?);
-        let encoder = format!("{}.", family.architecture().prefix);
-        tensors.retain(|name, _| name.starts_with(&encoder)); // the head starts anew
-        let damaged =
-            |error: candle_core::Error| Error::file(&files.weights, error.to_string()).help(UNFIT);
         if let Some(table) = tensors.get_mut(&family.architecture().word_embeddings()) {
-            *table = add_value_rows(table, &text, new.value_tokens, new.seed).map_err(damaged)?;
+            let longer = add_value_rows(table, &text, new.value_tokens, new.seed);
+            *table = longer.map_err(|error| unfit(&files, error))?;
             config["vocab_size"] = table.dims()[0].into();
         }
         let settings = TokenizerSettings::read(folder);
         Self::assemble(config, text, tensors, Start::Pretrained, &new, settings, device)
-            .map_err(damaged)
+            .map_err(|error| unfit(&files, error))
     }
 
     /// A model that starts from random weights and a vocabulary learned from `texts`.
@@ -116,15 +107,7 @@ impl ValueModel {
         tokenizer_settings: TokenizerSettings,
         device: &Device,
     ) -> candle_core::Result<Self> {
-        let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
-        if let Some(probability) = new.dropout {
-            family
-                .architecture()
-                .dropout_keys
-                .iter()
-                .for_each(|&key| config[key] = probability.into());
-        }
-        let family = Family::from_config(&config).map_err(candle_core::Error::msg)?;
+        let family = family_with_dropout(&mut config, new.dropout)?;
         let network = Network::build(&family, new.head.shape(), tensors, start, new.seed, device)?;
         let metadata = ModelMetadata::new(new.head, new.max_length);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));

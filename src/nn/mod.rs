@@ -41,6 +41,7 @@ mod reference;
 pub mod rms_norm;
 pub mod rotary;
 pub mod schedule;
+pub mod sum;
 pub mod tape;
 
 impl From<candle_core::Error> for crate::error::Error {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::{dialogue, value};
+use super::{dialogue, emotion, value};
 use crate::config::TaskKind;
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -32,6 +32,7 @@ pub fn gather(folders: &[PathBuf], split: Split, quoted: usize) -> Result<Gather
     match kind(folders)? {
         TaskKind::Value => value::gather(folders, split, quoted),
         TaskKind::Dialogue => dialogue::gather(folders, split, quoted),
+        TaskKind::Emotion => emotion::gather(folders, split, quoted),
     }
 }
 
@@ -47,6 +48,7 @@ pub fn compare(
     match kind(runs)? {
         TaskKind::Value => value::compare(runs, split, bootstrap),
         TaskKind::Dialogue => dialogue::compare(runs, split, bootstrap),
+        TaskKind::Emotion => emotion::compare(runs, split, bootstrap),
     }
 }
 
@@ -54,6 +56,9 @@ pub fn compare(
 fn kind(folders: &[PathBuf]) -> Result<TaskKind> {
     if folders.first().is_some_and(|path| dialogue::is_replies(path)) {
         return Ok(TaskKind::Dialogue);
+    }
+    if folders.first().is_some_and(|path| emotion::is_predictions(path)) {
+        return Ok(TaskKind::Emotion);
     }
     let first = folders.first().and_then(|folder| runs_of(folder).into_iter().next());
     match first {

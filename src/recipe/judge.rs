@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::dialogue::{self, Measures, PersonaRequest};
-use super::{Observer, value};
+use super::{Observer, emotion, value};
 use crate::config::TaskKind;
 use crate::data::Split;
 use crate::error::Result;
@@ -82,13 +82,16 @@ impl Judged {
 pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn Report>> {
     let seeds = run::seeds(&request.folder);
     let run = seeds.first().map_or(&request.folder, |(_, run)| run);
-    let is_of_dialogues = match SavedRun::is_run(run) {
-        true => SavedRun::open(run)?.info.config.task.kind == TaskKind::Dialogue,
-        false => request.layout.is_some() || model::is_language_model(run),
+    let kind = match SavedRun::is_run(run) {
+        true => SavedRun::open(run)?.info.config.task.kind,
+        false if request.layout.is_some() || model::is_language_model(run) => TaskKind::Dialogue,
+        false if emotion::is_classifier(run) => TaskKind::Emotion,
+        false => TaskKind::Value,
     };
-    match is_of_dialogues {
-        true => dialogue::judge(request, observer),
-        false => value::judge(request, observer),
+    match kind {
+        TaskKind::Dialogue => dialogue::judge(request, observer),
+        TaskKind::Emotion => emotion::judge(request, observer),
+        TaskKind::Value => value::judge(request, observer),
     }
 }
 

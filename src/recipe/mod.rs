@@ -5,6 +5,7 @@
 //! This room puts the others to use. It knows no command line and no terminal.
 
 mod dialogue;
+mod emotion;
 mod gather;
 mod judge;
 mod log;
@@ -17,11 +18,13 @@ mod seeds;
 mod session;
 mod train;
 mod value;
+mod value_cache;
 mod vectors;
 
 pub use dialogue::{
     Chat, Decoding, Measures, PersonaRequest, Spoken, open_dialogue_model, reply_all,
 };
+pub use emotion::{EmotionPredictor, is_classifier};
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};
 pub use models::{LAYOUT, open_model};

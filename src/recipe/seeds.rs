@@ -4,7 +4,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use super::{Begin, Outcome, Silent, Site, TrainRequest, dialogue, train, value};
+use super::{Begin, Outcome, Silent, Site, TrainRequest, dialogue, emotion, train, value};
 use crate::config::TaskKind;
 use crate::data::Split;
 use crate::error::Result;
@@ -22,6 +22,10 @@ pub fn seeds_report(folder: &Path) -> Result<Option<Box<dyn Report>>> {
     let Some((_, first)) = runs.first() else { return Ok(None) };
     match SavedRun::open(first)?.info.config.task.kind {
         TaskKind::Dialogue => Ok(match dialogue::seed_reports(folder)? {
+            Some(report) => Some(Box::new(report)),
+            None => None,
+        }),
+        TaskKind::Emotion => Ok(match emotion::seed_reports(folder, Split::Test.name())? {
             Some(report) => Some(Box::new(report)),
             None => None,
         }),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::dialogue::DialogueRecipe;
+use super::emotion::EmotionRecipe;
 use super::provenance::{describe, now};
 use super::session::{Destination, Session};
 use super::value::ValueRecipe;
@@ -112,6 +113,7 @@ pub(super) fn recipe_of(
 ) -> Result<Box<dyn Recipe<'_> + '_>> {
     Ok(match config.task.kind {
         TaskKind::Value => Box::new(ValueRecipe::read(config, limit)?),
+        TaskKind::Emotion => Box::new(EmotionRecipe::read(config, limit)?),
         TaskKind::Dialogue => Box::new(DialogueRecipe::read(config, limit, judges)?),
     })
 }

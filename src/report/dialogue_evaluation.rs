@@ -230,7 +230,7 @@ fn alone(Estimate { value, .. }: Estimate) -> String {
 }
 
 /// A mean with its standard deviation; `fine` for cosines, and what is made of them.
-fn mean_and_sd(Mean { mean, sd }: Mean, fine: bool) -> String {
+pub(super) fn mean_and_sd(Mean { mean, sd }: Mean, fine: bool) -> String {
     let digits = if mean.abs() < 10.0 { 2 } else { 1 };
     match sd {
         Some(sd) if fine => format!("{} ± {}", ten_thousandths(mean), ten_thousandths(sd)),

@@ -1,6 +1,7 @@
 //! Results as bytes: tables for people, JSON and CSV for programs, Markdown for papers and issues.
 
 pub mod annotations;
+mod array;
 pub mod card;
 pub mod chart;
 pub mod comparison;
@@ -11,8 +12,14 @@ pub mod dialogue_evaluation;
 pub mod dialogue_page;
 pub mod dialogue_reproduction;
 pub mod dialogues;
+pub mod emotion_comparison;
+pub mod emotion_evaluation;
+pub mod emotion_page;
+pub mod emotion_reproduction;
 pub mod evaluation;
 pub mod html;
+pub mod labelled;
+pub mod labels;
 pub mod paper;
 pub mod partition;
 pub mod persona_alignment;

@@ -1,9 +1,10 @@
 //! Value vectors as JSON lines, CSV or a NumPy array, row by row.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::Write;
 
 use serde::{Serialize, Serializer};
 
+use super::array::ArraySpool;
 use crate::error::{Error, Result};
 use crate::value::{Profile, ScoredText, Value};
 
@@ -23,9 +24,7 @@ pub enum ProfileFormat {
 pub struct ProfileWriter<W: Write> {
     format: ProfileFormat,
     out: W,
-    rows: u64,
-    /// The rows of an array, whose header can be written only when their number is known.
-    spool: Option<std::fs::File>,
+    array: Option<ArraySpool>,
 }
 
 impl<W: Write> ProfileWriter<W> {
@@ -34,7 +33,7 @@ impl<W: Write> ProfileWriter<W> {
     /// # Errors
     /// If the header cannot be written.
     pub fn new(format: ProfileFormat, mut out: W) -> Result<Self> {
-        let mut spool = None;
+        let mut array = None;
         match format {
             ProfileFormat::Jsonl => {}
             ProfileFormat::Csv => {
@@ -42,14 +41,9 @@ impl<W: Write> ProfileWriter<W> {
                     std::iter::once("text").chain(Value::ALL.iter().map(|value| value.name()));
                 write_csv(&mut out, header.map(String::from))?;
             }
-            ProfileFormat::Npy => {
-                spool = Some(
-                    tempfile::tempfile()
-                        .map_err(Error::failure_because("cannot make a temporary file"))?,
-                );
-            }
+            ProfileFormat::Npy => array = Some(ArraySpool::new(Value::COUNT)?),
         }
-        Ok(Self { format, out, rows: 0, spool })
+        Ok(Self { format, out, array })
     }
 
     /// Writes some rows.
@@ -58,7 +52,7 @@ impl<W: Write> ProfileWriter<W> {
     /// If they cannot be written; the source is the operating system's error.
     pub fn write(&mut self, rows: &[ScoredText]) -> Result<()> {
         for row in rows {
-            match (self.format, &mut self.spool) {
+            match (self.format, &mut self.array) {
                 (ProfileFormat::Jsonl, _) => {
                     writeln!(self.out, "{}", json(row)?).map_err(refused)?;
                 }
@@ -69,16 +63,12 @@ impl<W: Write> ProfileWriter<W> {
                     };
                     write_csv(&mut self.out, std::iter::once(row.text.clone()).chain(utilities))?;
                 }
-                (ProfileFormat::Npy, Some(spool)) => {
-                    let profile = row.profile.unwrap_or([f32::NAN; Value::COUNT]);
-                    let bytes: Vec<u8> =
-                        profile.iter().flat_map(|utility| utility.to_le_bytes()).collect();
-                    spool.write_all(&bytes).map_err(refused)?;
+                (ProfileFormat::Npy, Some(array)) => {
+                    array.push(&row.profile.unwrap_or([f32::NAN; Value::COUNT]))?;
                 }
                 (ProfileFormat::Npy, None) => {}
             }
         }
-        self.rows += rows.len() as u64;
         self.out.flush().map_err(refused)
     }
 
@@ -87,10 +77,8 @@ impl<W: Write> ProfileWriter<W> {
     /// # Errors
     /// If an array cannot be written.
     pub fn finish(mut self) -> Result<W> {
-        if let Some(mut spool) = self.spool.take() {
-            self.out.write_all(&npy_header(self.rows)).map_err(refused)?;
-            spool.seek(SeekFrom::Start(0)).map_err(refused)?;
-            std::io::copy(&mut spool, &mut self.out).map_err(refused)?;
+        if let Some(array) = self.array.take() {
+            array.write(&mut self.out)?;
         }
         self.out.flush().map_err(refused)?;
         Ok(self.out)
@@ -130,23 +118,9 @@ fn by_name<S: Serializer>(
     }
 }
 
-fn write_csv(out: &mut impl Write, cells: impl Iterator<Item = String>) -> Result<()> {
+pub(super) fn write_csv(out: &mut impl Write, cells: impl Iterator<Item = String>) -> Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(cells).map_err(Error::failure_because("cannot write CSV"))?;
     let line = writer.into_inner().map_err(|error| Error::failure(error.to_string()))?;
     out.write_all(&line).map_err(refused)
-}
-
-/// The header of NumPy's format 1.0 for a little-endian float32 array of shape (rows, 10): a
-/// multiple of 64 bytes.
-fn npy_header(rows: u64) -> Vec<u8> {
-    let description = format!(
-        "{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {}), }}",
-        Value::COUNT
-    );
-    let length = (10 + description.len() + 1).next_multiple_of(64) - 10;
-    let mut header = b"\x93NUMPY\x01\x00".to_vec();
-    header.extend((length as u16).to_le_bytes());
-    header.extend(format!("{description:<width$}\n", width = length - 1).bytes());
-    header
 }

@@ -10,4 +10,5 @@ pub mod tokenizer;
 pub mod vocabulary;
 
 pub use batch::{PackedBatch, Prefix};
+pub use prompt::plain::PlainEncoder;
 pub use prompt::value::TextEncoder;

@@ -5,7 +5,7 @@ use std::path::Path;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{AddedToken, DecoderWrapper, Tokenizer};
+use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
 
 use super::template::classifier_template;
 use super::{byte_pairs, sentencepiece};
@@ -14,6 +14,34 @@ use crate::error::{Error, Result};
 /// One more than the largest id of a tokenizer: how many rows an embedding table needs.
 pub fn rows_for(tokenizer: &Tokenizer) -> usize {
     tokenizer.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
+}
+
+/// The shortest length limit: start, value, one piece and end, with room to spare for other
+/// families' extra tokens.
+pub const SHORTEST: usize = 8;
+
+/// A tokenizer that cuts texts after `max_length` tokens, and pads none, whatever it did before.
+///
+/// # Errors
+/// If it cannot.
+pub(super) fn limit(mut tokenizer: Tokenizer, max_length: usize) -> Result<Tokenizer> {
+    let max_length = max_length.max(SHORTEST);
+    let truncation = TruncationParams { max_length, ..TruncationParams::default() };
+    tokenizer
+        .with_padding(None)
+        .with_truncation(Some(truncation))
+        .map_err(Error::failure_because("cannot limit the length of texts"))?;
+    Ok(tokenizer)
+}
+
+/// A tokenizer as a `tokenizer.json`, without a length limit of its own.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub(super) fn unlimited_json(tokenizer: &Tokenizer) -> Result<String> {
+    let mut tokenizer = tokenizer.clone();
+    let unlimited = tokenizer.with_truncation(None).map(|tokenizer| tokenizer.to_string(false));
+    unlimited.and_then(|json| json).map_err(Error::failure_because("cannot write the tokenizer"))
 }
 
 /// Reads a `tokenizer.json`, `vocab.txt`, `vocab.json` or `spm.model`.

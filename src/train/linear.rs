@@ -1,38 +1,95 @@
-//! Training the linear baseline: plain stochastic gradient descent, sample by sample.
+//! Training a bag of words: plain stochastic gradient descent, sample by sample.
 
 use std::path::Path;
 
 use super::learner::{Learner, StepOutcome};
 use super::policy::Score;
-use super::value::scores;
+use super::{emotion, value};
 use crate::data::Sample;
 use crate::error::Result;
+use crate::model::bag_of_words::{Bag, BagOfWords};
+use crate::model::emotion::EmotionLinear;
 use crate::model::linear::LinearModel;
-use crate::value::{Label, LabelCounts};
+use crate::value::{LabelCounts, Profile};
 
-/// A linear model with its train and eval splits.
-#[derive(Debug)]
-pub struct LinearLearner {
-    model: LinearModel,
-    prompts: Vec<(Vec<u32>, Label)>,
-    eval: Vec<Sample>,
+/// A model that is a bag of words.
+pub trait BagModel {
+    /// What learns.
+    fn bag_mut(&mut self) -> &mut BagOfWords;
+
+    /// Writes the model into an empty folder.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    fn write(&self, folder: &Path) -> Result<()>;
 }
 
-impl LinearLearner {
-    /// Prepares the splits for the model.
-    pub fn new(mut model: LinearModel, train: &[Sample], eval: Vec<Sample>) -> Self {
+impl BagModel for LinearModel {
+    fn bag_mut(&mut self) -> &mut BagOfWords {
+        self.bag_mut()
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        self.write(folder)
+    }
+}
+
+impl BagModel for EmotionLinear {
+    fn bag_mut(&mut self) -> &mut BagOfWords {
+        self.bag_mut()
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        self.write(folder)
+    }
+}
+
+/// The scores of a model on held-out data.
+type Judge<M> = Box<dyn Fn(&M) -> Result<Vec<Score>>>;
+
+/// A linear model with what it learns from, and how it is judged.
+pub struct LinearLearner<M> {
+    model: M,
+    samples: Vec<(Bag, usize)>,
+    judge: Judge<M>,
+}
+
+impl LinearLearner<LinearModel> {
+    /// A value model with its train and eval splits.
+    pub fn of_values(mut model: LinearModel, train: &[Sample], eval: Vec<Sample>) -> Self {
         model.set_train_labels(LabelCounts::of(
             train.iter().map(|sample| (sample.value, sample.label)),
         ));
         let prompt =
-            |sample: &Sample| (model.features(sample.value, &sample.scenario), sample.label);
-        Self { prompts: train.iter().map(prompt).collect(), model, eval }
+            |sample: &Sample| (model.bag(sample.value, &sample.scenario), sample.label.index());
+        let samples = train.iter().map(prompt).collect();
+        Self { model, samples, judge: Box::new(move |model| value::scores(model, &eval)) }
     }
 }
 
-impl Learner for LinearLearner {
+impl LinearLearner<EmotionLinear> {
+    /// A classifier of texts with its train and eval splits.
+    pub fn of_emotions(
+        model: EmotionLinear,
+        train: &emotion::Texts,
+        eval: &emotion::Texts,
+    ) -> Self {
+        let bags = |split: &emotion::Texts| {
+            let texts: Vec<&str> = split.texts.iter().map(String::as_str).collect();
+            let values: Option<&[Profile]> = split.values.as_deref();
+            model.bags(&texts, values)
+        };
+        let samples = bags(train).into_iter().zip(train.classes.iter().copied()).collect();
+        let (eval_bags, classes) = (bags(eval), eval.classes.clone());
+        let judge =
+            move |model: &EmotionLinear| Ok(emotion::scores(&model.predict(&eval_bags), &classes));
+        Self { model, samples, judge: Box::new(judge) }
+    }
+}
+
+impl<M: BagModel> Learner for LinearLearner<M> {
     fn lengths(&self) -> Vec<usize> {
-        self.prompts.iter().map(|(features, _)| features.len()).collect()
+        self.samples.iter().map(|(bag, _)| bag.rows.len()).collect()
     }
 
     /// The samples of a batch are learned one after the other: a batch only shares its learning
@@ -46,8 +103,8 @@ impl Learner for LinearLearner {
         let samples: usize = batches.iter().map(Vec::len).sum();
         let mut sum = 0.0;
         for &sample in batches.iter().flatten() {
-            let (features, label) = &self.prompts[sample];
-            sum += f64::from(self.model.learn(features, *label, learning_rate as f32));
+            let (bag, class) = &self.samples[sample];
+            sum += f64::from(self.model.bag_mut().learn(bag, *class, learning_rate as f32));
         }
         Ok(StepOutcome {
             loss: sum / samples as f64,
@@ -59,7 +116,7 @@ impl Learner for LinearLearner {
     }
 
     fn evaluate(&mut self) -> Result<Vec<Score>> {
-        scores(&self.model, &self.eval)
+        (self.judge)(&self.model)
     }
 
     fn write(&self, folder: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Training: one loop for every task.
 
 pub mod dialogue;
+pub mod emotion;
 mod event;
 mod learner;
 pub mod linear;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Conversation, Place, convai2, empathetic, json_lines, transfer};
 use crate::data::delimited::without_mark;
+use crate::data::gzip;
 use crate::error::{Error, Result};
 
 /// How a file keeps conversations.
@@ -42,9 +43,9 @@ const HELP: &str = "\
 /// Reads the conversations of a file.
 ///
 /// # Errors
-/// If the file cannot be read, is compressed or not UTF-8, is in none of the formats, or holds a
-/// conversation in which nothing is said, or a text, a number or a candidate that is wrong. The
-/// error names the line, or in a JSON document the dialogue.
+/// If the file cannot be read or is not UTF-8, is in none of the formats, or holds a conversation in
+/// which nothing is said, or a text, a number or a candidate that is wrong. The error names the
+/// line, or in a JSON document the dialogue.
 pub fn read(path: &Path, reader: impl Read) -> Result<Vec<Conversation>> {
     of_text(path, &text(path, reader)?)
 }
@@ -62,7 +63,7 @@ pub fn read_if_likely(path: &Path) -> Result<Option<Vec<Conversation>>> {
     let Ok(bytes) = std::fs::read(path) else {
         return Ok(None); // a folder, or no file
     };
-    refuse_compressed(path, &bytes)?;
+    let bytes = gzip::unpacked(path, bytes)?;
     let Ok(text) = text(path, bytes.as_slice()) else {
         return Ok(None); // not UTF-8, such as Parquet
     };
@@ -123,16 +124,18 @@ fn of_lines(path: &Path, text: &str) -> Result<Vec<Conversation>> {
     Ok(conversations)
 }
 
-/// A file as text, without UTF-8's mark.
+/// A file as text, unpacked if it is compressed with gzip, and without UTF-8's mark.
 ///
 /// # Errors
-/// If it cannot be read, is compressed, or not UTF-8; it names the line.
-pub(in crate::data) fn text(path: &Path, reader: impl Read) -> Result<String> {
+/// If it cannot be read or is not UTF-8; it names the line.
+pub(in crate::data) fn text(path: &Path, mut reader: impl Read) -> Result<String> {
+    let mut packed = Vec::new();
+    reader.read_to_end(&mut packed).map_err(|error| Error::io(path, "read", error))?;
+    let unpacked = gzip::unpacked(path, packed)?;
     let mut bytes = Vec::new();
-    without_mark(path, reader)?
+    without_mark(path, unpacked.as_slice())?
         .read_to_end(&mut bytes)
         .map_err(|error| Error::io(path, "read", error))?;
-    refuse_compressed(path, &bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let (before, byte) = (&error.as_bytes()[..place], error.as_bytes()[place]);
@@ -140,12 +143,4 @@ pub(in crate::data) fn text(path: &Path, reader: impl Read) -> Result<String> {
         Error::row(path, line, format!("the byte 0x{byte:02x} is not UTF-8"))
             .help("is the file Latin-1? save it as UTF-8")
     })
-}
-
-fn refuse_compressed(path: &Path, bytes: &[u8]) -> Result<()> {
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Err(Error::data(path, "the file is compressed with gzip")
-            .help(format!("unpack it first: gunzip --keep {}", path.display())));
-    }
-    Ok(())
 }

@@ -8,9 +8,9 @@ use candle_core::Device;
 
 use super::files::{DialogueFile, TEST_ROLE, parted, with_candidates};
 use super::measure::Measurement;
+use super::open_dialogue_model;
 use super::persona::{ValueSpace, kept, opponents};
 use super::reply::Decoding;
-use super::{open_dialogue_model, saved_checkpoint};
 use crate::data::Split;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -18,6 +18,7 @@ use crate::eval::Bootstrap;
 use crate::model::DialogueModel;
 use crate::nn::device;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
+use crate::recipe::models::checkpoint_folder;
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::Report;
 use crate::report::dialogue_evaluation::{
@@ -103,7 +104,7 @@ pub(super) fn judge_test(
     observer: &dyn Observer,
 ) -> Result<Box<dyn Report>> {
     let saved = SavedRun::open(run)?;
-    let folder = saved_checkpoint(run, Checkpoint::Best)?;
+    let folder = checkpoint_folder(run, Checkpoint::Best)?;
     let model = DialogueModel::open(&folder, device, saved.info.config.train.dtype)?;
     let job = Job {
         model: &model,

@@ -15,13 +15,14 @@ pub(super) use judge::{judge, saved_report, seed_reports};
 pub use persona::PersonaRequest;
 pub use reply::{Chat, Decoding, Spoken, reply_all};
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::Device;
 
 use files::{DialogueFile, DialogueFiles};
 use judge::judge_test;
 
+use super::models::{checkpoint_folder, weights};
 use super::{LAYOUT, Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind, SampleUnit};
 use crate::data::conversation::Conversation;
@@ -92,7 +93,7 @@ impl<'a> Recipe<'a> for DialogueRecipe<'a> {
         let model = match origin {
             Origin::New => self.new_model(device, site)?,
             Origin::SavedRun(run) => {
-                let folder = saved_checkpoint(run, Checkpoint::Last)?;
+                let folder = checkpoint_folder(run, Checkpoint::Last)?;
                 DialogueModel::open(&folder, device, config.train.dtype)?
             }
         };
@@ -176,7 +177,7 @@ impl DialogueRecipe<'_> {
             }
             "scratch" => LanguageModel::from_scratch(size, texts, max_length, seed, device)?.into(),
             _ if SavedRun::is_run(Path::new(base)) => {
-                self.open(&saved_checkpoint(Path::new(base), Checkpoint::Best)?, device)?
+                self.open(&checkpoint_folder(Path::new(base), Checkpoint::Best)?, device)?
             }
             _ if Path::new(base).is_file() => self.open(Path::new(base), device)?,
             _ => {
@@ -245,7 +246,7 @@ pub fn open_dialogue_model(
 ) -> Result<DialogueModel> {
     match layout {
         _ if SavedRun::is_run(path) => {
-            DialogueModel::open(&saved_checkpoint(path, checkpoint)?, device, precision)
+            DialogueModel::open(&checkpoint_folder(path, checkpoint)?, device, precision)
         }
         None => DialogueModel::open(path, device, precision),
         Some(settings) => {
@@ -253,32 +254,4 @@ pub fn open_dialogue_model(
             DialogueModel::new(model, settings)
         }
     }
-}
-
-/// The files of weights of a run's best checkpoint, a folder or a GGUF file, as data without rows;
-/// none of what is not on this machine under this name.
-fn weights(role: &str, path: &Path) -> Result<Vec<DataFile>> {
-    let folder = match SavedRun::is_run(path) {
-        true => saved_checkpoint(path, Checkpoint::Best)?,
-        false => path.to_path_buf(),
-    };
-    let is_of_weights = |file: &PathBuf| {
-        file.extension()
-            .is_some_and(|it| ["safetensors", "bin", "gguf"].iter().any(|ext| it == *ext))
-    };
-    let mut files: Vec<PathBuf> = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(is_of_weights).collect(),
-        Err(_) if folder.is_file() => vec![folder],
-        Err(_) => Vec::new(),
-    };
-    files.sort();
-    files.iter().map(|file| DataFile::of(role, file, 0)).collect()
-}
-
-/// The folder of a run's checkpoint.
-fn saved_checkpoint(run: &Path, checkpoint: Checkpoint) -> Result<PathBuf> {
-    SavedRun::open(run)?.checkpoint(checkpoint).ok_or_else(|| {
-        Error::file(run, "this run has no such checkpoint yet")
-            .help("it appears with the first evaluation that crosses no limit")
-    })
 }

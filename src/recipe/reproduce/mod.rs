@@ -1,4 +1,4 @@
-//! The models of the paper's Tables 2 to 4: trained, judged, and put beside the paper's figures.
+//! The models of the paper's Tables 2 to 5: trained, judged, and put beside the paper's figures.
 
 mod rows;
 mod run;
@@ -12,13 +12,15 @@ use run::no_test_split;
 
 use super::dialogue::saved_report;
 use super::value::read_report;
-use super::{ProgressEvent, Site};
+use super::{ProgressEvent, Site, emotion};
 use crate::config::{Config, FamilyKind};
 use crate::data::Split;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::eval::Bootstrap;
 use crate::model::value_head::Objective;
 use crate::report::dialogue_reproduction::{DialogueEntry, DialogueReproduction};
+use crate::report::emotion_reproduction::{EmotionEntry, EmotionGain, EmotionReproduction};
 use crate::report::paper::Paper;
 use crate::report::reproduction::{Entry, ReproductionReport};
 use crate::report::{Format, Report, render};
@@ -29,16 +31,16 @@ use crate::run::{SavedRun, seed_folder};
 pub struct ReproduceRequest {
     /// The tables.
     pub tables: Tables,
-    /// A folder with the versions of the data, or with one dataset; for Table 4 the folder of the
-    /// files of dialogues.
+    /// A folder with the versions of the data, or with one dataset; for Tables 4 and 5 the folder of
+    /// their files.
     pub data: PathBuf,
-    /// The versions; if there is none, those that the folder has. Table 4 has none.
+    /// The versions; if there is none, those that the folder has. Tables 4 and 5 have none.
     pub versions: Vec<String>,
     /// The names of the rows; if there is none, the paper's.
     pub rows: Vec<String>,
-    /// The run of the value model by whose rewards rows "+ Value" learn.
+    /// The run of the value model that rows "+ Value" learn with.
     pub values: Option<PathBuf>,
-    /// The seeds: one run each.
+    /// The seeds: one run each. If there is none, as many as the tables are to be made of.
     pub seeds: Vec<u64>,
     /// Changes of all configurations, `key=value`, or of one row's, `row:key=value`.
     pub set: Vec<String>,
@@ -59,6 +61,8 @@ pub struct Reproduction {
     pub entries: Vec<Entry>,
     /// The rows of Table 4.
     pub dialogues: Vec<DialogueEntry>,
+    /// The rows of Table 5.
+    pub emotions: Vec<EmotionEntry>,
     /// The paper's figures.
     pub paper: Paper,
     /// How many runs failed.
@@ -70,7 +74,7 @@ pub struct Reproduction {
 impl Reproduction {
     /// Whether nothing came of it.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.dialogues.is_empty()
+        self.entries.is_empty() && self.dialogues.is_empty() && self.emotions.is_empty()
     }
 
     /// What the names of the tables' files begin with.
@@ -78,6 +82,7 @@ impl Reproduction {
         match self.tables {
             Tables::Values => "tables",
             Tables::Dialogues => "table4",
+            Tables::Emotions => "table5",
         }
     }
 
@@ -86,6 +91,7 @@ impl Reproduction {
         match self.tables {
             Tables::Values => Box::new(ReproductionReport { entries, paper }),
             Tables::Dialogues => Box::new(DialogueReproduction { entries: &self.dialogues, paper }),
+            Tables::Emotions => Box::new(EmotionReproduction { entries: &self.emotions, paper }),
         }
     }
 
@@ -122,42 +128,49 @@ impl Reproduction {
 /// If the data or the paper's figures cannot be read, or the tables cannot be written.
 pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction> {
     let paper = paper(request.paper.as_deref())?;
-    let rows = rows_of(request.tables, &request.rows)?;
-    let versions = match request.tables {
+    let tables = request.tables;
+    let rows = rows_of(tables, &request.rows)?;
+    let versions = match tables {
         Tables::Values if request.values.is_some() => {
-            let what = "--values is for Table 4: a value model learns from no rewards";
+            let what = "--values is for Tables 4 and 5: value models learn with no other";
             return Err(Error::usage(what).help("--tables 4 is the one of dialogue models"));
         }
         Tables::Values => versions(request)?,
-        Tables::Dialogues => vec![dialogues(request, &rows)?],
+        Tables::Dialogues | Tables::Emotions => vec![one_version(request, &rows)?],
     };
+    let seeds = if request.seeds.is_empty() { tables.seeds() } else { &request.seeds };
     for row in rows.iter().copied().chain(rows.iter().filter_map(|row| row.first())) {
         row.write_config(&request.output)?;
     }
-    let tables = request.tables;
-    let (entries, dialogues) = (Vec::new(), Vec::new());
-    let mut made =
-        Reproduction { tables, entries, dialogues, paper, failures: 0, interrupted: false };
+    let mut made = Reproduction {
+        tables,
+        entries: Vec::new(),
+        dialogues: Vec::new(),
+        emotions: Vec::new(),
+        paper,
+        failures: 0,
+        interrupted: false,
+    };
     for (version, data) in &versions {
         let mut failed: Vec<(&str, u64)> = Vec::new();
         for row in rows.iter().copied() {
             let failed_before = failed.clone();
             let of_row = OfRow { request, version, data, row, site, failed: &failed_before };
-            let mut seeds = Vec::new();
-            for &seed in &request.seeds {
+            let mut done = Vec::new();
+            for &seed in seeds {
                 site.note(&format!("── {version} · {} · seed {seed}", row.name));
                 match of_row.complete(seed) {
-                    Ok(true) => seeds.push(seed),
+                    Ok(true) => done.push(seed),
                     Ok(false) => return Ok(Reproduction { interrupted: true, ..made }),
                     Err(error) => {
                         made.failures += 1;
-                        failed.push((row.name, seed));
+                        failed.push((&row.name, seed));
                         site.observer.tell(ProgressEvent::Failed(&error));
                     }
                 }
             }
-            if !seeds.is_empty() {
-                of_row.add_to(&mut made, &seeds)?;
+            if !done.is_empty() {
+                of_row.add_to(&mut made, &done)?;
                 made.write(&request.output)?;
             }
         }
@@ -213,32 +226,38 @@ fn versions(request: &ReproduceRequest) -> Result<Vec<(String, PathBuf)>> {
     }
 }
 
-/// The folder of Table 4's runs, and that of the files of dialogues.
-fn dialogues(request: &ReproduceRequest, rows: &[&ModelRow]) -> Result<(String, PathBuf)> {
-    let data = &request.data;
+/// The folder of the runs of a table without versions, and that of its data.
+fn one_version(request: &ReproduceRequest, rows: &[&ModelRow]) -> Result<(String, PathBuf)> {
+    let ReproduceRequest { tables, data, .. } = request;
+    let (name, whose, config, example) = match tables {
+        Tables::Emotions => {
+            ("table5", "EMPATHETICDIALOGUES", "emotion-bert", "emotion-minilm-value")
+        }
+        _ => ("table4", "ConvAI2's files", "persona-gpt2", "gpt2-value"),
+    };
     if !request.versions.is_empty() {
-        let what = "Table 4 has no versions of the data: each run is judged by all test files";
+        let what = format!("{tables} has no versions of the data");
         return Err(Error::usage(what).help("leave --versions out"));
     }
     if !data.is_dir() {
-        return Err(Error::data(data, "there is no such folder").help(
-            "name the folder of ConvAI2's files with --data; configs/persona-gpt2.toml says which",
-        ));
+        let help =
+            format!("name the folder of {whose} with --data; configs/{config}.toml says which");
+        return Err(Error::data(data, "there is no such folder").help(help));
     }
-    let learns = rows.iter().find(|row| row.starts_from.is_some());
+    let learns = rows.iter().find(|row| row.values_key.is_some());
     match (learns, &request.values) {
         (Some(row), None) => {
-            let what = format!("the row {} learns from the rewards of a value model", row.name);
+            let what = format!("the row {} learns with a value model", row.name);
             Err(Error::usage(what).help(
                 "name its run with --values RUN (`valuenet train configs/minilm.toml` makes one), \
                  or the other rows with --rows",
             ))
         }
         (None, Some(_)) => {
-            let what = "a value model is named, and no row learns from its rewards";
-            Err(Error::usage(what).help("ask for a row such as gpt2-value with --rows"))
+            let what = "a value model is named, and no row learns with it";
+            Err(Error::usage(what).help(format!("ask for a row such as {example} with --rows")))
         }
-        _ => Ok(("table4".into(), data.clone())),
+        _ => Ok((name.into(), data.clone())),
     }
 }
 
@@ -257,7 +276,12 @@ struct OfRow<'a> {
 impl OfRow<'_> {
     /// The folder of the run under a seed.
     fn folder(&self, seed: u64) -> PathBuf {
-        seed_folder(&self.request.output.join(self.version).join(self.row.name), seed)
+        self.folder_of(&self.row.name, seed)
+    }
+
+    /// The folder of the run of a row under a seed.
+    fn folder_of(&self, row: &str, seed: u64) -> PathBuf {
+        seed_folder(&self.request.output.join(self.version).join(row), seed)
     }
 
     /// The same of the row that it starts from.
@@ -268,6 +292,9 @@ impl OfRow<'_> {
     fn config(&self, seed: u64) -> Result<Config> {
         let path = |key: &str, path: &Path| format!("{key}={:?}", path.to_string_lossy());
         let mut set = vec![path("data.dir", self.data)];
+        let values = self.request.values.as_ref().zip(self.row.values_key);
+        set.extend(values.map(|(run, key)| path(key, run)));
+        set.extend(self.row.set.iter().cloned());
         for change in &self.request.set {
             match change.split_once(':').filter(|(row, _)| row_names().any(|name| name == *row)) {
                 Some((row, change)) if row == self.row.name => set.push(change.into()),
@@ -277,8 +304,6 @@ impl OfRow<'_> {
         }
         // Whatever is changed, it starts from the run of the same seed.
         set.extend(self.first().map(|first| path("model.base", &first.folder(seed))));
-        let values = self.request.values.as_ref().filter(|_| self.row.starts_from.is_some());
-        set.extend(values.map(|run| path("reward.run", run)));
         let mut config = Config::read(&self.row.config_in(&self.request.output), &set)?;
         config.train.seed = seed;
         Ok(config)
@@ -288,7 +313,7 @@ impl OfRow<'_> {
     /// done; false if it was interrupted.
     fn complete(&self, seed: u64) -> Result<bool> {
         if let Some(first) = self.first() {
-            let name = first.row.name;
+            let name = first.row.name.as_str();
             if self.failed.contains(&(name, seed)) {
                 let what =
                     format!("the run of {name} under seed {seed}, which it starts from, failed");
@@ -306,7 +331,7 @@ impl OfRow<'_> {
     /// Adds the row, of which there are runs under these seeds.
     fn add_to(&self, made: &mut Reproduction, seeds: &[u64]) -> Result<()> {
         let saved = |seed: u64| SavedRun::open(&self.folder(seed));
-        let (row, title) = (self.row.name.to_string(), self.row.title.to_string());
+        let (row, title) = (self.row.name.clone(), self.row.title.clone());
         match made.tables {
             Tables::Values => {
                 let model = self.config(seeds[0])?.model;
@@ -328,11 +353,43 @@ impl OfRow<'_> {
                 made.dialogues.push(DialogueEntry {
                     row,
                     title,
-                    starts_from: self.row.starts_from.map(String::from),
+                    starts_from: self.row.starts_from.clone(),
+                    reports: seeds.iter().map(report).collect::<Result<_>>()?,
+                });
+            }
+            Tables::Emotions => {
+                let report =
+                    |&seed| Ok((seed, emotion::read_report(&saved(seed)?, Split::Test.name())?));
+                made.emotions.push(EmotionEntry {
+                    gain: self.gain(made, seeds)?,
+                    row,
+                    title,
                     reports: seeds.iter().map(report).collect::<Result<_>>()?,
                 });
             }
         }
         Ok(())
+    }
+
+    /// What values add to the row that does without, under the seeds that both have; none if that
+    /// row was not asked for.
+    fn gain(&self, made: &Reproduction, seeds: &[u64]) -> Result<Option<EmotionGain>> {
+        let Some(without) = &self.row.without_values else { return Ok(None) };
+        let Some(other) = made.emotions.iter().find(|entry| entry.row == *without) else {
+            return Ok(None);
+        };
+        let has = |seed: &&u64| other.reports.iter().any(|(other, _)| other == *seed);
+        let shared: Vec<u64> = seeds.iter().filter(has).copied().collect();
+        if shared.is_empty() {
+            return Ok(None);
+        }
+        let runs = |row: &str| -> Vec<PathBuf> {
+            shared.iter().map(|&seed| self.folder_of(row, seed)).collect()
+        };
+        let bootstrap = Bootstrap { replicates: 2000, seed: 1 };
+        let (a, b) = (runs(without), runs(&self.row.name));
+        let comparison = emotion::compare_seeds(&a, &b, Split::Test, bootstrap)?;
+        let without = other.title.clone();
+        Ok(Some(EmotionGain { without, seeds: shared, comparison }))
     }
 }

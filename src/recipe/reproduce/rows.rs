@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use crate::disk;
 use crate::error::{Error, Result};
@@ -14,6 +15,8 @@ pub enum Tables {
     Values,
     /// Table 4: dialogue models on PERSONA-CHAT.
     Dialogues,
+    /// Table 5: classifiers of emotions on EMPATHETICDIALOGUES.
+    Emotions,
 }
 
 impl fmt::Display for Tables {
@@ -21,76 +24,169 @@ impl fmt::Display for Tables {
         f.write_str(match self {
             Self::Values => "Tables 2 and 3",
             Self::Dialogues => "Table 4",
+            Self::Emotions => "Table 5",
         })
+    }
+}
+
+impl Tables {
+    /// The seeds of the runs, unless others are named: the paper's Table 5 has means over five.
+    pub fn seeds(self) -> &'static [u64] {
+        match self {
+            Self::Values | Self::Dialogues => &[1],
+            Self::Emotions => &[1, 2, 3, 4, 5],
+        }
     }
 }
 
 /// A row: its name, how tables and the paper call it, and its configuration.
 pub(super) struct ModelRow {
     pub(super) tables: Tables,
-    pub(super) name: &'static str,
-    pub(super) title: &'static str,
+    pub(super) name: String,
+    pub(super) title: String,
     /// Whether the paper has it.
     pub(super) is_of_paper: bool,
     /// The row whose run under the same seed it starts from, to learn from rewards.
-    pub(super) starts_from: Option<&'static str>,
+    pub(super) starts_from: Option<String>,
+    /// The row that differs from it by its values only.
+    pub(super) without_values: Option<String>,
+    /// The key that names the value model, if the row uses one.
+    pub(super) values_key: Option<&'static str>,
+    /// Changes of the configuration.
+    pub(super) set: Vec<String>,
     config: &'static str,
 }
 
-macro_rules! row {
-    ($tables:ident, $is_of_paper:literal, $name:literal, $title:literal, $config:literal) => {
-        row!($tables, $is_of_paper, $name, $title, $config, None)
-    };
-    ($tables:ident, $is_of_paper:literal, $name:literal, $title:literal, $config:literal, $from:expr) => {
-        ModelRow {
-            tables: Tables::$tables,
-            name: $name,
-            title: $title,
-            is_of_paper: $is_of_paper,
-            starts_from: $from,
-            config: include_str!(concat!("../../../configs/", $config, ".toml")),
-        }
+macro_rules! text_of {
+    ($config:literal) => {
+        include_str!(concat!("../../../configs/", $config, ".toml"))
     };
 }
 
+impl ModelRow {
+    fn new(
+        tables: Tables,
+        is_of_paper: bool,
+        name: &str,
+        title: &str,
+        config: &'static str,
+    ) -> Self {
+        Self {
+            tables,
+            name: name.into(),
+            title: title.into(),
+            is_of_paper,
+            starts_from: None,
+            without_values: None,
+            values_key: None,
+            set: Vec::new(),
+            config,
+        }
+    }
+
+    /// The same row, which learns from rewards from the runs of another on.
+    fn from(self, row: &str) -> Self {
+        Self { starts_from: Some(row.into()), values_key: Some("reward.run"), ..self }
+    }
+}
+
 /// In the order in which they are trained: a row stands behind the one that it starts from.
-pub(super) const ROWS: [ModelRow; 17] = [
-    row!(Values, true, "linear", "fastText", "linear"),
-    row!(Values, true, "bert", "BERT", "bert"),
-    row!(Values, true, "distilbert", "DistilBERT", "distilbert"),
-    row!(Values, true, "roberta", "RoBERTa", "roberta"),
-    row!(Values, true, "bart", "BART", "bart"),
-    row!(Values, false, "modernbert", "ModernBERT", "modernbert"),
-    row!(Values, false, "deberta", "DeBERTa-v3", "deberta"),
-    row!(Values, false, "minilm", "MiniLM", "minilm"),
-    row!(Values, false, "minilm-classes", "MiniLM 3-class", "minilm-classes"),
-    row!(Values, false, "scratch", "from scratch", "scratch"),
-    row!(Dialogues, true, "seq2seq", "SEQ2SEQ-ATTN", "persona-seq2seq"),
-    row!(Dialogues, true, "gpt2", "GPT2 (MLE)", "persona-gpt2"),
-    row!(Dialogues, true, "gpt2-value", "GPT2 + Value", "persona-gpt2-value", Some("gpt2")),
-    row!(Dialogues, true, "dialogpt", "DialoGPT (MLE)", "persona-dialogpt"),
-    row!(
-        Dialogues,
-        true,
-        "dialogpt-value",
-        "DialoGPT + Value",
-        "persona-dialogpt-value",
-        Some("dialogpt")
-    ),
-    row!(Dialogues, false, "smollm2", "SmolLM2 (MLE)", "persona-smollm2"),
-    row!(
-        Dialogues,
-        false,
-        "smollm2-value",
-        "SmolLM2 + Value",
-        "persona-smollm2-value",
-        Some("smollm2")
-    ),
-];
+static ROWS: LazyLock<Vec<ModelRow>> = LazyLock::new(|| {
+    use Tables::{Dialogues, Values};
+    let row = ModelRow::new;
+    let mut rows = vec![
+        row(Values, true, "linear", "fastText", text_of!("linear")),
+        row(Values, true, "bert", "BERT", text_of!("bert")),
+        row(Values, true, "distilbert", "DistilBERT", text_of!("distilbert")),
+        row(Values, true, "roberta", "RoBERTa", text_of!("roberta")),
+        row(Values, true, "bart", "BART", text_of!("bart")),
+        row(Values, false, "modernbert", "ModernBERT", text_of!("modernbert")),
+        row(Values, false, "deberta", "DeBERTa-v3", text_of!("deberta")),
+        row(Values, false, "minilm", "MiniLM", text_of!("minilm")),
+        row(Values, false, "minilm-classes", "MiniLM 3-class", text_of!("minilm-classes")),
+        row(Values, false, "scratch", "from scratch", text_of!("scratch")),
+        row(Dialogues, true, "seq2seq", "SEQ2SEQ-ATTN", text_of!("persona-seq2seq")),
+        row(Dialogues, true, "gpt2", "GPT2 (MLE)", text_of!("persona-gpt2")),
+        row(Dialogues, true, "gpt2-value", "GPT2 + Value", text_of!("persona-gpt2-value"))
+            .from("gpt2"),
+        row(Dialogues, true, "dialogpt", "DialoGPT (MLE)", text_of!("persona-dialogpt")),
+        row(
+            Dialogues,
+            true,
+            "dialogpt-value",
+            "DialoGPT + Value",
+            text_of!("persona-dialogpt-value"),
+        )
+        .from("dialogpt"),
+        row(Dialogues, false, "smollm2", "SmolLM2 (MLE)", text_of!("persona-smollm2")),
+        row(
+            Dialogues,
+            false,
+            "smollm2-value",
+            "SmolLM2 + Value",
+            text_of!("persona-smollm2-value"),
+        )
+        .from("smollm2"),
+    ];
+    rows.extend(emotions());
+    rows
+});
+
+/// The rows of Table 5: each model, with an encoder that learns or is frozen, without and with
+/// values or what stands in their place.
+fn emotions() -> Vec<ModelRow> {
+    let models = [
+        ("linear", "fastText", text_of!("emotion-linear")),
+        ("distilbert", "DistilBERT", text_of!("emotion-distilbert")),
+        ("bert", "BERT", text_of!("emotion-bert")),
+        ("minilm", "MiniLM", text_of!("emotion-minilm")),
+        ("mpnet", "MPNet", text_of!("emotion-mpnet")),
+    ];
+    let beside = [
+        ("", ""),
+        ("-value", " + Value"),
+        ("-shuffled", " + Value of another"),
+        ("-zeros", " + zeros"),
+        ("-only", ", Value only"),
+    ];
+    let mut rows = Vec::new();
+    for (name, title, config) in models {
+        for is_frozen in [false, true] {
+            if name == "linear" && is_frozen {
+                continue;
+            }
+            let (frozen, told) = if is_frozen { ("-frozen", " frozen") } else { ("", "") };
+            let plain = format!("emotion-{name}{frozen}");
+            for (suffix, values) in beside {
+                let is_of_paper = !is_frozen
+                    && (["distilbert", "bert"].contains(&name) && ["", "-value"].contains(&suffix)
+                        || name == "linear" && suffix.is_empty());
+                let title = format!("{title}{told}{values}");
+                let row = format!("{plain}{suffix}");
+                let mut row = ModelRow::new(Tables::Emotions, is_of_paper, &row, &title, config);
+                if is_frozen {
+                    row.set.extend(FROZEN.map(String::from));
+                }
+                if !suffix.is_empty() {
+                    row.values_key = Some("values.run");
+                    row.without_values = Some(plain.clone());
+                }
+                if !["", "-value"].contains(&suffix) {
+                    row.set.push(format!("values.control={}", suffix.trim_start_matches('-')));
+                }
+                rows.push(row);
+            }
+        }
+    }
+    rows
+}
+
+/// How a head alone learns, as the configurations say: ours, chosen on the eval split.
+const FROZEN: [&str; 3] = ["emotion.encoder=frozen", "train.learning_rate=1e-3", "train.epochs=20"];
 
 /// The names of the rows that can be asked for.
 pub fn row_names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.name)
+    ROWS.iter().map(|row| row.name.as_str())
 }
 
 /// The rows of these names in their order; the paper's if none is named.
@@ -99,14 +195,14 @@ pub fn row_names() -> impl Iterator<Item = &'static str> {
 /// If one is no row of these tables.
 pub(super) fn rows_of(tables: Tables, names: &[String]) -> Result<Vec<&'static ModelRow>> {
     let rows = || ROWS.iter().filter(|row| row.tables == tables);
-    if let Some(name) = names.iter().find(|name| rows().all(|row| row.name != *name)) {
-        let known = rows().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    if let Some(name) = names.iter().find(|name| rows().all(|row| row.name != **name)) {
+        let known = rows().map(|row| row.name.as_str()).collect::<Vec<_>>().join(", ");
         let what = format!("the row {name} is not of {tables}");
         return Err(Error::usage(what).help(format!("{tables}: {known}")));
     }
     let is_asked = |row: &&ModelRow| match names {
         [] => row.is_of_paper,
-        names => names.iter().any(|name| name == row.name),
+        names => names.contains(&row.name),
     };
     Ok(rows().filter(is_asked).collect())
 }
@@ -114,7 +210,7 @@ pub(super) fn rows_of(tables: Tables, names: &[String]) -> Result<Vec<&'static M
 impl ModelRow {
     /// The row that it starts from.
     pub(super) fn first(&self) -> Option<&'static ModelRow> {
-        ROWS.iter().find(|row| Some(row.name) == self.starts_from)
+        ROWS.iter().find(|row| Some(&row.name) == self.starts_from.as_ref())
     }
 
     /// Where the configuration stands among the runs.

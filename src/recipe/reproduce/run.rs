@@ -7,7 +7,7 @@ use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::nn::device;
 use crate::recipe::train::{Begin, Outcome, TrainRequest, recipe_of, train};
-use crate::recipe::{Recipe, Site, dialogue, value};
+use crate::recipe::{Recipe, Site, dialogue, emotion, value};
 use crate::run::{IfOccupied, SavedRun, differences};
 use crate::train::{Checkpoint, Stop};
 
@@ -95,6 +95,7 @@ fn progress(
 fn is_judged(saved: &SavedRun) -> bool {
     match saved.info.config.task.kind {
         TaskKind::Value => value::read_report(saved, Split::Test.name()).is_ok(),
+        TaskKind::Emotion => emotion::read_report(saved, Split::Test.name()).is_ok(),
         TaskKind::Dialogue => matches!(dialogue::saved_report(saved, Split::Test), Ok(Some(_))),
     }
 }

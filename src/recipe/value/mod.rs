@@ -63,7 +63,7 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
             Model::Encoder(model) => {
                 Box::new(GradientLearner::new(ValueTask::new(model, &train, eval)?, &config.train)?)
             }
-            Model::Linear(model) => Box::new(LinearLearner::new(model, &train, eval)),
+            Model::Linear(model) => Box::new(LinearLearner::of_values(model, &train, eval)),
         };
         Ok(Prepared { learner, info })
     }

@@ -3,6 +3,7 @@
 pub mod branches;
 pub mod dialogue;
 mod layout;
+pub mod plain;
 pub mod value;
 
 pub use layout::{Layout, Vocabulary};

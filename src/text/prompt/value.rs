@@ -6,15 +6,11 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use tokenizers::{AddedToken, Tokenizer, TruncationParams};
+use tokenizers::{AddedToken, Tokenizer};
 
 use crate::error::{Error, Result};
-use crate::text::tokenizer::{parse, rows_for};
+use crate::text::tokenizer::{limit, parse, rows_for, unlimited_json};
 use crate::value::Value;
-
-/// The shortest length limit: start, value, one piece and end, with room to spare for other
-/// families' extra tokens.
-pub const SHORTEST: usize = 8;
 
 /// Turns (value, scenario) pairs into token ids.
 #[derive(Debug, Clone)]
@@ -65,13 +61,8 @@ impl TextEncoder {
         Self::new(tokenizer, first_added, max_length)
     }
 
-    fn new(mut tokenizer: Tokenizer, first_added: usize, max_length: usize) -> Result<Self> {
-        let max_length = max_length.max(SHORTEST);
-        let truncation = TruncationParams { max_length, ..TruncationParams::default() };
-        tokenizer
-            .with_padding(None)
-            .with_truncation(Some(truncation))
-            .map_err(Error::failure_because("cannot limit the length of texts"))?;
+    fn new(tokenizer: Tokenizer, first_added: usize, max_length: usize) -> Result<Self> {
+        let tokenizer = limit(tokenizer, max_length)?;
         let mut encoder = Self { value_ids: [0; Value::COUNT], first_added, tokenizer };
         for value in Value::ALL {
             let id = encoder.tokenizer.token_to_id(&value.token());
@@ -159,11 +150,7 @@ impl TextEncoder {
     /// # Errors
     /// If the tokenizer cannot be written as JSON.
     pub fn to_json(&self) -> Result<String> {
-        let mut tokenizer = self.tokenizer.clone();
-        let unlimited = tokenizer.with_truncation(None).map(|tokenizer| tokenizer.to_string(false));
-        unlimited
-            .and_then(|json| json)
-            .map_err(Error::failure_because("cannot write the tokenizer"))
+        unlimited_json(&self.tokenizer)
     }
 }
 
