@@ -22,7 +22,8 @@ pub struct Args {
     #[arg(long, default_value = "test", conflicts_with = "data")]
     split: Split,
 
-    /// Evaluate on this file instead: rows for a value model, dialogues for a language model.
+    /// Evaluate on this file instead: rows for a value model, dialogues for a language model,
+    /// labelled texts for a classifier.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
@@ -39,8 +40,8 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 
-    /// What is measured of a dialogue model [default: perplexity,hits,f1, and persona with
-    /// --values].
+    /// What is measured of a dialogue model [default: what its run is judged by, perplexity,hits,f1
+    /// if it does not say so, and persona with --values].
     #[arg(long, value_enum, value_delimiter = ',', value_name = "M,…")]
     measure: Vec<Measure>,
 
@@ -78,17 +79,14 @@ enum Measure {
 }
 
 impl Args {
-    fn measures(&self) -> Measures {
+    fn measures(&self) -> Option<Measures> {
         let has = |measure: Measure| self.measure.contains(&measure);
-        if self.measure.is_empty() {
-            return Measures { persona: self.values.is_some(), ..Measures::TABLE_4 };
-        }
-        Measures {
+        (!self.measure.is_empty()).then(|| Measures {
             perplexity: has(Measure::Perplexity),
             hits: has(Measure::Hits),
             f1: has(Measure::F1),
             persona: has(Measure::Persona),
-        }
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! `valuenet reproduce`: the models of the paper's Tables 2 to 5, trained, evaluated and put beside
+//! `valuenet reproduce`: the models of the paper's Tables 2 to 6, trained, evaluated and put beside
 //! the paper's figures.
 
 use std::path::PathBuf;
@@ -14,17 +14,19 @@ use super::site::Here;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which tables: value models, dialogue models, or classifiers of emotions.
+    /// Which tables: value models, dialogue models, classifiers of emotions, or replies that are
+    /// told an emotion.
     #[arg(long, value_enum, default_value = "2,3")]
     tables: PaperTables,
 
     /// A folder with the versions of the data, original/ balanced/ augmented/, or with one
     /// dataset (by default data/valuenet); for Table 4 the folder of ConvAI2's files (by default
-    /// data/personachat), for Table 5 that of EMPATHETICDIALOGUES (data/empatheticdialogues).
+    /// data/personachat), for Tables 5 and 6 that of EMPATHETICDIALOGUES (by default
+    /// data/empatheticdialogues).
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// The versions; by default those that the folder has. Tables 4 and 5 have none.
+    /// The versions; by default those that the folder has. Tables 4 to 6 have none.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     versions: Vec<String>,
 
@@ -35,6 +37,14 @@ pub struct Args {
     /// The run of the value model that the rows "+ Value" of Tables 4 and 5 learn with.
     #[arg(long, value_name = "RUN")]
     values: Option<PathBuf>,
+
+    /// The run of the classifier that predicts the emotions of Table 6.
+    #[arg(long, value_name = "RUN")]
+    emotions: Option<PathBuf>,
+
+    /// The same, of one that sees values.
+    #[arg(long, value_name = "RUN")]
+    value_emotions: Option<PathBuf>,
 
     /// The seeds: one run each [default: 1; for Table 5 1 to 5].
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
@@ -72,6 +82,9 @@ enum PaperTables {
     /// Classifiers of emotions on EMPATHETICDIALOGUES.
     #[value(name = "5")]
     Emotions,
+    /// Replies on EMPATHETICDIALOGUES that are told an emotion.
+    #[value(name = "6")]
+    Replies,
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
@@ -79,6 +92,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         PaperTables::Values => (Tables::Values, "data/valuenet"),
         PaperTables::Dialogues => (Tables::Dialogues, "data/personachat"),
         PaperTables::Emotions => (Tables::Emotions, "data/empatheticdialogues"),
+        PaperTables::Replies => (Tables::Replies, "data/empatheticdialogues"),
     };
     let request = ReproduceRequest {
         tables,
@@ -86,6 +100,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         versions: args.versions.clone(),
         rows: args.rows.clone(),
         values: args.values.clone(),
+        emotions: [args.emotions.clone(), args.value_emotions.clone()],
         seeds: args.seeds.clone(),
         set: args.set.clone(),
         output: args.output.clone(),

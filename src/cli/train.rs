@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use valuenet::config::Config;
-use valuenet::error::Result;
+use valuenet::config::{Config, TaskKind};
+use valuenet::error::{Error, Result};
 use valuenet::nn::precision::Precision;
-use valuenet::recipe::{Begin, Outcome, TrainRequest, seeds_report, train, train_seeds};
+use valuenet::recipe::{
+    Begin, Outcome, TrainRequest, seeds_report, train, train_folds, train_seeds,
+};
 use valuenet::report::{Format, render};
 use valuenet::run::IfOccupied;
 
@@ -34,6 +36,12 @@ pub struct Args {
     /// Several seeds: one run each, in seed-N below the run directory, and their mean at the end.
     #[arg(long, value_delimiter = ',', value_name = "N,…", conflicts_with = "seed")]
     seeds: Vec<u64>,
+
+    /// Of a classifier of emotions: train so many more models, each without a part of the train
+    /// split, in folds/ below the run, and keep what is predicted of all texts in emotions.jsonl
+    /// there: of a train text by the model that has not learned from it.
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "dry_run", "stop_after"], value_parser = clap::value_parser!(u16).range(2..))]
+    folds: Option<u16>,
 
     /// auto, cpu, cuda or cuda:N (train.device).
     #[arg(long)]
@@ -91,6 +99,16 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if !args.seeds.is_empty() {
         let ended = train_seeds(&request, &args.seeds, &args.devices, here.site())?;
         return if ended { seeds_ended(&request) } else { Ok(ExitCode::from(INTERRUPTED)) };
+    }
+    if let Some(folds) = args.folds {
+        if request.config.task.kind != TaskKind::Emotion {
+            let what = "--folds are for classifiers of emotions";
+            return Err(Error::usage(what).into());
+        }
+        return Ok(match train_folds(&request, folds.into(), here.site())? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(INTERRUPTED),
+        });
     }
     match train(&request, here.site())? {
         Outcome::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, FamilyKind, TaskKind};
+use super::{Config, FamilyKind, TaskKind, is_default};
 use crate::error::{Error, Result};
 use crate::model::emotion::{Control, EncoderUse};
 
@@ -14,6 +14,12 @@ use crate::model::emotion::{Control, EncoderUse};
 pub struct EmotionSettings {
     /// Whether the encoder learns, or only the head on top of it.
     pub encoder: EncoderUse,
+    /// In how many parts the train split is dealt out, of which one is left out; 0 for none.
+    #[serde(skip_serializing_if = "is_default")]
+    pub folds: usize,
+    /// Which of the parts is left out, from 1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fold: usize,
 }
 
 /// `[values]`
@@ -33,6 +39,11 @@ pub(super) fn check(config: &Config) -> Result<()> {
     let refuse = |key: &str, what: &str| Err(Error::key(key, what));
     if !is_of_emotions && config.emotion != EmotionSettings::default() {
         return refuse("emotion", "it is for `task.kind = \"emotion\"`");
+    }
+    let EmotionSettings { folds, fold, .. } = config.emotion;
+    let is_whole = folds == 0 && fold == 0;
+    if !is_whole && (folds < 2 || !(1..=folds).contains(&fold)) {
+        return refuse("emotion.fold", "one of 2 folds or more, from 1, was expected");
     }
     match &config.values {
         Some(_) if !is_of_emotions => {

@@ -7,7 +7,7 @@ mod dialogue;
 mod emotion;
 mod reward;
 
-pub use dialogue::{DialogueSettings, SampleUnit};
+pub use dialogue::{DialogueSettings, EmotionTold, Measure, SampleUnit};
 pub use emotion::{EmotionSettings, ValuesSettings};
 
 use std::collections::BTreeMap;
@@ -334,6 +334,7 @@ impl Config {
         }
         reward::check(self)?;
         emotion::check(self)?;
+        dialogue::check(self)?;
         let scores = self.scores();
         if scores.contains(&train.select.as_str()) {
             return Ok(());

@@ -21,6 +21,8 @@ pub struct DialogueModel {
     model: ReplyModel,
     encoder: DialogueEncoder<Tokenizer>,
     settings: Settings,
+    /// Whether it is told how its partner feels.
+    told_emotions: bool,
 }
 
 /// What `config.json` says of it beside what transformers reads.
@@ -30,6 +32,8 @@ struct Metadata {
     layout: Layout,
     history: usize,
     max_length: usize,
+    #[serde(default)]
+    emotions: bool,
 }
 
 impl Metadata {
@@ -60,7 +64,17 @@ impl DialogueModel {
         }
         let model = model.with_tokenizer(|tokenizer| settings.layout.prepare(tokenizer))?;
         let encoder = DialogueEncoder::new(model.tokenizer().clone(), settings)?;
-        Ok(Self { model, encoder, settings })
+        Ok(Self { model, encoder, settings, told_emotions: false })
+    }
+
+    /// The same model, which is told how its partner feels, before the history, or is not.
+    pub fn with_emotions(self, told_emotions: bool) -> Self {
+        Self { told_emotions, ..self }
+    }
+
+    /// Whether it is told how its partner feels.
+    pub fn is_told_emotions(&self) -> bool {
+        self.told_emotions
     }
 
     /// Opens a model that was trained on dialogues.
@@ -73,8 +87,9 @@ impl DialogueModel {
             Error::file(path, "this language model was not trained on dialogues")
                 .help("--layout says how they are laid out for it: gpt2, dialogpt or chatml")
         })?;
-        let Metadata { layout, history, max_length, .. } = metadata;
-        Self::new(model, Settings { layout, history, max_length })
+        let Metadata { layout, history, max_length, emotions, .. } = metadata;
+        let model = Self::new(model, Settings { layout, history, max_length })?;
+        Ok(model.with_emotions(emotions))
     }
 
     /// What predicts its replies.
@@ -115,7 +130,8 @@ impl DialogueModel {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let Settings { layout, history, max_length } = self.settings;
         let version = env!("CARGO_PKG_VERSION").into();
-        let metadata = Metadata { version, layout, history, max_length };
+        let emotions = self.told_emotions;
+        let metadata = Metadata { version, layout, history, max_length, emotions };
         self.model.write(folder, &[(METADATA_KEY, json!(metadata))])
     }
 }

@@ -34,8 +34,8 @@ pub struct JudgeRequest {
     pub bootstrap: Option<u32>,
     /// Whether classes are also cut at thresholds fitted on the run's eval split.
     pub thresholds: bool,
-    /// What is measured of a dialogue model.
-    pub measures: Measures,
+    /// What is measured of a dialogue model, if not what its run is judged by, or Table 4.
+    pub measures: Option<Measures>,
     /// By what its replies are held against personas, if that is measured.
     pub persona: Option<PersonaRequest>,
     /// How dialogues are laid out for a language model that does not say so itself.
@@ -52,14 +52,10 @@ pub enum Judged {
 }
 
 impl JudgeRequest {
-    /// What follows the name of a report that is of a part of the rows or of some measures only, so
-    /// that it never takes the place of a whole one.
+    /// What follows the name of a report that is of a part of the rows only, so that it never takes
+    /// the place of a whole one.
     pub(super) fn part(&self) -> String {
-        let limit = self.limit.map_or(String::new(), |limit| format!(".first-{limit}"));
-        match self.measures {
-            Measures { perplexity: true, hits: true, f1: true, .. } => limit,
-            some => format!("{limit}.{some}"),
-        }
+        self.limit.map_or(String::new(), |limit| format!(".first-{limit}"))
     }
 }
 

@@ -24,7 +24,7 @@ mod vectors;
 pub use dialogue::{
     Chat, Decoding, Measures, PersonaRequest, Spoken, open_dialogue_model, reply_all,
 };
-pub use emotion::{EmotionPredictor, is_classifier};
+pub use emotion::{EmotionPredictor, is_classifier, train_folds};
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};
 pub use models::{LAYOUT, open_model};

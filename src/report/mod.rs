@@ -1,5 +1,6 @@
 //! Results as bytes: tables for people, JSON and CSV for programs, Markdown for papers and issues.
 
+pub mod ablation;
 pub mod annotations;
 mod array;
 pub mod card;
@@ -15,7 +16,6 @@ pub mod dialogues;
 pub mod emotion_comparison;
 pub mod emotion_evaluation;
 pub mod emotion_page;
-pub mod emotion_reproduction;
 pub mod evaluation;
 pub mod html;
 pub mod labelled;

@@ -107,7 +107,8 @@ pub fn sequences(
 ) -> Result<Vec<Sequence>> {
     let of_example = |example: Example| {
         let history = said(&example);
-        model.encoder().sequence(&context(conversation, &history), &example.reply().text)
+        let context = context(model, conversation, &history);
+        model.encoder().sequence(&context, &example.reply().text)
     };
     let sequences = conversation.examples().map(of_example).collect::<Result<_>>();
     sequences.map_err(|error| at(path, conversation, error))
@@ -129,7 +130,12 @@ pub fn said_of(turn: &Turn) -> Said<'_> {
     Said { own: turn.speaker == Speaker::Own, text: &turn.text }
 }
 
-/// What a reply is given after.
-pub fn context<'a>(conversation: &'a Conversation, history: &'a [Said<'a>]) -> Context<'a> {
-    Context { persona: &conversation.persona, history, ..Context::default() }
+/// What a reply of the model is given after.
+pub fn context<'a>(
+    model: &DialogueModel,
+    conversation: &'a Conversation,
+    history: &'a [Said<'a>],
+) -> Context<'a> {
+    let emotion = conversation.emotion.as_deref().filter(|_| model.is_told_emotions());
+    Context { persona: &conversation.persona, emotion, history, ..Context::default() }
 }

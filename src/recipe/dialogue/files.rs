@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::emotions::Emotions;
 use crate::config::Config;
 use crate::data::conversation::{self, Conversation, candidates};
 use crate::error::{Error, Result};
@@ -68,7 +69,12 @@ impl DialogueFiles {
     /// Reads the files that a configuration names, of each so many dialogues if not all.
     pub(super) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
         let data = &config.data;
-        let read = |path: &PathBuf| DialogueFile::read(&data.dir.join(path), limit);
+        let emotions = Emotions::of(&config.dialogue)?;
+        let read = |path: &PathBuf| {
+            let mut file = DialogueFile::read(&data.dir.join(path), limit)?;
+            emotions.tell(&mut file)?;
+            Ok(file)
+        };
         let train: Vec<DialogueFile> = data.train.iter().map(read).collect::<Result<_>>()?;
         let eval: Vec<DialogueFile> = data.eval.iter().map(read).collect::<Result<_>>()?;
         let test = data.test.iter().map(|(name, path)| Ok((name.clone(), read(path)?)));
@@ -86,6 +92,7 @@ impl DialogueFiles {
         }
         let of_test = test.iter().map(|(name, it)| it.source(&format!("{TEST_ROLE}{name}")));
         sources.extend(of_test.collect::<Result<Vec<_>>>()?);
+        sources.extend(emotions.source);
         let (train, eval) = parted(train, eval, data.eval_dialogues)?;
         Ok(Self { train, eval, test, sources })
     }

@@ -95,6 +95,25 @@ fn judged(path: &Path, split: Split) -> Result<Vec<Judged>> {
     report_on(&saved, path, split)?.sets.into_iter().map(of_set).collect()
 }
 
+/// Compares two recipes by their runs, the first with the first and so on, by the first file of a
+/// split: the replies of a dialogue are drawn together, under whatever seed.
+pub(in crate::recipe) fn compare_seeds(
+    a: &[PathBuf],
+    b: &[PathBuf],
+    split: Split,
+    bootstrap: Bootstrap,
+) -> Result<DialogueComparison> {
+    let rows = |run: &PathBuf| -> Result<Vec<ReplyRow>> {
+        let first = judged(run, split)?.into_iter().next();
+        Ok(first.map_or(Vec::new(), |judged| judged.rows))
+    };
+    let mut pairs = Vec::new();
+    for (a, b) in a.iter().zip(b) {
+        pairs.extend(paired(a, &rows(a)?, b, &rows(b)?)?);
+    }
+    Ok(DialogueComparison::of(&pairs, bootstrap))
+}
+
 /// Compares each run with the first, by each of its files of a split; or files of replies.
 pub(in crate::recipe) fn compare(
     runs: &[PathBuf],

@@ -6,11 +6,13 @@ use std::path::Path;
 
 use candle_core::Device;
 
+use super::emotions::Emotions;
 use super::files::{DialogueFile, TEST_ROLE, parted, with_candidates};
 use super::measure::Measurement;
 use super::open_dialogue_model;
 use super::persona::{ValueSpace, kept, opponents};
 use super::reply::Decoding;
+use crate::config::{DialogueSettings, Measure};
 use crate::data::Split;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -58,6 +60,27 @@ impl Measures {
     /// Those of the paper's Table 4, which need no value model.
     pub const TABLE_4: Measures =
         Measures { perplexity: true, hits: true, f1: true, persona: false };
+
+    /// Those that a configuration asks for.
+    pub(super) fn of(settings: &DialogueSettings) -> Self {
+        let has = |measure: Measure| settings.measure.contains(&measure);
+        Self {
+            perplexity: has(Measure::Perplexity),
+            hits: has(Measure::Hits),
+            f1: has(Measure::F1),
+            persona: false,
+        }
+    }
+}
+
+/// What is measured, and what follows the name of a report that is of a part only.
+fn measured(request: &JudgeRequest, settings: Option<&DialogueSettings>) -> (Measures, String) {
+    let whole = settings.map_or(Measures::TABLE_4, Measures::of);
+    let asked =
+        request.measures.unwrap_or(Measures { persona: request.persona.is_some(), ..whole });
+    let is_whole = Measures { persona: false, ..asked } == whole;
+    let some = if is_whole { String::new() } else { format!(".{asked}") };
+    (asked, request.part() + &some)
 }
 
 /// Judges what the request names, and keeps reports and replies in the runs.
@@ -65,12 +88,12 @@ pub(in crate::recipe) fn judge(
     request: &JudgeRequest,
     observer: &dyn Observer,
 ) -> Result<Box<dyn Report>> {
-    match (request.measures.persona, &request.persona) {
-        (true, None) => {
+    match (request.measures.map(|it| it.persona), &request.persona) {
+        (Some(true), None) => {
             let what = "how near replies are to personas is measured by a value model";
             return Err(Error::usage(what).help("name its run with --values RUN"));
         }
-        (false, Some(_)) => {
+        (Some(false), Some(_)) => {
             let what = "a value model is named, and nothing is measured by it";
             return Err(Error::usage(what).help("--measure persona does it"));
         }
@@ -110,7 +133,7 @@ pub(super) fn judge_test(
         model: &model,
         folder: run,
         decoding: Decoding::of(&saved.info.config.dialogue),
-        measures: Measures::TABLE_4,
+        measures: Measures::of(&saved.info.config.dialogue),
         values: None,
         part: String::new(),
         checkpoint: Checkpoint::Best,
@@ -181,31 +204,38 @@ fn judge_one(
 ) -> Result<DialogueReport> {
     let saved = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?;
     let name = request.rows.name();
+    let settings = saved.as_ref().map(|saved| saved.info.config.dialogue.clone());
+    let (measures, part) = measured(request, settings.as_ref());
     let sets: Vec<(String, DialogueFile)> = match (&request.rows, &saved) {
-        (Judged::File(path), _) => vec![(name.clone(), DialogueFile::read(path, request.limit)?)],
+        (Judged::File(path), _) => {
+            let mut file = DialogueFile::read(path, request.limit)?;
+            if let Some(settings) = &settings {
+                Emotions::of(settings)?.tell(&mut file)?;
+            }
+            vec![(name.clone(), file)]
+        }
         (Judged::Split(split), Some(saved)) => saved_sets(saved, *split, request.limit)?,
         (Judged::Split(_), None) => {
             let what = format!("{} is a model without data of its own", folder.display());
             return Err(Error::usage(what).help("name a file with --data, or a run directory"));
         }
     };
-    if request.measures.hits {
+    if measures.hits {
         sets.iter().try_for_each(|(_, file)| file.check_candidates())?;
     }
-    if request.measures.persona {
+    if measures.persona {
         sets.iter().try_for_each(|(_, file)| opponents(file).map(drop))?;
     }
     let model =
         open_dialogue_model(folder, request.checkpoint, request.layout, device, request.precision)?;
-    let settings = saved.as_ref().map(|saved| saved.info.config.dialogue.clone());
     let replicates = request.bootstrap.unwrap_or(replicates_for(&name));
     let job = Job {
         model: &model,
         folder,
         decoding: Decoding::of(&settings.unwrap_or_default()),
-        measures: request.measures,
+        measures,
         values,
-        part: request.part(),
+        part,
         checkpoint: request.checkpoint,
         bootstrap: bootstrap(replicates),
         observer,
@@ -219,8 +249,10 @@ fn saved_sets(
     split: Split,
     limit: Option<usize>,
 ) -> Result<Vec<(String, DialogueFile)>> {
+    let emotions = Emotions::of(&saved.info.config.dialogue)?;
     let read = |source: &DataFile| {
         let mut file = DialogueFile::read(&source.path, Some(source.rows))?;
+        emotions.tell(&mut file)?;
         if split == Split::Test {
             file.dialogues.truncate(limit.unwrap_or(usize::MAX));
         }

@@ -198,10 +198,19 @@ impl Measurement<'_> {
 ///
 /// # Errors
 /// If a prompt leaves no room for a reply; the error names its dialogue's place.
-pub(super) fn check(model: &DialogueModel, decoding: &Decoding, file: &DialogueFile) -> Result<()> {
+pub(super) fn check(
+    model: &DialogueModel,
+    decoding: &Decoding,
+    measures: Measures,
+    file: &DialogueFile,
+) -> Result<()> {
     let examples = examples_of(file);
-    candidates_of(model, file, &examples)?;
-    prompts_of(model, decoding, file, &examples)?;
+    if measures.hits {
+        candidates_of(model, file, &examples)?;
+    }
+    if measures.f1 {
+        prompts_of(model, decoding, file, &examples)?;
+    }
     Ok(())
 }
 
@@ -218,7 +227,7 @@ fn candidates_of(
 ) -> Result<Vec<Vec<Candidates>>> {
     let of_example = |example: &Example| -> Result<Candidates> {
         let history = said(example);
-        let context = context(example.conversation, &history);
+        let context = context(model, example.conversation, &history);
         let found = model.encoder().candidates(&context, &example.reply().candidates);
         let (prompt, replies) =
             found.map_err(|error| at(&file.path, example.conversation, error))?;
@@ -236,7 +245,7 @@ fn prompts_of(
 ) -> Result<Vec<Vec<Prompt>>> {
     let of_example = |example: &Example| {
         let history = said(example);
-        let context = context(example.conversation, &history);
+        let context = context(model, example.conversation, &history);
         let prompt = model.encoder().prompt(&context, decoding.max_new_tokens);
         prompt.map(Into::into).map_err(|error| at(&file.path, example.conversation, error))
     };

@@ -1,6 +1,7 @@
 //! What the verbs mean for dialogue models: their data, their training, their judgement, their
 //! replies.
 
+mod emotions;
 mod files;
 mod gather;
 mod judge;
@@ -9,7 +10,7 @@ mod persona;
 mod reply;
 mod rewarder;
 
-pub(super) use gather::{compare, gather, is_replies};
+pub(super) use gather::{compare, compare_seeds, gather, is_replies};
 pub use judge::Measures;
 pub(super) use judge::{judge, saved_report, seed_reports};
 pub use persona::PersonaRequest;
@@ -24,7 +25,7 @@ use judge::judge_test;
 
 use super::models::{checkpoint_folder, weights};
 use super::{LAYOUT, Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
-use crate::config::{Config, FamilyKind, SampleUnit};
+use crate::config::{Config, EmotionTold, FamilyKind, SampleUnit};
 use crate::data::conversation::Conversation;
 use crate::error::{Error, Result};
 use crate::hub;
@@ -56,7 +57,7 @@ impl<'a> DialogueRecipe<'a> {
             data.sources.extend(weights("start", Path::new(&config.model.base))?);
             data.sources.extend(weights("values", &reward.run)?);
         }
-        if judges {
+        if judges && Measures::of(&config.dialogue).hits {
             data.test.iter().try_for_each(|(_, file)| file.check_candidates())?;
         }
         Ok(Self { config, data, judges })
@@ -110,7 +111,11 @@ impl<'a> Recipe<'a> for DialogueRecipe<'a> {
         let eval = self.samples(&model, &data.eval, SampleUnit::Dialogue)?;
         if self.judges {
             let decoding = Decoding::of(&config.dialogue);
-            data.test.iter().try_for_each(|(_, file)| measure::check(&model, &decoding, file))?;
+            let measures = Measures::of(&config.dialogue);
+            let check = |(_, file): &(String, DialogueFile)| {
+                measure::check(&model, &decoding, measures, file)
+            };
+            data.test.iter().try_for_each(check)?;
         }
         let cut: usize = train.iter().map(|sample| sample.cut).sum();
         if cut > 0 {
@@ -194,7 +199,8 @@ impl DialogueRecipe<'_> {
             None => model,
         };
         let model = model.with_precision(config.train.dtype);
-        DialogueModel::new(model, config.dialogue.prompt(max_length))
+        let model = DialogueModel::new(model, config.dialogue.prompt(max_length))?;
+        Ok(model.with_emotions(config.dialogue.emotion != EmotionTold::None))
     }
 
     /// Opens the model that the run starts from, to which dialogues are not laid out otherwise than

@@ -87,7 +87,8 @@ pub fn reply_all(
 ) -> Result<Vec<Vec<String>>> {
     let prompt = |(number, dialogue): (usize, &Conversation)| {
         let history: Vec<Said> = dialogue.turns.iter().map(said_of).collect();
-        let laid = model.encoder().prompt(&context(dialogue, &history), decoding.max_new_tokens);
+        let context = context(model, dialogue, &history);
+        let laid = model.encoder().prompt(&context, decoding.max_new_tokens);
         let laid = laid.map_err(|error| at(file, dialogue, error))?;
         Ok(Prompt { stream: number as u64, ..Prompt::from(laid) })
     };

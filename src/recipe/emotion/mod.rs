@@ -2,6 +2,7 @@
 //! their judgement, their predictions.
 
 mod features;
+mod folds;
 mod gather;
 mod judge;
 mod predict;
@@ -10,6 +11,8 @@ use std::path::Path;
 
 use candle_core::Device;
 
+pub use folds::train_folds;
+pub(super) use folds::{PREDICTED, Predicted, predicted_emotions};
 pub(super) use gather::{compare, compare_seeds, gather, is_predictions};
 pub(super) use judge::{judge, read_report, seed_reports};
 pub use predict::{EmotionPredictor, is_classifier};
@@ -19,7 +22,7 @@ use judge::judge_test;
 
 use super::models::{checkpoint_folder, weights};
 use super::{LAYOUT, Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
-use crate::config::{Config, FamilyKind};
+use crate::config::{Config, EmotionSettings, FamilyKind};
 use crate::data::Split;
 use crate::data::labelled::{self, LabelSet, LabelledFile};
 use crate::error::Result;
@@ -52,16 +55,21 @@ impl<'a> EmotionRecipe<'a> {
             file.rows.truncate(limit.unwrap_or(usize::MAX));
             Ok(file)
         };
-        let (train, eval) = (read(Split::Train)?, read(Split::Eval)?);
+        let (mut train, eval) = (read(Split::Train)?, read(Split::Eval)?);
+        let labels = LabelSet::of(&train)?;
         let has_test = labelled::find(folder, Split::Test).is_some();
         let test = has_test.then(|| read(Split::Test)).transpose()?;
-        let labels = LabelSet::of(&train)?;
         let splits = [(Split::Train, Some(&train)), (Split::Eval, Some(&eval))];
         let mut sources = Vec::new();
         for (split, file) in splits.into_iter().chain([(Split::Test, test.as_ref())]) {
             let Some(file) = file else { continue };
             file.classes(&labels)?; // a label that is unknown is said before hours of training
             sources.push(DataFile::of(split.name(), &file.path, file.rows.len())?);
+        }
+        let EmotionSettings { folds, fold, .. } = config.emotion;
+        if folds > 0 {
+            let mut parts = folds::parts(train.rows.len(), folds).into_iter();
+            train.rows.retain(|_| parts.next() != Some(fold));
         }
         let features = Features::of(config)?;
         sources.extend(match &config.values {

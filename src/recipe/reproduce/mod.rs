@@ -1,7 +1,9 @@
-//! The models of the paper's Tables 2 to 5: trained, judged, and put beside the paper's figures.
+//! The models of the paper's Tables 2 to 6: trained, judged, and put beside the paper's figures.
 
+mod ablation;
 mod rows;
 mod run;
+mod versions;
 
 pub use rows::{Tables, row_names};
 
@@ -9,18 +11,19 @@ use std::path::{Path, PathBuf};
 
 use rows::{ModelRow, rows_of};
 use run::no_test_split;
+use versions::{one_version, versions};
 
 use super::dialogue::saved_report;
 use super::value::read_report;
-use super::{ProgressEvent, Site, emotion};
+use super::{ProgressEvent, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::Split;
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::eval::Bootstrap;
+use crate::eval::Mean;
 use crate::model::value_head::Objective;
+use crate::report::ablation::{Ablation, AblationEntry, AblationGain, AblationReport};
 use crate::report::dialogue_reproduction::{DialogueEntry, DialogueReproduction};
-use crate::report::emotion_reproduction::{EmotionEntry, EmotionGain, EmotionReproduction};
 use crate::report::paper::Paper;
 use crate::report::reproduction::{Entry, ReproductionReport};
 use crate::report::{Format, Report, render};
@@ -38,8 +41,10 @@ pub struct ReproduceRequest {
     pub versions: Vec<String>,
     /// The names of the rows; if there is none, the paper's.
     pub rows: Vec<String>,
-    /// The run of the value model that rows "+ Value" learn with.
+    /// The run of the value model that rows "+ Value" of Tables 4 and 5 learn with.
     pub values: Option<PathBuf>,
+    /// The runs of the classifiers that predict the emotions of Table 6: without values, and with.
+    pub emotions: [Option<PathBuf>; 2],
     /// The seeds: one run each. If there is none, as many as the tables are to be made of.
     pub seeds: Vec<u64>,
     /// Changes of all configurations, `key=value`, or of one row's, `row:key=value`.
@@ -61,8 +66,8 @@ pub struct Reproduction {
     pub entries: Vec<Entry>,
     /// The rows of Table 4.
     pub dialogues: Vec<DialogueEntry>,
-    /// The rows of Table 5.
-    pub emotions: Vec<EmotionEntry>,
+    /// The rows of Table 5 or 6.
+    pub ablation: Vec<AblationEntry>,
     /// The paper's figures.
     pub paper: Paper,
     /// How many runs failed.
@@ -74,7 +79,7 @@ pub struct Reproduction {
 impl Reproduction {
     /// Whether nothing came of it.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.dialogues.is_empty() && self.emotions.is_empty()
+        self.entries.is_empty() && self.dialogues.is_empty() && self.ablation.is_empty()
     }
 
     /// What the names of the tables' files begin with.
@@ -83,15 +88,18 @@ impl Reproduction {
             Tables::Values => "tables",
             Tables::Dialogues => "table4",
             Tables::Emotions => "table5",
+            Tables::Replies => "table6",
         }
     }
 
     fn report(&self) -> Box<dyn Report + '_> {
         let (entries, paper) = (&self.entries, &self.paper);
+        let ablation = |table| AblationReport { table, entries: &self.ablation, paper };
         match self.tables {
             Tables::Values => Box::new(ReproductionReport { entries, paper }),
             Tables::Dialogues => Box::new(DialogueReproduction { entries: &self.dialogues, paper }),
-            Tables::Emotions => Box::new(EmotionReproduction { entries: &self.emotions, paper }),
+            Tables::Emotions => Box::new(ablation(Ablation::Emotions)),
+            Tables::Replies => Box::new(ablation(Ablation::Replies)),
         }
     }
 
@@ -136,7 +144,9 @@ pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction>
             return Err(Error::usage(what).help("--tables 4 is the one of dialogue models"));
         }
         Tables::Values => versions(request)?,
-        Tables::Dialogues | Tables::Emotions => vec![one_version(request, &rows)?],
+        Tables::Dialogues | Tables::Emotions | Tables::Replies => {
+            vec![one_version(request, &rows)?]
+        }
     };
     let seeds = if request.seeds.is_empty() { tables.seeds() } else { &request.seeds };
     for row in rows.iter().copied().chain(rows.iter().filter_map(|row| row.first())) {
@@ -146,7 +156,7 @@ pub fn reproduce(request: &ReproduceRequest, site: Site) -> Result<Reproduction>
         tables,
         entries: Vec::new(),
         dialogues: Vec::new(),
-        emotions: Vec::new(),
+        ablation: Vec::new(),
         paper,
         failures: 0,
         interrupted: false,
@@ -192,75 +202,6 @@ fn paper(path: Option<&Path>) -> Result<Paper> {
     })
 }
 
-/// The names and folders of the versions.
-fn versions(request: &ReproduceRequest) -> Result<Vec<(String, PathBuf)>> {
-    let data = &request.data;
-    let is_dataset = |folder: &Path| Split::Train.find(folder).is_some();
-    let named: Vec<(String, PathBuf)> =
-        request.versions.iter().map(|name| (name.clone(), data.join(name))).collect();
-    if let Some((name, folder)) = named.iter().find(|(_, folder)| !is_dataset(folder)) {
-        let what = format!("there is no version {name} here");
-        return Err(
-            Error::data(folder, what).help("`valuenet data balance` and `augment` make versions")
-        );
-    }
-    if !named.is_empty() {
-        return Ok(named);
-    }
-    if is_dataset(data) {
-        let whole = std::path::absolute(data).unwrap_or_else(|_| data.clone());
-        let name =
-            whole.file_name().map_or("data".into(), |name| name.to_string_lossy().into_owned());
-        return Ok(vec![(name, data.clone())]);
-    }
-    let usual =
-        ["original", "balanced", "augmented"].map(|name| (name.to_string(), data.join(name)));
-    let found: Vec<(String, PathBuf)> =
-        usual.into_iter().filter(|(_, folder)| is_dataset(folder)).collect();
-    match found.is_empty() {
-        true => {
-            Err(Error::data(data, "there is neither a train.csv nor a folder original with one")
-                .help("name the folder of the dataset with --data"))
-        }
-        false => Ok(found),
-    }
-}
-
-/// The folder of the runs of a table without versions, and that of its data.
-fn one_version(request: &ReproduceRequest, rows: &[&ModelRow]) -> Result<(String, PathBuf)> {
-    let ReproduceRequest { tables, data, .. } = request;
-    let (name, whose, config, example) = match tables {
-        Tables::Emotions => {
-            ("table5", "EMPATHETICDIALOGUES", "emotion-bert", "emotion-minilm-value")
-        }
-        _ => ("table4", "ConvAI2's files", "persona-gpt2", "gpt2-value"),
-    };
-    if !request.versions.is_empty() {
-        let what = format!("{tables} has no versions of the data");
-        return Err(Error::usage(what).help("leave --versions out"));
-    }
-    if !data.is_dir() {
-        let help =
-            format!("name the folder of {whose} with --data; configs/{config}.toml says which");
-        return Err(Error::data(data, "there is no such folder").help(help));
-    }
-    let learns = rows.iter().find(|row| row.values_key.is_some());
-    match (learns, &request.values) {
-        (Some(row), None) => {
-            let what = format!("the row {} learns with a value model", row.name);
-            Err(Error::usage(what).help(
-                "name its run with --values RUN (`valuenet train configs/minilm.toml` makes one), \
-                 or the other rows with --rows",
-            ))
-        }
-        (None, Some(_)) => {
-            let what = "a value model is named, and no row learns with it";
-            Err(Error::usage(what).help(format!("ask for a row such as {example} with --rows")))
-        }
-        _ => Ok((name.into(), data.clone())),
-    }
-}
-
 /// One row on one version.
 #[derive(Clone, Copy)]
 struct OfRow<'a> {
@@ -292,8 +233,9 @@ impl OfRow<'_> {
     fn config(&self, seed: u64) -> Result<Config> {
         let path = |key: &str, path: &Path| format!("{key}={:?}", path.to_string_lossy());
         let mut set = vec![path("data.dir", self.data)];
-        let values = self.request.values.as_ref().zip(self.row.values_key);
-        set.extend(values.map(|(run, key)| path(key, run)));
+        if let Some(uses) = self.row.uses {
+            set.extend(self.request.run_of(uses).map(|run| path(uses.key(), run)));
+        }
         set.extend(self.row.set.iter().cloned());
         for change in &self.request.set {
             match change.split_once(':').filter(|(row, _)| row_names().any(|name| name == *row)) {
@@ -357,39 +299,43 @@ impl OfRow<'_> {
                     reports: seeds.iter().map(report).collect::<Result<_>>()?,
                 });
             }
-            Tables::Emotions => {
-                let report =
-                    |&seed| Ok((seed, emotion::read_report(&saved(seed)?, Split::Test.name())?));
-                made.emotions.push(EmotionEntry {
-                    gain: self.gain(made, seeds)?,
-                    row,
-                    title,
-                    reports: seeds.iter().map(report).collect::<Result<_>>()?,
-                });
-            }
+            Tables::Emotions | Tables::Replies => made.ablation.push(AblationEntry {
+                gain: self.gain(made, seeds)?,
+                row,
+                title,
+                seeds: seeds.to_vec(),
+                means: self.means(seeds)?,
+            }),
         }
         Ok(())
     }
 
-    /// What values add to the row that does without, under the seeds that both have; none if that
-    /// row was not asked for.
-    fn gain(&self, made: &Reproduction, seeds: &[u64]) -> Result<Option<EmotionGain>> {
-        let Some(without) = &self.row.without_values else { return Ok(None) };
-        let Some(other) = made.emotions.iter().find(|entry| entry.row == *without) else {
-            return Ok(None);
+    /// The mean of each figure of the row over its seeds.
+    fn means(&self, seeds: &[u64]) -> Result<Vec<Mean>> {
+        let figures = |&seed: &u64| ablation::figures(self.request.tables, &self.folder(seed));
+        let all: Vec<Vec<f64>> = seeds.iter().map(figures).collect::<Result<_>>()?;
+        let columns = 0..all.first().map_or(0, Vec::len);
+        let mean = |column: usize| {
+            Mean::of(&all.iter().map(|figures| figures[column]).collect::<Vec<_>>())
         };
-        let has = |seed: &&u64| other.reports.iter().any(|(other, _)| other == *seed);
-        let shared: Vec<u64> = seeds.iter().filter(has).copied().collect();
+        Ok(columns.map(mean).collect())
+    }
+
+    /// What is added to the row, compared with the one without it, under the seeds that both have;
+    /// none if that row was not asked for.
+    fn gain(&self, made: &Reproduction, seeds: &[u64]) -> Result<Option<AblationGain>> {
+        let other =
+            made.ablation.iter().find(|entry| Some(&entry.row) == self.row.without.as_ref());
+        let Some(AblationEntry { row, title, seeds: others, .. }) = other else { return Ok(None) };
+        let shared: Vec<u64> = seeds.iter().filter(|seed| others.contains(seed)).copied().collect();
         if shared.is_empty() {
             return Ok(None);
         }
         let runs = |row: &str| -> Vec<PathBuf> {
             shared.iter().map(|&seed| self.folder_of(row, seed)).collect()
         };
-        let bootstrap = Bootstrap { replicates: 2000, seed: 1 };
-        let (a, b) = (runs(without), runs(&self.row.name));
-        let comparison = emotion::compare_seeds(&a, &b, Split::Test, bootstrap)?;
-        let without = other.title.clone();
-        Ok(Some(EmotionGain { without, seeds: shared, comparison }))
+        let (a, b) = (runs(row), runs(&self.row.name));
+        let difference = ablation::difference(self.request.tables, &a, &b)?;
+        Ok(Some(AblationGain { without: title.clone(), seeds: shared, difference }))
     }
 }

@@ -17,6 +17,8 @@ pub enum Tables {
     Dialogues,
     /// Table 5: classifiers of emotions on EMPATHETICDIALOGUES.
     Emotions,
+    /// Table 6: replies on EMPATHETICDIALOGUES that are told an emotion.
+    Replies,
 }
 
 impl fmt::Display for Tables {
@@ -25,6 +27,7 @@ impl fmt::Display for Tables {
             Self::Values => "Tables 2 and 3",
             Self::Dialogues => "Table 4",
             Self::Emotions => "Table 5",
+            Self::Replies => "Table 6",
         })
     }
 }
@@ -33,7 +36,7 @@ impl Tables {
     /// The seeds of the runs, unless others are named: the paper's Table 5 has means over five.
     pub fn seeds(self) -> &'static [u64] {
         match self {
-            Self::Values | Self::Dialogues => &[1],
+            Self::Values | Self::Dialogues | Self::Replies => &[1],
             Self::Emotions => &[1, 2, 3, 4, 5],
         }
     }
@@ -48,13 +51,66 @@ pub(super) struct ModelRow {
     pub(super) is_of_paper: bool,
     /// The row whose run under the same seed it starts from, to learn from rewards.
     pub(super) starts_from: Option<String>,
-    /// The row that differs from it by its values only.
-    pub(super) without_values: Option<String>,
-    /// The key that names the value model, if the row uses one.
-    pub(super) values_key: Option<&'static str>,
+    /// The row that lacks what is added to this one.
+    pub(super) without: Option<String>,
+    /// What it uses beside its data.
+    pub(super) uses: Option<Uses>,
     /// Changes of the configuration.
     pub(super) set: Vec<String>,
     config: &'static str,
+}
+
+/// A run that rows use beside their data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Uses {
+    /// A value model, whose rewards are learned from.
+    Rewards,
+    /// A value model, whose utilities stand beside texts.
+    Values,
+    /// A classifier of emotions without values.
+    Emotions,
+    /// A classifier of emotions with values.
+    EmotionsOfValues,
+}
+
+impl Uses {
+    pub(super) const ALL: [Self; 4] =
+        [Self::Rewards, Self::Values, Self::Emotions, Self::EmotionsOfValues];
+
+    /// The key of the configuration that names the run.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Rewards => "reward.run",
+            Self::Values => "values.run",
+            Self::Emotions | Self::EmotionsOfValues => "dialogue.emotions",
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Rewards => "the rewards of a value model",
+            Self::Values => "the values of a value model",
+            Self::Emotions => "the emotions that a classifier predicts",
+            Self::EmotionsOfValues => "the emotions that a classifier with values predicts",
+        }
+    }
+
+    /// How the run is named, and made.
+    pub(super) fn flag(self) -> &'static str {
+        match self {
+            Self::Rewards | Self::Values => {
+                "--values RUN (`valuenet train configs/minilm.toml` makes one)"
+            }
+            Self::Emotions => {
+                "--emotions RUN (`valuenet train configs/emotion-minilm.toml --folds 5` makes one)"
+            }
+            Self::EmotionsOfValues => {
+                "--value-emotions RUN (`valuenet train configs/emotion-minilm.toml --folds 5 --set \
+                 values.run=RUN` makes one)"
+            }
+        }
+    }
 }
 
 macro_rules! text_of {
@@ -77,8 +133,8 @@ impl ModelRow {
             title: title.into(),
             is_of_paper,
             starts_from: None,
-            without_values: None,
-            values_key: None,
+            without: None,
+            uses: None,
             set: Vec::new(),
             config,
         }
@@ -86,7 +142,7 @@ impl ModelRow {
 
     /// The same row, which learns from rewards from the runs of another on.
     fn from(self, row: &str) -> Self {
-        Self { starts_from: Some(row.into()), values_key: Some("reward.run"), ..self }
+        Self { starts_from: Some(row.into()), uses: Some(Uses::Rewards), ..self }
     }
 }
 
@@ -129,6 +185,7 @@ static ROWS: LazyLock<Vec<ModelRow>> = LazyLock::new(|| {
         .from("smollm2"),
     ];
     rows.extend(emotions());
+    rows.extend(replies());
     rows
 });
 
@@ -168,14 +225,45 @@ fn emotions() -> Vec<ModelRow> {
                     row.set.extend(FROZEN.map(String::from));
                 }
                 if !suffix.is_empty() {
-                    row.values_key = Some("values.run");
-                    row.without_values = Some(plain.clone());
+                    row.uses = Some(Uses::Values);
+                    row.without = Some(plain.clone());
                 }
                 if !["", "-value"].contains(&suffix) {
                     row.set.push(format!("values.control={}", suffix.trim_start_matches('-')));
                 }
                 rows.push(row);
             }
+        }
+    }
+    rows
+}
+
+/// The rows of Table 6: each model, told no emotion, one that is predicted, the right one, or that of
+/// another dialogue.
+fn replies() -> Vec<ModelRow> {
+    let models = [
+        ("gpt2", "GPT", text_of!("empathetic-gpt2")),
+        ("dialogpt", "DialoGPT", text_of!("empathetic-dialogpt")),
+        ("smollm2", "SmolLM2", text_of!("empathetic-smollm2")),
+    ];
+    let told = [
+        ("", "", "none", None),
+        ("-emotion", " + Emotion (w/o Value)", "predicted", Some(Uses::Emotions)),
+        ("-emotion-value", " + Emotion (w/ Value)", "predicted", Some(Uses::EmotionsOfValues)),
+        ("-gold", " + Emotion (gold)", "gold", None),
+        ("-shuffled", " + Emotion of another", "shuffled", None),
+    ];
+    let mut rows = Vec::new();
+    for (name, title, config) in models {
+        let plain = format!("empathetic-{name}");
+        for (suffix, added, emotion, uses) in told {
+            let is_of_paper = name != "smollm2" && (suffix.is_empty() || uses.is_some());
+            let (row, title) = (format!("{plain}{suffix}"), format!("{title}{added}"));
+            let mut row = ModelRow::new(Tables::Replies, is_of_paper, &row, &title, config);
+            row.uses = uses;
+            row.without = (!suffix.is_empty()).then(|| plain.clone());
+            row.set.push(format!("dialogue.emotion={emotion}"));
+            rows.push(row);
         }
     }
     rows

@@ -82,7 +82,7 @@ impl Roller<'_> {
         let RolloutDialogue { path, conversation, .. } = dialogue;
         let of_example = |example: Example| {
             let history = said(&example);
-            let context = context(conversation, &history);
+            let context = context(self.model, conversation, &history);
             let prompt = self.model.encoder().prompt(&context, self.max_new_tokens);
             prompt.map_err(|error| at(path, conversation, error))
         };
