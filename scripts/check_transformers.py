@@ -20,7 +20,7 @@ from transformers.utils import logging
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
-FAMILIES = ["bert", "roberta", "distilbert", "bart", "mbart", "modernbert", "deberta-v2"]
+FAMILIES = ["bert", "roberta", "distilbert", "bart", "mbart", "modernbert", "deberta-v2", "mpnet"]
 VALUES = ("SECURITY POWER ACHIEVEMENT HEDONISM STIMULATION SELF-DIRECTION UNIVERSALISM BENEVOLENCE CONFORMITY "
           "TRADITION").split()
 TEXTS = [

@@ -128,6 +128,21 @@ fn a_configuration_that_does_not_fit_the_weights_is_an_error() {
 }
 
 #[test]
+fn an_mpnet_with_other_buckets_than_its_reference_knows_is_an_error() {
+    let golden = Path::new("tests/fixtures/golden/mpnet");
+    let folder = folder();
+    for name in ["tokenizer.json", "model.safetensors"] {
+        std::fs::copy(golden.join(name), folder.path().join(name)).unwrap();
+    }
+    let mut config = read_json(&golden.join("config.json")).unwrap();
+    config["relative_attention_num_buckets"] = json!(64);
+    write(folder.path(), "config.json", config.to_string());
+    let error = ValueModel::from_pretrained(folder.path(), &new_model(), &CPU).unwrap_err();
+    let expected = "relative_attention_num_buckets 64 is not known, only 32";
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
 fn a_configuration_of_another_kind_is_an_error() {
     let change = |key: &str, value: serde_json::Value| {
         let folder = saved();

@@ -8,7 +8,7 @@
 use candle_core::{DType, Tensor, Var};
 use valuenet::model::value_head::Range;
 use valuenet::nn::activation::Activation;
-use valuenet::nn::attention::{Attention, Mask};
+use valuenet::nn::attention::{Attention, DistanceBias, Mask};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::gated::Gated;
 use valuenet::nn::gpu;
@@ -146,6 +146,12 @@ fn operations_on_bfloat16_lose_no_more_than_its_precision() {
         || attention(2, &[1, 1], &lengths, None),
         &[random(&[2, 16], 0), random(&[43, 32], 1)],
         2,
+    );
+    let bias = Some(DistanceBias { buckets: 16, max_distance: 32 });
+    check_bfloat16(
+        || Attention { bias, ..attention(2, &lengths, &lengths, Some(mask(5, 0.2))) },
+        &[random(&[43, 48], 0), random(&[16, 2], 1)],
+        1,
     );
     check_bfloat16(
         || Normalise { eps: 1e-5 },

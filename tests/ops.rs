@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
 use valuenet::nn::adamw::AdamW;
-use valuenet::nn::attention::{AdditiveAttention, Attention, Buckets, Mask, Offsets, Relative};
+use valuenet::nn::attention::{
+    AdditiveAttention, Attention, Buckets, DistanceBias, Mask, Offsets, Relative,
+};
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
 use valuenet::nn::gated::Gated;
@@ -514,6 +516,70 @@ fn relative_attention_is_right() {
             let first = || Attention { relative, ..attention(2, &[1, 1], &[6, 3], mask) };
             check(first, &[&[random(&[2, 4], 0), random(&[9, 8], 1)], tables].concat());
         }
+    }
+}
+
+#[test]
+fn attention_with_a_bias_for_distances_is_right() {
+    let bias = Some(DistanceBias { buckets: 8, max_distance: 6 });
+    for dropped in [None, Some(mask(10, 0.3))] {
+        for visible in [Mask::All, Mask::Window(2), Mask::Causal] {
+            let own = [7, 1];
+            let make = || Attention { bias, mask: visible, ..attention(2, &own, &own, dropped) };
+            check(make, &[random(&[8, 12], 0), random(&[8, 2], 7)]);
+        }
+        let first = || Attention { bias, ..attention(3, &[1, 0, 1], &[9, 2, 3], dropped) };
+        check(first, &[random(&[2, 6], 0), random(&[14, 12], 1), random(&[8, 3], 7)]);
+        // Beside vectors for distances.
+        let relative = Some(Relative {
+            buckets: Buckets { span: 4, logarithmic: None },
+            first_row: 0,
+            rows: 8,
+            content_to_position: true,
+            position_to_content: false,
+        });
+        let both = || Attention { bias, relative, ..attention(2, &[5], &[5], dropped) };
+        check(both, &[random(&[5, 12], 0), random(&[8, 4], 7), random(&[8, 2], 8)]);
+    }
+}
+
+#[test]
+fn a_bias_for_distances_is_added_to_the_scaled_scores_of_its_bucket() {
+    // Without queries the probabilities are those of the biases alone, and the values tell them.
+    let bias = Some(DistanceBias { buckets: 4, max_distance: 2 });
+    let op = Attention { bias, ..attention(1, &[2], &[3], None) };
+    let q = Tensor::zeros((2, 3), DType::F64, &CPU).unwrap();
+    let kv = [[0., 0., 0., 1., 0., 0.], [0., 0., 0., 0., 1., 0.], [0., 0., 0., 0., 0., 1.]];
+    let table = [[0.5f64], [-0.25], [9.0], [2.0]]; // the third row stands for no distance
+    let inputs = [q, Tensor::new(&kv, &CPU).unwrap(), Tensor::new(&table, &CPU).unwrap()];
+    let found = values(&op.reference(&inputs).unwrap());
+    let expected = [[0.5f64, 2.0, 2.0], [-0.25, 0.5, 2.0]].map(|biases| {
+        let shares = biases.map(f64::exp);
+        shares.map(|share| share / shares.iter().sum::<f64>())
+    });
+    let far = found.iter().zip(expected.as_flattened()).map(|(a, b)| (a - b).abs());
+    assert!(far.fold(0.0, f64::max) < 1e-12, "{found:?}");
+}
+
+#[test]
+fn a_table_of_biases_must_fit() {
+    let (qkv, table) = (random(&[3, 12], 0), |rows, heads| random(&[rows, heads], 1));
+    let op = |buckets, max_distance, key_value_heads| Attention {
+        bias: Some(DistanceBias { buckets, max_distance }),
+        key_value_heads,
+        ..attention(2, &[3], &[3], None)
+    };
+    assert!(op(8, 16, 2).reference(&[qkv.clone(), table(8, 2)]).is_ok());
+    for (op, rest) in [
+        (op(8, 16, 2), vec![]),
+        (op(8, 16, 2), vec![table(7, 2)]),
+        (op(8, 16, 2), vec![table(8, 1)]),
+        (op(3, 16, 2), vec![table(3, 2)]),
+        (op(8, 2, 2), vec![table(8, 2)]),
+        (op(8, 16, 1), vec![table(8, 2)]),
+    ] {
+        let inputs = [vec![qkv.clone()], rest].concat();
+        assert!(op.reference(&inputs).is_err(), "{op:?}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! On the real dataset and the real MiniLM, whose places `VALUENET_DATA` and `VALUENET_MINILM`
-//! name.
+//! On the real dataset, the real MiniLM and the real MPNet, whose places `VALUENET_DATA`,
+//! `VALUENET_MINILM` and `VALUENET_MPNET` name.
 
 use std::path::PathBuf;
 
@@ -205,4 +205,47 @@ fn a_row_of_minilm_does_not_depend_on_its_batch() {
         let alone = model.utilities(std::slice::from_ref(pair)).unwrap()[0];
         assert!((alone - together).abs() < 1e-6, "{alone} {together}");
     }
+}
+
+#[test]
+#[ignore = "needs the weights of all-mpnet-base-v2: VALUENET_MPNET"]
+fn mpnet_computes_what_transformers_computes() {
+    // The tokens of each text, and the first numbers of its first token's state, by transformers
+    // 5.24 and torch 2.15, which is itself up to 3e-5 off double precision; the last text is longer
+    // than the distances that have buckets of their own.
+    let long = "We walked along the river and talked. ".repeat(40);
+    let expected: [(&str, usize, [f32; 4]); 3] = [
+        (
+            "A friend waters my plants while I am away.",
+            12,
+            [-0.085401, 0.005351, -0.110495, 0.081525],
+        ),
+        (
+            "The tide tables hang beside the harbour office.",
+            11,
+            [-0.075119, -0.007944, -0.043819, -0.084956],
+        ),
+        (&long, 322, [0.061042, 0.153659, -0.065403, -0.02105]),
+    ];
+    let new = NewModel { max_length: 512, ..new_model() };
+    let model = ValueModel::from_pretrained(&place("VALUENET_MPNET"), &new, &Device::Cpu).unwrap();
+    let sequences = expected.map(|(text, tokens, _)| {
+        let mut prompt = model.text().encode(Value::Power, text).unwrap();
+        prompt.remove(1);
+        assert_eq!(prompt.len(), tokens, "{text}");
+        prompt
+    });
+    let batch = PackedBatch::new(sequences.iter().map(Vec::as_slice));
+    let states =
+        model.network().hidden_states(&Tape::inference(), &batch, HiddenStates::Summary).unwrap();
+    let states = states.tensor().to_vec2::<f32>().unwrap();
+    for ((text, _, first), state) in expected.iter().zip(&states) {
+        assert!(state.len() == 768 && state.iter().all(|number| number.is_finite()));
+        let far = state.iter().zip(first).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 3e-5, "{text}: {far:e}");
+    }
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let cosine = product(&states[0], &states[1])
+        / (product(&states[0], &states[0]) * product(&states[1], &states[1])).sqrt();
+    assert!((cosine - 0.10073).abs() < 1e-4, "{cosine}");
 }

@@ -175,7 +175,9 @@ fn unpack(files: &BTreeMap<String, Vec<u8>>) -> tempfile::TempDir {
 #[test]
 fn every_family_resumes_exactly() {
     let settings = TrainSettings { epochs: 1, gradient_accumulation: 1, ..settings() };
-    for family in ["bert", "distilbert", "roberta", "bart", "mbart", "modernbert", "deberta-v2"] {
+    for family in
+        ["bert", "distilbert", "roberta", "bart", "mbart", "modernbert", "deberta-v2", "mpnet"]
+    {
         for objective in [Objective::Regression, Objective::ThreeClass] {
             let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, Pooling::Pooler) };
             let new = NewModel { head, dropout: Some(0.1), ..new_model() };

@@ -20,6 +20,7 @@ use super::head::HeadLayout;
 use super::hidden_states::HiddenStates;
 use super::llama::LlamaConfig;
 use super::modernbert::ModernBertConfig;
+use super::mpnet::MpnetConfig;
 use super::roberta::RobertaConfig;
 use crate::nn::params::Scope;
 use crate::nn::tape::{Node, Tape};
@@ -111,7 +112,7 @@ type Read = fn(&Json) -> serde_json::Result<Arc<dyn BackboneConfig>>;
 
 /// The families that are known: the values of `model_type` that stand for one, and how its
 /// configuration is read.
-const FAMILIES: [(&[&str], Read); 9] = [
+const FAMILIES: [(&[&str], Read); 10] = [
     (&["bert"], read::<BertConfig>),
     (&["roberta", "xlm-roberta", "camembert"], read::<RobertaConfig>),
     (&["distilbert"], read::<DistilBertConfig>),
@@ -119,6 +120,7 @@ const FAMILIES: [(&[&str], Read); 9] = [
     (&["mbart"], |config| Ok(Arc::new(BartConfig::deserialize(config)?.mbart()))),
     (&["modernbert"], read::<ModernBertConfig>),
     (&["deberta-v2"], read::<DebertaConfig>),
+    (&["mpnet"], read::<MpnetConfig>),
     (&["gpt2"], read::<Gpt2Config>),
     (&["llama"], read::<LlamaConfig>),
 ];

@@ -3,8 +3,8 @@
 use candle_core::Result;
 
 use super::hidden_states::HiddenStates;
-use crate::nn::attention::{Attention, Mask, Offsets};
-use crate::nn::embedding::select_rows;
+use crate::nn::attention::{Attention, DistanceBias, Mask, Offsets};
+use crate::nn::embedding::{Embedding, select_rows};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, concatenated};
 use crate::nn::params::Scope;
@@ -20,6 +20,8 @@ pub struct MultiHead {
     heads: usize,
     mask: Mask,
     dropout: f32,
+    /// The bias of scores for distances, and its table: (buckets, heads).
+    bias: Option<(DistanceBias, Embedding)>,
 }
 
 /// What attention is told beside its weights.
@@ -52,7 +54,14 @@ impl MultiHead {
             heads,
             mask,
             dropout,
+            bias: None,
         })
+    }
+
+    /// The same with scores that are biased by distances, from a table of (buckets, heads) that
+    /// other layers may share.
+    pub fn with_bias(self, bias: DistanceBias, table: &Embedding) -> Self {
+        Self { bias: Some((bias, table.clone())), ..self }
     }
 
     /// Each token looks at its own sequence: (tokens, hidden) to (tokens, hidden).
@@ -61,7 +70,7 @@ impl MultiHead {
     /// If the rows do not fit.
     pub fn forward(&self, tape: &Tape, x: &Node, tokens: &Offsets) -> Result<Node> {
         let qkv = concatenated(tape, x, &[&self.query, &self.key, &self.value])?; // (tokens, 3 hidden)
-        tape.apply(self.attention(tape, tokens.clone(), tokens.clone()), &[&qkv])
+        self.attend(tape, tokens.clone(), tokens.clone(), &[&qkv])
     }
 
     /// Some rows look at their own sequences' `tokens`: (rows, hidden) to (rows, hidden).
@@ -98,12 +107,23 @@ impl MultiHead {
     ) -> Result<Node> {
         let q = self.query.forward(tape, x)?; // (queries, hidden)
         let kv = concatenated(tape, memory, &[&self.key, &self.value])?; // (tokens, 2 hidden)
-        tape.apply(self.attention(tape, queries, tokens.clone()), &[&q, &kv])
+        self.attend(tape, queries, tokens.clone(), &[&q, &kv])
     }
 
-    fn attention(&self, tape: &Tape, queries: Offsets, keys: Offsets) -> Attention {
+    fn attend(
+        &self,
+        tape: &Tape,
+        queries: Offsets,
+        keys: Offsets,
+        projections: &[&Node],
+    ) -> Result<Node> {
         let (mask, dropout) = (self.mask, tape.dropout_mask(self.dropout));
-        Attention { mask, dropout, ..Attention::new(self.heads, queries, keys) }
+        let bias = self.bias.as_ref().map(|(bias, _)| *bias);
+        let attention =
+            Attention { mask, dropout, bias, ..Attention::new(self.heads, queries, keys) };
+        let table = self.bias.as_ref().map(|(_, table)| table.table());
+        let inputs: Vec<&Node> = projections.iter().copied().chain(table).collect();
+        tape.apply(attention, &inputs)
     }
 }
 

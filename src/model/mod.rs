@@ -29,6 +29,7 @@ pub mod linear;
 pub mod llama;
 mod metadata;
 pub mod modernbert;
+pub mod mpnet;
 pub mod network;
 pub mod predictor;
 pub mod reply_model;

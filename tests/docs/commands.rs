@@ -25,7 +25,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo test", BUILD),
     ("cargo test --features cuda-emulation -- ops:: golden:: gpu::", BUILD),
     ("cargo test --test tests simulation:: -- --nocapture", BUILD),
-    ("VALUENET_DATA=… VALUENET_MINILM=… VALUENET_SMOLLM2=… cargo test -- --ignored", WEIGHTS),
+    (
+        "VALUENET_DATA=… VALUENET_MINILM=… VALUENET_MPNET=… VALUENET_SMOLLM2=… cargo test -- --ignored",
+        WEIGHTS,
+    ),
     ("cargo fmt", "changes the sources"),
     ("cargo clippy --all-targets -- -D warnings", BUILD),
     ("cargo build --release --features serve", BUILD),

@@ -34,7 +34,7 @@ impl BranchedAttention {
     /// If it drops probabilities or looks ahead, or the rows are not those of a sequence that goes
     /// on from nothing.
     pub fn new(own: &Attention, prefixes: Arc<[Option<Rows>]>) -> Result<Self> {
-        if own.dropout.is_some() || own.mask != Mask::Causal || own.relative.is_some() {
+        if own.dropout.is_some() || own.mask != Mask::Causal || own.is_distance_aware() {
             candle_core::bail!("sequences that go on from others need plain causal attention");
         }
         let is_in = |(first, count): Rows| match own.queries.binary_search(&first) {

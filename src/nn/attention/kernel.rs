@@ -4,7 +4,7 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::projections::{Heads, Projections};
-use super::relative::Tables;
+use super::terms::{TermGradients, Terms};
 use super::{Attention, Sequence, Widths};
 use crate::nn::cpu::{self, Matrix, MatrixMut, UninitBuffer, UninitSlice, multiply};
 use crate::nn::gradients::Gradient;
@@ -27,13 +27,8 @@ impl CpuOp for Attention {
             |((context, saved), s)| {
                 let (context, saved) = (context.zeroed(), saved.zeroed());
                 if s.query_rows > 0 {
-                    self.forward_sequence(
-                        s,
-                        all.of_sequence(s),
-                        self.tables(s, &tables).as_ref(),
-                        saved,
-                        context,
-                    );
+                    let terms = Terms::of_sequence(self, s, &tables);
+                    self.forward_sequence(s, all.of_sequence(s), &terms, saved, context);
                 }
             },
         );
@@ -67,36 +62,33 @@ impl CpuOp for Attention {
             let cut = fresh.pieces(sequences.iter().map(|s| rows(s) * input.width()));
             pieces.iter_mut().zip(cut).for_each(|(pieces, piece)| pieces.push(piece));
         }
-        let of_tables = pieces.into_par_iter().zip(&sequences).map(|(pieces, s)| {
+        let of_terms = pieces.into_par_iter().zip(&sequences).map(|(pieces, s)| {
             let mut to: Vec<&mut [f32]> = pieces.into_iter().map(UninitSlice::zeroed).collect();
-            let tables = self.tables(s, &tables).filter(|_| s.query_rows > 0);
-            let mut of_tables =
-                tables.as_ref().map_or_else(Vec::new, |tables| tables.gradients(hidden));
-            if s.query_rows > 0 {
-                let probabilities = &saved[s.start..][..self.probabilities(s)];
-                let dy = Matrix::new(gradient, hidden).rows(s.first_query, s.query_rows);
-                let relative = tables.as_ref().map(|tables| (tables, &mut of_tables[..]));
-                self.backward_sequence(
-                    s,
-                    all.of_sequence(s),
-                    relative,
-                    probabilities,
-                    (dy, widths),
-                    &mut to,
-                );
+            if s.query_rows == 0 {
+                return TermGradients::default();
             }
-            (tables.map_or(0, |tables| tables.first * hidden), of_tables)
+            let terms = Terms::of_sequence(self, s, &tables);
+            let mut of_terms = terms.gradients(hidden);
+            let probabilities = &saved[s.start..][..self.probabilities(s)];
+            let dy = Matrix::new(gradient, hidden).rows(s.first_query, s.query_rows);
+            self.backward_sequence(
+                s,
+                all.of_sequence(s),
+                (&terms, &mut of_terms),
+                probabilities,
+                (dy, widths),
+                &mut to,
+            );
+            of_terms
         });
-        let of_tables: Vec<(usize, Vec<Vec<f32>>)> = of_tables.collect();
+        let of_terms: Vec<TermGradients> = of_terms.collect();
         let mut found: Vec<Vec<f32>> = gradients.into_iter().map(UninitBuffer::finish).collect();
-        for (number, table) in tables.iter().enumerate() {
-            let mut sum = vec![0.0; table.row_count() * hidden];
-            for (first, parts) in &of_tables {
-                let parts = parts.get(number).into_iter().flatten();
-                sum[*first..].iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
-            }
-            found.push(sum);
-        }
+        let mut of_tables: Vec<Vec<f32>> = tables
+            .iter()
+            .map(|table| vec![0.0; table.row_count() * table.column_count()])
+            .collect();
+        of_terms.iter().for_each(|part| part.add_to(&mut of_tables));
+        found.extend(of_tables);
         Ok(found.into_iter().map(|gradient| Some(Gradient::Dense(gradient))).collect())
     }
 }
@@ -106,17 +98,12 @@ fn matrices<'a>(tables: &[TensorView<'a>]) -> Vec<Matrix<'a>> {
 }
 
 impl Attention {
-    /// What one sequence needs of the tables, if there are any.
-    fn tables<'a>(&self, s: &Sequence, tables: &[Matrix<'a>]) -> Option<Tables<'a>> {
-        self.relative.as_ref().map(|relative| Tables::of_sequence(relative, s, tables))
-    }
-
     /// Writes the context of one sequence, and its probabilities to `saved` unless that is empty.
     fn forward_sequence(
         &self,
         s: &Sequence,
         all: Projections,
-        tables: Option<&Tables>,
+        terms: &Terms,
         saved: &mut [f32],
         context: &mut [f32],
     ) {
@@ -128,9 +115,7 @@ impl Attention {
             let part = all.of_head(head, group);
             let q = Heads::of(part.q, width);
             multiply(MatrixMut::new(scores, s.key_rows), q.matrix(), part.k.t());
-            if let Some(tables) = tables {
-                tables.add_terms(head, &part, scores);
-            }
+            terms.add(head, &part, scale, scores);
         }
         cpu::vectorised!({
             for (row, scores) in probabilities.chunks_exact_mut(s.key_rows).enumerate() {
@@ -159,7 +144,7 @@ impl Attention {
         &self,
         s: &Sequence,
         all: Projections,
-        mut relative: Option<(&Tables, &mut [Vec<f32>])>,
+        (terms, of_terms): (&Terms, &mut TermGradients),
         probabilities: &[f32],
         (dy, widths): (Matrix, Widths),
         to: &mut [&mut [f32]],
@@ -199,13 +184,16 @@ impl Attention {
         });
         for (head, ds) in ds.chunks_exact(group * size).enumerate() {
             let part = all.of_head(head, group);
-            if let Some((tables, of_tables)) = &mut relative {
+            if let (Some(biases), Some(of_biases)) = (&terms.bias, &mut of_terms.biases) {
+                biases.backward(head, scale, ds, of_biases);
+            }
+            if let Some(tables) = &terms.relative {
                 let matrix = Matrix::new(ds, s.key_rows);
                 let mut dq = vec![0.0; s.query_rows * width];
                 let mut dk = vec![0.0; s.key_rows * width];
                 multiply(MatrixMut::new(&mut dq, width), matrix, part.k);
                 multiply(MatrixMut::new(&mut dk, width), matrix.t(), part.q);
-                tables.backward_terms(head, &part, ds, (&mut dq, &mut dk), of_tables);
+                tables.backward_terms(head, &part, ds, (&mut dq, &mut dk), &mut of_terms.vectors);
                 of_q.of_head(head, to).copy_rows(&dq);
                 of_k.of_head(head, to).copy_rows(&dk);
                 continue;

@@ -4,10 +4,12 @@
 mod additive;
 mod branched;
 mod cache;
+mod distance_bias;
 mod kernel;
 mod mask;
 mod projections;
 mod relative;
+mod terms;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use candle_core::{D, Result, Tensor};
 pub use additive::AdditiveAttention;
 pub use branched::BranchedAttention;
 pub use cache::KeyValues;
+pub use distance_bias::DistanceBias;
 pub use mask::Mask;
 pub use relative::{Buckets, Relative};
 
@@ -31,7 +34,9 @@ pub type Offsets = Arc<[usize]>;
 /// The inputs are the queries, (query rows, hidden), and keys beside values, (key rows, 2 hidden);
 /// or one tensor of queries, keys and values side by side, (rows, 3 hidden). A sequence may have
 /// other numbers of queries than of keys, which also serves cross-attention and a last layer of
-/// which only one row is needed. [`Relative`] attention takes its tables as further inputs.
+/// which only one row is needed. Scores may depend on distances: [`Relative`] attention takes its
+/// tables as further inputs, and behind them [`DistanceBias`] its own. On a GPU both run on candle's
+/// operations.
 ///
 /// Where keys and values have fewer heads than queries (Ainslie et al., *GQA*, EMNLP 2023), keys
 /// and values are that much narrower than queries, and each of their heads serves as many heads of
@@ -51,8 +56,10 @@ pub struct Attention {
     pub filled: Option<Offsets>,
     /// Which keys a query may see.
     pub mask: Mask,
-    /// Whether scores depend on distances too.
+    /// Whether queries or keys meet vectors for distances.
     pub relative: Option<Relative>,
+    /// Whether scores are biased by distances.
+    pub bias: Option<DistanceBias>,
     /// What is dropped of the attention probabilities, if anything.
     pub dropout: Option<DropoutMask>,
 }
@@ -94,6 +101,7 @@ impl Attention {
             filled: None,
             mask: Mask::All,
             relative: None,
+            bias: None,
             dropout: None,
         }
     }
@@ -130,10 +138,28 @@ impl Attention {
         self.heads * sequence.query_rows * sequence.key_rows
     }
 
-    /// Queries, keys and values, and the tables of relative attention.
+    /// Queries, keys and values, and the tables for distances.
     fn split<'a, T>(&self, inputs: &'a [T]) -> (&'a [T], &'a [T]) {
-        let tables = self.relative.map_or(0, |relative| relative.inputs());
+        let tables = self.vectors() + usize::from(self.bias.is_some());
         inputs.split_at(inputs.len().saturating_sub(tables))
+    }
+
+    /// How many tables of vectors relative attention has.
+    fn vectors(&self) -> usize {
+        self.relative.map_or(0, |relative| relative.inputs())
+    }
+
+    /// Whether scores depend on distances.
+    fn is_distance_aware(&self) -> bool {
+        self.relative.is_some() || self.bias.is_some()
+    }
+
+    /// Whether the tables for distances have the right shapes.
+    fn tables_fit(&self, tables: &[&[usize]], width: usize) -> bool {
+        let (vectors, biases) = tables.split_at(self.vectors().min(tables.len()));
+        let rows = self.relative.map_or(0, |relative| relative.rows);
+        vectors.iter().all(|table| *table == [rows, width])
+            && biases.iter().all(|table| self.bias.is_some_and(|bias| bias.fits(table, self.heads)))
     }
 
     /// What scores are multiplied by.
@@ -150,7 +176,6 @@ impl Attention {
     /// The widths, if the inputs have the right shapes.
     pub(super) fn check(&self, inputs: &[&[usize]]) -> Result<Widths> {
         let (main, tables) = self.split(inputs);
-        let rows = self.relative.map_or(0, |relative| relative.rows);
         let (heads, key_heads) = (self.heads, self.key_value_heads);
         let all_heads = heads + 2 * key_heads;
         let found = match main {
@@ -176,13 +201,13 @@ impl Attention {
             heads > 0
                 && key_heads > 0
                 && heads.is_multiple_of(key_heads)
-                && (self.relative.is_none() || heads == key_heads)
+                && (!self.is_distance_aware() || heads == key_heads)
                 && self.queries.len() == self.keys.len()
                 && self.queries.last() == Some(&query_rows)
                 && self.keys.last() == Some(&key_rows)
                 && filled_fits()
                 && self.sequences().iter().all(|s| self.mask.fits(s.query_rows, s.key_rows))
-                && tables.iter().all(|table| *table == [rows, heads * head])
+                && self.tables_fit(tables, heads * head)
         };
         match found.filter(fits) {
             Some((.., head)) => Ok(Widths { queries: heads * head, keys: key_heads * head, head }),
@@ -224,7 +249,10 @@ impl Op for Attention {
                 if let Some(relative) = &self.relative {
                     scores = (scores + relative.reference(sequence, &q, &k, tables)?)?;
                 }
-                let scores = (scores * f64::from(self.scale(width)))?;
+                scores = (scores * f64::from(self.scale(width)))?;
+                if let (Some(bias), Some(table)) = (&self.bias, tables.last()) {
+                    scores = (scores + bias.reference(sequence, table)?)?;
+                }
                 let mut probabilities = softmax(&self.apply_mask(sequence, scores)?)?;
                 if let Some(mask) = &self.dropout {
                     let mask = mask.starting_at(sequence.mask_start);
@@ -246,8 +274,9 @@ impl Op for Attention {
     }
 
     fn gpu(&self) -> Option<&dyn GpuOp> {
-        let known =
-            self.relative.is_none() && self.heads == self.key_value_heads && self.filled.is_none();
+        let known = !self.is_distance_aware()
+            && self.heads == self.key_value_heads
+            && self.filled.is_none();
         known.then_some(self as &dyn GpuOp)
     }
 }

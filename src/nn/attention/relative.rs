@@ -9,6 +9,7 @@ use candle_core::{Result, Tensor};
 
 use super::Sequence;
 use super::projections::Projections;
+use super::terms::Distances;
 use crate::nn::cpu::{Matrix, MatrixMut, multiply};
 
 /// Which terms a score has beside `q · k`; their vectors are further inputs, in this order, (rows,
@@ -87,25 +88,20 @@ impl Relative {
         tables: &[Tensor],
     ) -> Result<Tensor> {
         let (heads, width) = (q.dim(0)?, q.dim(2)?);
-        let row = |query: usize, key: usize| self.row(query, key) as u32;
-        let index = |rows: Vec<u32>, shape: (usize, usize)| {
-            Tensor::from_vec(rows, shape, q.device())?.broadcast_left(heads)?.contiguous()
-        };
+        let distances = Distances::of_sequence(s, |query, key| self.row(query, key));
+        let index = distances.index(q.device())?; // (queries, keys)
+        let of_all_heads = |index: &Tensor| index.broadcast_left(heads)?.contiguous();
         let of_heads =
             |table: &Tensor| table.reshape(((), heads, width))?.permute((1, 2, 0))?.contiguous();
         let mut tables = tables.iter();
         let mut terms = Vec::new();
         if let Some(table) = if self.content_to_position { tables.next() } else { None } {
-            let rows =
-                (0..s.query_rows).flat_map(|i| (0..s.key_rows).map(move |j| row(i, j))).collect();
             let all = q.matmul(&of_heads(table)?)?; // (heads, queries, rows)
-            terms.push(all.gather(&index(rows, (s.query_rows, s.key_rows))?, 2)?);
+            terms.push(all.gather(&of_all_heads(&index)?, 2)?);
         }
         if let Some(table) = if self.position_to_content { tables.next() } else { None } {
-            let rows =
-                (0..s.key_rows).flat_map(|j| (0..s.query_rows).map(move |i| row(i, j))).collect();
             let all = k.matmul(&of_heads(table)?)?; // (heads, keys, rows)
-            terms.push(all.gather(&index(rows, (s.key_rows, s.query_rows))?, 2)?.transpose(1, 2)?);
+            terms.push(all.gather(&of_all_heads(&index.t()?)?, 2)?.transpose(1, 2)?);
         }
         let Some(first) = terms.pop() else {
             candle_core::bail!("relative attention without a table")
@@ -115,15 +111,13 @@ impl Relative {
 }
 
 /// The tables of vectors for one sequence: only the rows that its distances use.
-#[derive(Clone)]
 pub(super) struct Tables<'a> {
     /// The first of those rows in the whole table.
-    pub(super) first: usize,
+    first: usize,
     /// How many they are.
     count: usize,
-    /// The row for query `i` and key `j`, counted from the first, at `i + keys - 1 - j`.
-    row: Vec<usize>,
-    keys: usize,
+    /// Which of the whole table's rows they are.
+    distances: Distances,
     /// What queries meet.
     content_to_position: Option<Matrix<'a>>,
     /// What keys meet.
@@ -133,17 +127,15 @@ pub(super) struct Tables<'a> {
 impl<'a> Tables<'a> {
     /// The part that sequence `s` needs of `tables`, which are as [`Relative`] says.
     pub(super) fn of_sequence(relative: &Relative, s: &Sequence, tables: &[Matrix<'a>]) -> Self {
-        let keys = (1..s.key_rows).rev().map(|key| relative.row(0, key));
-        let rows: Vec<usize> =
-            keys.chain((0..s.query_rows).map(|query| relative.row(query, 0))).collect();
-        let first = rows.first().copied().unwrap_or(0);
-        let count = rows.last().map_or(0, |last| last + 1 - first);
+        let distances = Distances::of_sequence(s, |query, key| relative.row(query, key));
+        // The farther behind its query a key stands, the earlier its row.
+        let first = distances.rows().last().copied().unwrap_or(0);
+        let count = distances.rows().first().map_or(0, |last| last + 1 - first);
         let mut parts = tables.iter().map(|table| table.rows(first, count));
         Self {
             first,
             count,
-            row: rows.into_iter().map(|row| row - first).collect(),
-            keys: s.key_rows,
+            distances,
             content_to_position: if relative.content_to_position { parts.next() } else { None },
             position_to_content: if relative.position_to_content { parts.next() } else { None },
         }
@@ -153,27 +145,31 @@ impl<'a> Tables<'a> {
         table.map(|table| table.columns(head * width, width))
     }
 
-    /// The rows for query `i` and all keys, the last key's first.
-    fn rows_of(&self, query: usize) -> &[usize] {
-        &self.row[query..query + self.keys]
+    /// The first of the whole table's rows that the distances use.
+    pub(super) fn first(&self) -> usize {
+        self.first
+    }
+
+    /// The rows for query `i` and all keys, counted from the first.
+    fn rows_of(&self, query: usize) -> impl Iterator<Item = usize> + '_ {
+        self.distances.rows()[self.distances.of_query(query)].iter().map(|row| row - self.first)
     }
 
     /// Adds the further terms to one head's scores, (queries, keys).
     pub(super) fn add_terms(&self, head: usize, part: &Projections, scores: &mut [f32]) {
+        let keys = self.distances.keys();
         if let Some(table) = Self::of_head(self.content_to_position, head, part.width) {
             let met = self.products(part.q, table);
             for (i, (scores, met)) in
-                scores.chunks_exact_mut(self.keys).zip(met.chunks(self.count)).enumerate()
+                scores.chunks_exact_mut(keys).zip(met.chunks(self.count)).enumerate()
             {
-                let rows = self.rows_of(i).iter().rev();
-                scores.iter_mut().zip(rows).for_each(|(score, &row)| *score += met[row]);
+                scores.iter_mut().zip(self.rows_of(i)).for_each(|(score, row)| *score += met[row]);
             }
         }
         if let Some(table) = Self::of_head(self.position_to_content, head, part.width) {
             let met = self.products(part.k, table);
-            for (i, scores) in scores.chunks_exact_mut(self.keys).enumerate() {
-                let rows = self.rows_of(i).iter().rev();
-                let met = met.chunks(self.count).zip(rows).map(|(met, &row)| met[row]);
+            for (i, scores) in scores.chunks_exact_mut(keys).enumerate() {
+                let met = met.chunks(self.count).zip(self.rows_of(i)).map(|(met, row)| met[row]);
                 scores.iter_mut().zip(met).for_each(|(score, met)| *score += met);
             }
         }
@@ -197,7 +193,7 @@ impl<'a> Tables<'a> {
         (dq, dk): (&mut [f32], &mut [f32]),
         tables: &mut [Vec<f32>],
     ) {
-        let width = part.width;
+        let (width, keys) = (part.width, self.distances.keys());
         let mut tables = tables.iter_mut();
         let mut backward_term = |table: Matrix, x: Matrix, met: &[f32], dx: &mut [f32]| {
             let met = Matrix::new(met, self.count);
@@ -211,19 +207,17 @@ impl<'a> Tables<'a> {
         };
         if let Some(table) = Self::of_head(self.content_to_position, head, width) {
             let mut met = vec![0.0; dq.len() / width * self.count];
-            for (i, (ds, met)) in
-                ds.chunks_exact(self.keys).zip(met.chunks_mut(self.count)).enumerate()
+            for (i, (ds, met)) in ds.chunks_exact(keys).zip(met.chunks_mut(self.count)).enumerate()
             {
-                ds.iter().zip(self.rows_of(i).iter().rev()).for_each(|(ds, &row)| met[row] += ds);
+                ds.iter().zip(self.rows_of(i)).for_each(|(ds, row)| met[row] += ds);
             }
             backward_term(table, part.q, &met, dq);
         }
         if let Some(table) = Self::of_head(self.position_to_content, head, width) {
-            let mut met = vec![0.0; self.keys * self.count];
-            for (i, ds) in ds.chunks_exact(self.keys).enumerate() {
-                let rows = self.rows_of(i).iter().rev();
-                let places = met.chunks_mut(self.count).zip(rows);
-                ds.iter().zip(places).for_each(|(ds, (met, &row))| met[row] += ds);
+            let mut met = vec![0.0; keys * self.count];
+            for (i, ds) in ds.chunks_exact(keys).enumerate() {
+                let places = met.chunks_mut(self.count).zip(self.rows_of(i));
+                ds.iter().zip(places).for_each(|(ds, (met, row))| met[row] += ds);
             }
             backward_term(table, part.k, &met, dk);
         }
