@@ -114,7 +114,7 @@ fn what_is_read_along_a_dialogue_is_what_is_read_anew() {
             let (mut own_prompts, mut own) = (Vec::new(), Vec::new());
             for example in dialogue.examples() {
                 let history = said(&example);
-                let context = context(dialogue, &history);
+                let context = context(&model, dialogue, &history);
                 let (prompt, replies) =
                     model.encoder().candidates(&context, &example.reply().candidates).unwrap();
                 own_prompts.push(model.encoder().prompt(&context, 8).unwrap().into());

@@ -379,3 +379,23 @@ fn data_stats_and_check_know_labelled_texts() {
     let output = valuenet(["data", "check", &shown]);
     assert_fails(&output, 3, &["valid.csv:2:", "cells"]);
 }
+
+#[test]
+#[ignore = "needs EMPATHETICDIALOGUES beside VALUENET_DATA"]
+fn the_papers_bag_of_words_is_as_good_as_it_says() {
+    let place = std::env::var_os("VALUENET_DATA").expect("VALUENET_DATA is not set");
+    let data = Path::new(&place).join("../empathetic");
+    let count = |name: &str| LabelledFile::read(&data.join(name)).unwrap().rows.len();
+    assert_eq!(
+        ["train", "valid", "test"].map(|name| count(&format!("{name}.csv.gz"))),
+        [19_533, 2_769, 2_546]
+    );
+    let folder = folder();
+    let run = folder.path().join("run");
+    let set = format!("data.dir={}", data.display());
+    let arguments = ["train", "configs/emotion-linear.toml", "--set", &set, "-o"];
+    let output = valuenet(arguments.into_iter().chain([&*run.display().to_string()]));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let accuracy = report(&run, "test")["accuracy"]["value"].as_f64().unwrap();
+    assert!(accuracy > 0.40, "{accuracy}, where the paper has .4227");
+}

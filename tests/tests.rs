@@ -19,6 +19,7 @@ mod dialogue_page;
 mod disk;
 mod docs;
 mod emotion;
+mod empathetic;
 mod extend;
 mod floats;
 mod generate;

@@ -18,6 +18,8 @@ const REQUEST: &str = "needs a service; tests/serve.rs sends it";
 const GPU: &str = "needs a GPU";
 const PYTHON: &str = "needs a service, and Python";
 const WEIGHTS: &str = "needs real weights, and takes minutes";
+const EMPATHETIC: &str =
+    "needs EMPATHETICDIALOGUES and real weights; tests/empathetic.rs does it in small";
 const BUILD: &str = "builds or tests the whole program again, which takes minutes";
 
 /// The commands that are not run, as the pages show them, and why.
@@ -42,6 +44,20 @@ const NOT_RUN: &[(&str, &str)] = &[
         "valuenet reproduce --tables 4 --data data/personachat --values runs/minilm --seeds \
          1,2,3,4,5",
         "needs PERSONA-CHAT and real weights, and takes days; tests/reproduce.rs does it in small",
+    ),
+    (
+        "valuenet train configs/emotion-minilm.toml --folds 5 --set data.dir=data/empatheticdialogues",
+        EMPATHETIC,
+    ),
+    (
+        "valuenet train configs/empathetic-smollm2.toml --set dialogue.emotion=predicted --set \
+         dialogue.emotions=runs/emotion-minilm -o runs/told",
+        EMPATHETIC,
+    ),
+    (
+        "valuenet reproduce --tables 6 --emotions runs/emotion-minilm --rows \
+         empathetic-smollm2,empathetic-smollm2-emotion,empathetic-smollm2-gold",
+        EMPATHETIC,
     ),
     ("scripts/build_cuda.sh", "needs the network or a CUDA toolkit, and takes minutes"),
     ("target/valuenet-cuda train configs/bert.toml --device cuda --dtype bf16", GPU),
@@ -98,10 +114,11 @@ type Make = fn(&Path);
 
 /// What pages take to be there already, and what makes it in the folder of a page whose commands
 /// name it.
-const STAND_INS: [(&str, Make); 8] = [
+const STAND_INS: [(&str, Make); 9] = [
     ("configs/", |folder| link("configs", folder, "configs")),
     ("configs/quickstart.toml", |folder| link("data/sample", folder, "data/sample")),
     ("configs/persona-quickstart.toml", |folder| link("data/dialogues", folder, "data/dialogues")),
+    ("configs/emotion-quickstart.toml", |folder| link("data/emotions", folder, "data/emotions")),
     ("data/valuenet/original", |folder| link("data/sample", folder, "data/valuenet/original")),
     ("runs/minilm", tiny_run),
     ("--gold gold.csv", what_is_asked),

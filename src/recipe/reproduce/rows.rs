@@ -86,13 +86,25 @@ impl Uses {
         }
     }
 
-    /// What it is, in words.
-    pub(super) fn what(self) -> &'static str {
+    /// What a row does with it, and what is wrong if it is named and no row does.
+    pub(super) fn in_words(self) -> [&'static str; 2] {
         match self {
-            Self::Rewards => "the rewards of a value model",
-            Self::Values => "the values of a value model",
-            Self::Emotions => "the emotions that a classifier predicts",
-            Self::EmotionsOfValues => "the emotions that a classifier with values predicts",
+            Self::Rewards => [
+                "learns from the rewards of a value model",
+                "a value model is named, and no row learns from its rewards",
+            ],
+            Self::Values => [
+                "sees the values of a value model",
+                "a value model is named, and no row sees its values",
+            ],
+            Self::Emotions => [
+                "is told the emotions that a classifier predicts",
+                "a classifier is named, and no row is told the emotions that it predicts",
+            ],
+            Self::EmotionsOfValues => [
+                "is told the emotions that a classifier with values predicts",
+                "a classifier with values is named, and no row is told the emotions that it predicts",
+            ],
         }
     }
 

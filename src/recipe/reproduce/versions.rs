@@ -62,17 +62,17 @@ pub(super) fn one_version(
         return Err(Error::data(data, "there is no such folder").help(help));
     }
     for uses in Uses::ALL {
+        let [does, idle] = uses.in_words();
         let learns = rows.iter().find(|row| row.uses == Some(uses));
         match (learns, request.run_of(uses)) {
             (Some(row), None) => {
-                let what = format!("the row {} learns with {}", row.name, uses.what());
+                let what = format!("the row {} {does}", row.name);
                 let help =
                     format!("name its run with {}, or the other rows with --rows", uses.flag());
                 return Err(Error::usage(what).help(help));
             }
             (None, Some(_)) => {
-                let what = format!("{} is named, and no row learns with it", uses.what());
-                return Err(Error::usage(what).help("name rows that do with --rows"));
+                return Err(Error::usage(idle).help("name rows that do with --rows"));
             }
             _ => {}
         }
