@@ -28,7 +28,7 @@ fn empathetic(first: usize, count: usize) -> String {
         let id = format!("hit:{number}_conv:{number}");
         let situation = format!("{situation} {} times.", number % 7);
         text +=
-            &format!("{id},1,{emotion},{situation},1,Guess what_comma_ {number}.,5|5|5_5|5|5,\n");
+            &format!("{id},1,{emotion},{situation},1,Guess what_comma_ my friend.,5|5|5_5|5|5,\n");
         text += &format!("{id},2,{emotion},{situation},2,{reply}.,5|5|5_5|5|5,\n");
     }
     text
@@ -47,7 +47,7 @@ fn classifier(folder: &Path, more: &[&str]) -> Output {
         (format!("data.dir={}", folder.join("data").display()), folder.join("emotions"));
     let run = run.display().to_string();
     let first = ["train", "configs/emotion-quickstart.toml", "--set", &data, "-o", &run];
-    let short = ["--set", "train.epochs=40", "--set", "model.scratch.layers=1"];
+    let short = ["--set", "model.family=linear", "--set", "train.learning_rate=0.5"];
     valuenet(first.iter().chain(&short).chain(more))
 }
 
@@ -75,9 +75,15 @@ fn perplexity(folder: &Path, name: &str, more: &[&str]) -> Result<f64, Output> {
         "--set",
         "model.scratch.layers=1",
         "--set",
-        "model.scratch.hidden_size=24",
+        "model.scratch.hidden_size=32",
         "--set",
-        "train.epochs=6",
+        "model.dropout=0.0",
+        "--set",
+        "train.learning_rate=5e-3",
+        "--set",
+        "train.epochs=100",
+        "--set",
+        "train.eval_every=150",
     ];
     let output = valuenet(arguments.iter().chain(more));
     if !output.status.success() {

@@ -245,7 +245,7 @@ fn what_table_4_cannot_be_made_of_is_refused() {
     assert_fails(&reproduce(&elsewhere), 3, &["no such folder", "--data"]);
     assert_fails(&reproduce(&["--rows", "gpt2"]), 2, &["not of Tables 2 and 3", "distilbert"]);
     let values = ["--rows", "linear", "--values", "runs/minilm"];
-    assert_fails(&reproduce(&values), 2, &["--values is for Table 4"]);
+    assert_fails(&reproduce(&values), 2, &["--values is for Tables 4 and 5"]);
     assert_fails(&reproduce(&["--tables", "7"]), 2, &["invalid value '7'"]);
     let emotions = ["--tables", "5", "--data", "data/emotions", "--emotions", "runs/emotions"];
     assert_fails(&reproduce(&emotions), 2, &["emotion-distilbert-value sees the values"]);
