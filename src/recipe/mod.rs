@@ -13,6 +13,7 @@ mod models;
 mod provenance;
 pub mod reproduce;
 mod reward;
+mod saved;
 mod score;
 mod seeds;
 mod session;

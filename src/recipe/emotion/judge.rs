@@ -18,10 +18,11 @@ use crate::nn::device;
 use crate::nn::precision::Precision;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
 use crate::recipe::models::checkpoint_folder;
+use crate::recipe::saved::{note_change, saved_file};
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::Report;
 use crate::report::emotion_evaluation::{EmotionReport, EmotionRow, EmotionSeeds, emotion_rows};
-use crate::run::{self, DataFile, SavedRun};
+use crate::run::{self, SavedRun};
 use crate::train::Checkpoint;
 
 /// Judges what the request names, and keeps reports and predictions in the runs.
@@ -103,22 +104,10 @@ pub(super) fn saved_split(
     split: Split,
     observer: &dyn Observer,
 ) -> Result<LabelledFile> {
-    let source = saved.info.data.iter().find(|source| source.role == split.name());
-    let source = source.ok_or_else(|| {
-        Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
-    })?;
-    if !source.path.is_file() {
-        let what = "the run's data is no longer there";
-        return Err(Error::data(&source.path, what).help("put it back, or name a file with --data"));
-    }
+    let source = saved_file(saved, split)?;
     let mut file = LabelledFile::read(&source.path)?;
     file.rows.truncate(source.rows);
-    if DataFile::of(split.name(), &file.path, file.rows.len())?.sha256 != source.sha256 {
-        let path = source.path.display();
-        observer.tell(ProgressEvent::Note(&format!(
-            "warning: {path} is not the file that the run was made with"
-        )));
-    }
+    note_change(source, observer)?;
     Ok(file)
 }
 

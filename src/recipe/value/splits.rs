@@ -2,8 +2,9 @@
 
 use crate::config::Config;
 use crate::data::{Sample, SampleTable, Split};
-use crate::error::{Error, Result};
-use crate::recipe::{Observer, ProgressEvent};
+use crate::error::Result;
+use crate::recipe::Observer;
+use crate::recipe::saved::{note_change, saved_file};
 use crate::run::{DataFile, SavedRun};
 
 /// The splits of the dataset, as far as they are taken.
@@ -46,21 +47,9 @@ pub(super) fn saved_split(
     split: Split,
     observer: &dyn Observer,
 ) -> Result<SampleTable> {
-    let source = saved.info.data.iter().find(|source| source.role == split.name());
-    let source = source.ok_or_else(|| {
-        Error::usage(format!("the run's data has no {split} split")).help("name a file with --data")
-    })?;
-    if !source.path.is_file() {
-        let what = "the run's data is no longer there";
-        return Err(Error::data(&source.path, what).help("put it back, or name a file with --data"));
-    }
+    let source = saved_file(saved, split)?;
     let mut table = SampleTable::read_strict(&source.path)?;
     table.rows.truncate(source.rows);
-    if DataFile::of(split.name(), &table.path, table.rows.len())?.sha256 != source.sha256 {
-        let path = source.path.display();
-        observer.tell(ProgressEvent::Note(&format!(
-            "warning: {path} is not the file that the run was made with"
-        )));
-    }
+    note_change(source, observer)?;
     Ok(table)
 }

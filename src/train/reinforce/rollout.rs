@@ -208,7 +208,9 @@ impl Roller<'_> {
                 if is_own { &conversation.persona } else { &conversation.partner_persona };
             let history: Vec<Said> =
                 play.said.iter().map(|(own, text)| Said { own: *own == is_own, text }).collect();
-            let context = Context { persona, history: &history, ..Context::default() };
+            let told = is_own && speaks.model.is_told_emotions();
+            let emotion = conversation.emotion.as_deref().filter(|_| told);
+            let context = Context { persona, emotion, history: &history, ..Context::default() };
             let prompt = speaks.model.encoder().prompt(&context, self.max_new_tokens);
             prompt.map_err(|error| at(&play.dialogue.path, conversation, error))
         };
