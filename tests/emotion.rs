@@ -159,8 +159,9 @@ fn a_classifier_learns_is_judged_and_labels_texts() {
     let table = stdout(&output);
     assert!(table.contains("top 3") && table.contains("each label"), "{table}");
     let csv = stdout(&valuenet(["eval", &shown, "--format", "csv"]));
-    assert!(csv.starts_with("split,texts,accuracy,accuracy_low"), "{csv}");
+    assert!(csv.starts_with("split,slice,texts,accuracy,accuracy_low"), "{csv}");
 
+    assert_eq!(csv.lines().count(), 2 + 6, "all, and each label");
     let texts = write(folder.path(), "texts.txt", "I ate alone again.\n\nWe danced all night.\n");
     let texts = texts.display().to_string();
     let lines = stdout(&valuenet(["infer", &shown, &texts, "--top-k", "2"]));

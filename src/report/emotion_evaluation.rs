@@ -149,17 +149,31 @@ impl Report for EmotionReport {
         vec![self.scores(), self.classes()]
     }
 
+    /// A row of all texts with the figures, and one of each label with its scores.
     fn records(&self) -> Records {
         let names = COLUMNS.iter().map(|(_, key, ..)| key);
         let names = names.flat_map(|key| ["", "_low", "_high"].map(|end| format!("{key}{end}")));
-        let header = ["split", "texts"].map(String::from).into_iter().chain(names);
-        let cells = COLUMNS.iter().flat_map(|(.., figure)| {
+        let of_labels = ["precision", "recall", "f1"].map(String::from);
+        let header = ["split", "slice", "texts"].map(String::from);
+        let header: Vec<String> = header.into_iter().chain(names).chain(of_labels).collect();
+        let figures = COLUMNS.iter().flat_map(|(.., figure)| {
             let found = figure(&self.evaluation);
             let (low, high) = (found.interval.map(|it| it.low), found.interval.map(|it| it.high));
             [Some(found.value), low, high].map(number)
         });
-        let head = [self.split.clone(), self.evaluation.rows.to_string()];
-        Records::new(header, [head.into_iter().chain(cells).collect::<Vec<_>>()])
+        let row = |slice: &str, texts: u64, figures: Vec<String>, scores: Vec<String>| {
+            let head = [self.split.clone(), slice.to_string(), texts.to_string()];
+            head.into_iter().chain(figures).chain(scores).collect::<Vec<_>>()
+        };
+        let blank = |cells: usize| vec![String::new(); cells];
+        let all = row("all", self.evaluation.rows as u64, figures.collect(), blank(3));
+        let labels = self.evaluation.classes.iter().map(|class| {
+            let scores = class.scores;
+            let shares = [scores.precision, scores.recall, scores.f1].map(number);
+            row(&class.label, scores.support, blank(3 * COLUMNS.len()), shares.into())
+        });
+        let rows: Vec<Vec<String>> = std::iter::once(all).chain(labels).collect();
+        Records::new(header, rows)
     }
 
     fn json(&self) -> serde_json::Result<Json> {
