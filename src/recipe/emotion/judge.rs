@@ -188,18 +188,7 @@ impl Job<'_> {
     fn judge(&self, file: &LabelledFile, device: &Device) -> Result<EmotionReport> {
         let folder = checkpoint_folder(self.folder, self.checkpoint)?;
         let model = EmotionModel::open(&folder, device, self.precision)?;
-        let labels = LabelSet::new(model.labels().to_vec());
-        let classes = file.classes(&labels)?;
-        let texts: Vec<&str> = file.rows.iter().map(|row| row.text.as_str()).collect();
-        let features = model.values().map(Features::of_model).transpose()?;
-        let values = features.as_ref().map(|it| it.values(&texts, device, self.observer));
-        let probabilities = model.predict(&texts, values.transpose()?.as_deref())?;
-        let numbers = text_numbers(&texts);
-        let classified: Vec<Classified> = probabilities
-            .iter()
-            .zip(classes.iter().zip(&numbers))
-            .map(|(shares, (&class, &text))| Classified::of(class, shares, text))
-            .collect();
+        let classified = self.classify(&model, file, device)?;
         let report = EmotionReport {
             model: self.folder.display().to_string(),
             data: file.path.display().to_string(),
@@ -210,27 +199,53 @@ impl Job<'_> {
             evaluation: ClassEvaluation::of(&classified, model.labels(), self.bootstrap),
         };
         if let Some(saved) = self.saved {
-            let name = report_name(&report.split, self.checkpoint);
-            let path = saved.report(&name);
-            if let Some(folder) = path.parent() {
-                let created = std::fs::create_dir_all(folder);
-                created.map_err(|error| Error::io(folder, "create", error))?;
-            }
-            let row = |(row, it): (&LabelledText, &Classified)| EmotionRow {
-                line: row.line,
-                id: row.id.clone(),
-                text: row.text.clone(),
-                label: row.label.clone(),
-                predicted: labels.names()[it.predicted].clone(),
-                rank: it.rank,
-                nll: it.nll,
-            };
-            let rows: Vec<EmotionRow> = file.rows.iter().zip(&classified).map(row).collect();
-            disk::write_json(&path, &report)?;
-            disk::write_file(&saved.classified(&name), emotion_rows(&rows)?.as_bytes())?;
-            let text = format!("written to {}", path.display());
-            self.observer.tell(ProgressEvent::Detail(&text));
+            self.keep(saved, &report, file, &classified)?;
         }
         Ok(report)
+    }
+
+    /// What the model says of each text.
+    fn classify(
+        &self,
+        model: &EmotionModel,
+        file: &LabelledFile,
+        device: &Device,
+    ) -> Result<Vec<Classified>> {
+        let classes = file.classes(&LabelSet::new(model.labels().to_vec()))?;
+        let texts: Vec<&str> = file.rows.iter().map(|row| row.text.as_str()).collect();
+        let features = model.values().map(Features::of_model).transpose()?;
+        let values = features.as_ref().map(|it| it.values(&texts, device, self.observer));
+        let probabilities = model.predict(&texts, values.transpose()?.as_deref())?;
+        let rows = probabilities.iter().zip(classes.into_iter().zip(text_numbers(&texts)));
+        Ok(rows.map(|(shares, (class, text))| Classified::of(class, shares, text)).collect())
+    }
+
+    /// Writes report and predictions into the run.
+    fn keep(
+        &self,
+        saved: &SavedRun,
+        report: &EmotionReport,
+        file: &LabelledFile,
+        classified: &[Classified],
+    ) -> Result<()> {
+        let name = report_name(&report.split, self.checkpoint);
+        let path = saved.report(&name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, "create", error))?;
+        }
+        let row = |(row, it): (&LabelledText, &Classified)| EmotionRow {
+            line: row.line,
+            id: row.id.clone(),
+            text: row.text.clone(),
+            label: row.label.clone(),
+            predicted: report.evaluation.classes[it.predicted].label.clone(),
+            rank: it.rank,
+            nll: it.nll,
+        };
+        let rows: Vec<EmotionRow> = file.rows.iter().zip(classified).map(row).collect();
+        disk::write_json(&path, report)?;
+        disk::write_file(&saved.classified(&name), emotion_rows(&rows)?.as_bytes())?;
+        self.observer.tell(ProgressEvent::Detail(&format!("written to {}", path.display())));
+        Ok(())
     }
 }
