@@ -334,6 +334,12 @@ fn a_value_model_that_is_another_now_is_refused() {
     let run = folder.path().join("run");
     let values = format!("values.run={}", copied.display());
     trained(&run, &["--set", &values, "--no-test"]);
+    // What it has said is kept, and made anew where it is damaged.
+    let before = report_of(&run);
+    let kept = std::fs::read_dir(copied.join("values")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&kept, "no tensors").unwrap();
+    assert_eq!(report_of(&run), before);
+    assert!(std::fs::read(&kept).unwrap().len() > 1000);
     let weights = copied.join("checkpoints/best/model.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     let last = bytes.len() - 1;
@@ -342,6 +348,12 @@ fn a_value_model_that_is_another_now_is_refused() {
     let output = valuenet(["eval", &run.display().to_string()]);
     let what = "this is not the value model that the classifier has learned with";
     assert_fails(&output, 1, &[what, "put it back"]);
+}
+
+/// What is found of a run's test split now.
+fn report_of(run: &Path) -> Json {
+    let output = valuenet(["eval", &run.display().to_string(), "--format", "json"]);
+    serde_json::from_str(&stdout(&output)).unwrap_or_else(|_| panic!("{}", stderr(&output)))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -46,6 +46,12 @@ const NOT_RUN: &[(&str, &str)] = &[
         "needs PERSONA-CHAT and real weights, and takes days; tests/reproduce.rs does it in small",
     ),
     (
+        "valuenet reproduce --tables 5 --data data/empatheticdialogues --values runs/minilm --rows \
+         emotion-linear,emotion-linear-value,emotion-minilm-frozen,emotion-minilm-frozen-value \
+         --set train.dtype=bf16",
+        EMPATHETIC,
+    ),
+    (
         "valuenet train configs/emotion-minilm.toml --folds 5 --set data.dir=data/empatheticdialogues",
         EMPATHETIC,
     ),
