@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::comparison::{beyond, p};
-use super::dialogue_evaluation::mean_and_sd;
 use super::paper::{Note, Paper, Printed};
 use super::table::{Table, number, paragraph};
 use super::{Records, Report};
@@ -154,7 +153,7 @@ impl AblationReport<'_> {
                 None => "-".into(),
             };
             let head = [entry.title.clone(), entry.seeds.len().to_string(), paper];
-            table.push(head.into_iter().chain(self.means(entry).map(|it| mean_and_sd(it, false))));
+            table.push(head.into_iter().chain(self.means(entry).map(shown)));
         }
         let notes: String = self.notes().map(|note| paragraph(&note.text)).collect();
         table.note(self.table.note().to_string() + &notes)
@@ -253,5 +252,13 @@ impl Report for AblationReport<'_> {
         let rows: Vec<Json> = self.entries.iter().map(row).collect();
         let name = format!("table{}", self.table.number());
         Ok(json!({ name: rows, "notes": self.notes().collect::<Vec<_>>() }))
+    }
+}
+
+/// A mean with two decimals, as the paper prints them, and its standard deviation.
+fn shown(Mean { mean, sd }: Mean) -> String {
+    match sd {
+        Some(sd) => format!("{mean:.2} ± {sd:.2}"),
+        None => format!("{mean:.2}"),
     }
 }
