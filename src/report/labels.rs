@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::{Map, json};
+use serde::{Serialize, Serializer};
 
 use super::array::ArraySpool;
 use super::profiles::{ProfileFormat, write_csv};
@@ -70,12 +70,7 @@ impl<W: Write> LabelWriter<W> {
                 _ => {
                     let best = self.best(shares.as_deref());
                     let label = best.first().map(|(label, _)| *label);
-                    let shares: Map<String, serde_json::Value> = best
-                        .iter()
-                        .map(|(label, share)| (label.to_string(), json!(share)))
-                        .collect();
-                    let line = json!({"text": text, "label": label, "probabilities": shares});
-                    let line = serde_json::to_string(&line)
+                    let line = serde_json::to_string(&Line { text, label, probabilities: best })
                         .map_err(Error::failure_because("cannot write JSON"))?;
                     writeln!(self.out, "{line}").map_err(refused)?;
                 }
@@ -105,6 +100,22 @@ impl<W: Write> LabelWriter<W> {
         self.out.flush().map_err(refused)?;
         Ok(self.out)
     }
+}
+
+/// One line of JSON; numbers are written with as many digits as an f32 has.
+#[derive(Serialize)]
+struct Line<'a> {
+    text: &'a str,
+    label: Option<&'a str>,
+    #[serde(serialize_with = "by_name")]
+    probabilities: Vec<(&'a str, f32)>,
+}
+
+fn by_name<S: Serializer>(
+    shares: &[(&str, f32)],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(shares.iter().copied())
 }
 
 fn refused(error: std::io::Error) -> Error {
