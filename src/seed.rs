@@ -18,7 +18,8 @@ pub enum Purpose {
     Balance = 4,
     /// Which texts a bootstrap replicate draws; the index is the replicate's number.
     Bootstrap = 5,
-    /// The order in which texts are dealt out to splits; the index is 0.
+    /// The order in which texts are dealt out: to splits, index 0; dialogues that are kept apart, 1;
+    /// texts to the parts of a train split, 2.
     Partition = 13,
     /// The order of a survey's questions and which hidden ones are among them; the index is the
     /// value's.
@@ -31,7 +32,8 @@ pub enum Purpose {
     /// The order in which dialogues are replied to, to learn from the replies' rewards; the index is
     /// how often all have been.
     Rollout = 22,
-    /// Which text's values another text is given, to see what its own are worth; the index is 0.
+    /// What another text is given in the place of its own, to see what that is worth: its values, index 0,
+    /// or its emotion, index 1.
     Shuffled = 23,
     /// Which utterances a reply is to be told from; the index is the dialogue's and the turn's.
     Candidates = 20,

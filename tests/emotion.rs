@@ -322,6 +322,12 @@ fn what_no_classifier_could_learn_is_refused_before_it_learns() {
     let shown = classifier.display().to_string();
     let output = valuenet(["eval", &shown, "--thresholds"]);
     assert_fails(&output, 2, &["--thresholds are for value models"]);
+    let output = valuenet(["eval", &shown, "--measure", "hits"]);
+    assert_fails(&output, 2, &["--measure and --values are for dialogue models"]);
+    let texts = write(folder.path(), "texts.txt", "I ran.\n").display().to_string();
+    let values = value_run().display().to_string();
+    let output = valuenet(["infer", &values, &texts, "--top-k", "2"]);
+    assert_fails(&output, 2, &["--top-k is for classifiers of texts"]);
     let output = valuenet(["infer", &shown, "--radar", "radar.svg"]);
     assert_fails(&output, 2, &["--radar draws value vectors"]);
 }
@@ -334,6 +340,18 @@ fn a_value_model_that_is_another_now_is_refused() {
     let run = folder.path().join("run");
     let values = format!("values.run={}", copied.display());
     trained(&run, &["--set", &values, "--no-test"]);
+    // Where nothing can be kept, it is said, and nothing else is lost.
+    let full = folder.path().join("full");
+    copy(value_run(), &full);
+    let _ = std::fs::remove_dir_all(full.join("values"));
+    write(&full, "values", "no folder");
+    let values = format!("values.run={}", full.display());
+    let output = train(&folder.path().join("other"), &["--set", &values, "--no-test"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("warning: the values of texts could not be kept"));
+    let path = "checkpoints/best/model.safetensors";
+    let [a, b] = ["run", "other"].map(|name| std::fs::read(folder.path().join(name).join(path)));
+    assert!(a.unwrap() == b.unwrap(), "kept or not, the values are the same");
     // What it has said is kept, and made anew where it is damaged.
     let before = report_of(&run);
     let kept = std::fs::read_dir(copied.join("values")).unwrap().next().unwrap().unwrap().path();

@@ -171,6 +171,11 @@ fn emotions_are_gold_predicted_out_of_fold_or_of_another_dialogue() {
         serde_json::from_str(&stdout(&valuenet(["eval", &shown, "--format", "json"]))).unwrap();
     let again = report["sets"][0]["perplexity"]["per_token"]["value"].as_f64().unwrap();
     assert_eq!(again, told);
+    let rows = std::fs::read_to_string(run.join("emotions.jsonl")).unwrap();
+    write(&run, "emotions.jsonl", rows.replacen("proud", "lonely", 1));
+    let output = valuenet(["eval", &shown]);
+    let warning = "emotions.jsonl is not the file that the run was made with";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
 }
 
 #[test]
@@ -198,6 +203,11 @@ fn emotions_that_cannot_be_told_are_refused() {
     write(&data, "train.csv", "{\"persona\": [], \"utterances\": [\"a\", \"b\"]}\n");
     let says = ["train.csv:1: this dialogue has no emotion"];
     refused("g", &["--set", "dialogue.emotion=gold"], 3, &says);
+    let unnamed = ["train", "configs/emotion-quickstart.toml", "--folds", "2", "-o"];
+    let run = folder.path().join("unnamed");
+    let output = valuenet(unnamed.into_iter().chain([&*run.display().to_string()]));
+    assert_fails(&output, 3, &["train.csv:2: this text has no name", "a column `id`"]);
+    assert!(!run.exists(), "it is said before anything is trained");
     let output = classifier(folder.path(), &["--folds", "2", "--seeds", "1,2"]);
     assert_eq!(output.status.code(), Some(2));
     let output = valuenet(["train", "configs/quickstart.toml", "--folds", "2", "-o", "no"]);

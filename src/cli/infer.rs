@@ -38,9 +38,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     radar: Option<PathBuf>,
 
-    /// How many labels a classifier of texts names for each text, the most probable first.
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..))]
-    top_k: u32,
+    /// How many labels a classifier of texts names for each text, the most probable first
+    /// [default: 5].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    top_k: Option<u32>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -66,6 +67,9 @@ impl From<VectorFormat> for ProfileFormat {
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if is_classifier(&args.model.run) {
         return label(args, console);
+    }
+    if args.top_k.is_some() {
+        return Err(Error::usage("--top-k is for classifiers of texts").into());
     }
     let output = Output::open(args.output.as_deref())?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
@@ -111,7 +115,7 @@ fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let chunk = chunk(args, console);
     let mut progress = Scoring::new(console);
     output.write_rows(|out: &mut dyn Write| {
-        let most = args.top_k as usize;
+        let most = args.top_k.unwrap_or(5) as usize;
         let mut writer = LabelWriter::new(args.format.into(), out, model.labels(), most)?;
         model.stream(texts, chunk, &mut |rows| {
             progress.advance(rows.len());

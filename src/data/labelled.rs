@@ -53,10 +53,7 @@ const HELP: &str = "a file of labelled texts has the columns text and label, or 
 /// The file of a split in a folder, if there is one; CSV comes before the other kinds, and what is
 /// not compressed before what is.
 pub fn find(folder: &Path, split: Split) -> Option<PathBuf> {
-    let kinds = ["csv", "jsonl", "parquet", "csv.gz", "jsonl.gz"];
-    let of_kind =
-        |kind| split.file_stems().iter().map(move |stem| folder.join(format!("{stem}.{kind}")));
-    kinds.into_iter().flat_map(of_kind).find(|path| path.is_file())
+    split.find_kind(folder, &["csv", "jsonl", "parquet", "csv.gz", "jsonl.gz"])
 }
 
 impl LabelledFile {
@@ -101,17 +98,21 @@ impl LabelledFile {
     pub fn of_split(folder: &Path, split: Split) -> Result<Self> {
         match find(folder, split) {
             Some(path) => Self::read(&path),
-            None if folder.is_dir() => {
-                let names: Vec<String> =
-                    split.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
-                let names = names.join(" or ");
-                Err(Error::data(folder, format!("there is no {names} in this folder"))
-                    .help("train.csv, eval.csv and test.csv are looked for, .jsonl and .gz too"))
+            None => Err(split.missing(folder)),
+        }
+    }
+
+    /// Whether each text has the name of its conversation.
+    ///
+    /// # Errors
+    /// If one has none; it names the line.
+    pub fn check_named(&self) -> Result<()> {
+        match self.rows.iter().find(|row| row.id.is_none()) {
+            Some(row) => {
+                let what = "this text has no name of its conversation, by which it could be found";
+                Err(Error::row(&self.path, row.line, what).help("a column `id` gives one"))
             }
-            None => {
-                Err(Error::data(folder, "no such folder")
-                    .help("check data.dir, or the path you gave"))
-            }
+            None => Ok(()),
         }
     }
 

@@ -31,7 +31,7 @@ impl Split {
         }
     }
 
-    pub(super) fn file_stems(self) -> &'static [&'static str] {
+    fn file_stems(self) -> &'static [&'static str] {
         match self {
             Split::Train => &["train"],
             Split::Eval => &["eval", "valid", "val"],
@@ -41,9 +41,27 @@ impl Split {
 
     /// The split's file in a folder, if there is one; a CSV file comes before the other kinds.
     pub fn find(self, folder: &Path) -> Option<PathBuf> {
+        self.find_kind(folder, &["csv", "jsonl", "parquet"])
+    }
+
+    /// The split's file of one of these kinds in a folder, the first kind first, if there is one.
+    pub(super) fn find_kind(self, folder: &Path, kinds: &[&str]) -> Option<PathBuf> {
         let of_kind =
             |kind| self.file_stems().iter().map(move |stem| folder.join(format!("{stem}.{kind}")));
-        ["csv", "jsonl", "parquet"].into_iter().flat_map(of_kind).find(|path| path.is_file())
+        kinds.iter().flat_map(of_kind).find(|path| path.is_file())
+    }
+
+    /// That a folder has no file of the split.
+    pub(super) fn missing(self, folder: &Path) -> Error {
+        if !folder.is_dir() {
+            return Error::data(folder, "no such folder")
+                .help("check data.dir, or the path you gave");
+        }
+        let names: Vec<String> =
+            self.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
+        let names = names.join(" or ");
+        Error::data(folder, format!("there is no {names} in this folder"))
+            .help("a dataset folder has train.csv, eval.csv and test.csv")
     }
 
     /// Reads the split's file in a folder; every row must be right.
@@ -53,17 +71,7 @@ impl Split {
     pub fn read(self, folder: &Path) -> Result<SampleTable> {
         match self.find(folder) {
             Some(path) => SampleTable::read_strict(&path),
-            None if folder.is_dir() => {
-                let names: Vec<String> =
-                    self.file_stems().iter().map(|stem| format!("{stem}.csv")).collect();
-                let names = names.join(" or ");
-                Err(Error::data(folder, format!("there is no {names} in this folder"))
-                    .help("a dataset folder has train.csv, eval.csv and test.csv"))
-            }
-            None => {
-                Err(Error::data(folder, "no such folder")
-                    .help("check data.dir, or the path you gave"))
-            }
+            None => Err(self.missing(folder)),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! are right or wrong together, and intervals that ignore that are too short. Each replicate has a
 //! random stream of its own, so that the number of threads changes nothing.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,16 @@ impl Interval {
         };
         Some(Self { low: at(0.025), high: at(0.975) })
     }
+}
+
+/// The number of each text, by which rows are drawn together; the same text has the same number.
+pub fn clusters<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    let number = |text| {
+        let next = known.len();
+        *known.entry(text).or_insert(next)
+    };
+    texts.into_iter().map(number).collect()
 }
 
 /// A plan of replicates: how often each text is drawn in each.

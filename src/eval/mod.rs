@@ -16,7 +16,7 @@ pub mod regression;
 pub mod rise;
 pub mod speaker;
 
-pub use bootstrap::{Bootstrap, Interval};
+pub use bootstrap::{Bootstrap, Interval, clusters};
 pub use confusion::Confusion;
 pub use evaluation::{Evaluation, Slice};
 pub use figures::{Figure, Scored};

@@ -6,7 +6,7 @@ use super::dialogue::{self, Measures, PersonaRequest};
 use super::{Observer, emotion, value};
 use crate::config::TaskKind;
 use crate::data::Split;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model;
 use crate::nn::precision::Precision;
 use crate::report::Report;
@@ -84,6 +84,13 @@ pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn 
         false if emotion::is_classifier(run) => TaskKind::Emotion,
         false => TaskKind::Value,
     };
+    let is_of_dialogues = request.measures.is_some() || request.persona.is_some();
+    if kind != TaskKind::Dialogue && is_of_dialogues {
+        return Err(Error::usage("--measure and --values are for dialogue models"));
+    }
+    if kind != TaskKind::Value && request.thresholds {
+        return Err(Error::usage("--thresholds are for value models, whose classes are in order"));
+    }
     match kind {
         TaskKind::Dialogue => dialogue::judge(request, observer),
         TaskKind::Emotion => emotion::judge(request, observer),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::files::write_tensors;
 use crate::nn::precision::Precision;
-use crate::run::SavedRun;
+use crate::run::{DataFile, SavedRun};
 use crate::train::Checkpoint;
 use crate::value::{Profile, Value};
 
@@ -23,11 +23,15 @@ use crate::value::{Profile, Value};
 pub(super) struct ValueSource {
     /// Its run, of which the best checkpoint is taken, or its folder.
     pub(super) run: PathBuf,
-    /// The SHA-256 of its weights.
-    pub(super) sha256: String,
+    /// The files of its weights.
+    pub(super) files: Vec<DataFile>,
     /// In which precision it predicts.
     pub(super) precision: Precision,
 }
+
+/// What is said of so many texts is kept before the next ones are read: so much is lost at most if
+/// the program is killed.
+const KEPT_AFTER: usize = 4096;
 
 /// The SHA-256 of a text, under which its values are kept.
 type TextHash = [u8; 32];
@@ -39,19 +43,17 @@ impl ValueSource {
     /// If there is none.
     pub(super) fn of(run: &Path, precision: Precision) -> Result<Self> {
         let files = weights("values", run)?;
-        let Some(first) = files.first() else {
+        if files.is_empty() {
             return Err(Error::file(run, "there is no value model here").help(
                 "name a run (`valuenet train configs/minilm.toml` makes one) or a model's folder",
             ));
-        };
-        let sha256 = match files.len() {
-            1 => first.sha256.clone(),
-            _ => {
-                let all: String = files.iter().map(|file| file.sha256.as_str()).collect();
-                hex(&Sha256::digest(all.as_bytes()))
-            }
-        };
-        Ok(Self { run: run.into(), sha256, precision })
+        }
+        Ok(Self { run: run.into(), files, precision })
+    }
+
+    /// The SHA-256 of its weights, of each file in their order.
+    pub(super) fn sha256(&self) -> String {
+        self.files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join("-")
     }
 
     /// The model itself.
@@ -77,20 +79,25 @@ impl ValueSource {
         let is_new = |(_, hash): &(&&str, &TextHash)| !known.contains_key(*hash);
         let new: Vec<(&str, TextHash)> =
             texts.iter().zip(&hashes).filter(is_new).map(|(text, hash)| (*text, *hash)).collect();
-        if !new.is_empty() {
-            let text = format!("{} texts are scored by {}", new.len(), self.run.display());
-            observer.tell(ProgressEvent::Note(&text));
-            let mut vectors = ValueVectors::new(self.open(device)?);
-            vectors.read(new.iter().map(|(text, _)| *text), &mut |done, total| {
+        if new.is_empty() {
+            return Ok(hashes.iter().map(|hash| known[hash]).collect());
+        }
+        let text = format!("{} texts are scored by {}", new.len(), self.run.display());
+        observer.tell(ProgressEvent::Note(&text));
+        let (mut vectors, mut is_kept) = (ValueVectors::new(self.open(device)?), true);
+        for (number, part) in new.chunks(KEPT_AFTER).enumerate() {
+            vectors.read(part.iter().map(|(text, _)| *text), &mut |done, _| {
+                let (done, total) = (number * KEPT_AFTER + done, new.len());
                 observer.tell(ProgressEvent::Done { what: "values", done, total });
             })?;
-            for (text, hash) in new {
+            for (text, hash) in part {
                 let vector = vectors.of(text, None);
-                known.insert(hash, std::array::from_fn(|value| vector[value] as f32));
+                known.insert(*hash, std::array::from_fn(|value| vector[value] as f32));
             }
-            if let Err(error) = self.write(&known) {
+            if let (true, Err(error)) = (is_kept, self.write(&known)) {
                 let text = format!("warning: the values of texts could not be kept: {error}");
                 observer.tell(ProgressEvent::Note(&text));
+                is_kept = false;
             }
         }
         Ok(hashes.iter().map(|hash| known[hash]).collect())
@@ -98,7 +105,8 @@ impl ValueSource {
 
     /// Where the values are kept; nowhere if the model is that of no run.
     fn path(&self) -> Option<PathBuf> {
-        let short = self.sha256.get(..16)?;
+        let short = self.files.iter().filter_map(|file| file.sha256.get(..16));
+        let short = short.collect::<Vec<_>>().join("-");
         let name = format!("{short}.{}.safetensors", self.precision.name());
         SavedRun::is_run(&self.run).then(|| self.run.join("values").join(name))
     }
@@ -136,8 +144,4 @@ impl ValueSource {
         let values = Tensor::from_vec(values, (rows.len(), Value::COUNT), &Device::Cpu)?;
         write_tensors(&path, vec![("texts".into(), texts), ("values".into(), values)])
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -82,7 +82,7 @@ impl LinearLearner<EmotionLinear> {
         let samples = bags(train).into_iter().zip(train.classes.iter().copied()).collect();
         let (eval_bags, classes) = (bags(eval), eval.classes.clone());
         let judge =
-            move |model: &EmotionLinear| Ok(emotion::scores(&model.predict(&eval_bags), &classes));
+            move |model: &EmotionLinear| Ok(emotion::scores(&model.predict(&eval_bags)?, &classes));
         Self { model, samples, judge: Box::new(judge) }
     }
 }

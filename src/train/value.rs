@@ -1,13 +1,12 @@
 //! Training a value model: its loss, and the paper's scores.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use super::policy::Score;
 use super::task::{Pass, Task};
 use crate::data::Sample;
 use crate::error::Result;
-use crate::eval::{Evaluation, Scored};
+use crate::eval::{Evaluation, Scored, clusters};
 use crate::model::{Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;
@@ -94,17 +93,14 @@ pub fn predict(
     let pairs: Vec<(Value, &str)> =
         samples.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
     let predictions = model.predict(&pairs)?;
-    let mut texts: HashMap<&str, usize> = HashMap::new();
-    let mut text_of = |text| {
-        let next = texts.len();
-        *texts.entry(text).or_insert(next)
-    };
-    let scored = samples.iter().zip(predictions).map(|(sample, prediction)| Scored {
+    let texts = clusters(samples.iter().map(|sample| sample.scenario.as_str()));
+    let rows = samples.iter().zip(texts).zip(predictions);
+    let scored = rows.map(|((sample, text), prediction)| Scored {
         value: sample.value,
         label: sample.label,
         utility: prediction.utility.into(),
         class: prediction.class,
-        text: text_of(sample.scenario.as_str()),
+        text,
         seen: seen(&sample.scenario),
     });
     Ok(scored.collect())

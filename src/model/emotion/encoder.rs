@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value as Json;
 
 use super::metadata::{EmotionMetadata, EncoderUse, NewEmotionModel};
-use super::softmax;
+use super::{finite, softmax};
 use crate::disk::{self, read_json};
 use crate::error::{Error, Result};
 use crate::model::backbone::Family;
@@ -259,11 +259,7 @@ impl EmotionEncoder {
             }
             Ok(())
         })?;
-        match predicted.iter().flatten().all(|share| share.is_finite()) {
-            true => Ok(predicted),
-            false => Err(Error::failure("the model predicted a number that is not finite")
-                .help("the training may have diverged: lower the learning rate")),
-        }
+        finite(predicted)
     }
 
     /// Writes the model into an existing folder.

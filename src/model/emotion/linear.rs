@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::metadata::{EmotionMetadata, NewEmotionModel};
-use super::softmax;
+use super::{finite, softmax};
 use crate::disk;
 use crate::error::Result;
 use crate::model::bag_of_words::{
@@ -68,8 +68,11 @@ impl EmotionLinear {
     }
 
     /// The probability of each label: (texts, labels).
-    pub fn predict(&self, bags: &[Bag]) -> Vec<Vec<f32>> {
-        bags.iter().map(|bag| softmax(&self.bag.logits(bag))).collect()
+    ///
+    /// # Errors
+    /// If one is not finite.
+    pub fn predict(&self, bags: &[Bag]) -> Result<Vec<Vec<f32>>> {
+        finite(bags.iter().map(|bag| softmax(&self.bag.logits(bag))).collect())
     }
 
     /// Opens the folder of a trained model.

@@ -108,8 +108,17 @@ impl EmotionModel {
     pub fn predict(&self, texts: &[&str], values: Option<&[Profile]>) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Encoder(model) => model.predict(&model.inputs(texts, values)?),
-            Self::Linear(model) => Ok(model.predict(&model.bags(texts, values))),
+            Self::Linear(model) => model.predict(&model.bags(texts, values)),
         }
+    }
+}
+
+/// Probabilities, if all are numbers.
+fn finite(shares: Vec<Vec<f32>>) -> Result<Vec<Vec<f32>>> {
+    match shares.iter().flatten().all(|share| share.is_finite()) {
+        true => Ok(shares),
+        false => Err(Error::failure("the model predicted a number that is not finite")
+            .help("the training may have diverged: lower the learning rate")),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::recipe::emotion::{PREDICTED, Predicted, predicted_emotions};
 use crate::run::DataFile;
 use crate::seed::{Purpose, Stream};
 
+/// What the file of predicted emotions is to a run.
+pub(super) const EMOTIONS_ROLE: &str = "emotions";
+
 /// Where emotions come from.
 pub(super) struct Emotions {
     told: EmotionTold,
@@ -27,7 +30,7 @@ impl Emotions {
             return Ok(Self { told, predicted: HashMap::new(), source: None });
         };
         let predicted = predicted_emotions(run)?;
-        let source = DataFile::of("emotions", &run.join(PREDICTED), 0)?;
+        let source = DataFile::of(EMOTIONS_ROLE, &run.join(PREDICTED), 0)?;
         let pair = |it: Predicted| (it.id, it.emotion);
         Ok(Self {
             told,

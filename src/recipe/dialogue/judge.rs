@@ -6,7 +6,7 @@ use std::path::Path;
 
 use candle_core::Device;
 
-use super::emotions::Emotions;
+use super::emotions::{EMOTIONS_ROLE, Emotions};
 use super::files::{DialogueFile, TEST_ROLE, parted, with_candidates};
 use super::measure::Measurement;
 use super::open_dialogue_model;
@@ -21,6 +21,7 @@ use crate::model::DialogueModel;
 use crate::nn::device;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
 use crate::recipe::models::checkpoint_folder;
+use crate::recipe::saved::note_change;
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::Report;
 use crate::report::dialogue_evaluation::{
@@ -214,7 +215,7 @@ fn judge_one(
             }
             vec![(name.clone(), file)]
         }
-        (Judged::Split(split), Some(saved)) => saved_sets(saved, *split, request.limit)?,
+        (Judged::Split(split), Some(saved)) => saved_sets(saved, *split, request.limit, observer)?,
         (Judged::Split(_), None) => {
             let what = format!("{} is a model without data of its own", folder.display());
             return Err(Error::usage(what).help("name a file with --data, or a run directory"));
@@ -248,9 +249,13 @@ fn saved_sets(
     saved: &SavedRun,
     split: Split,
     limit: Option<usize>,
+    observer: &dyn Observer,
 ) -> Result<Vec<(String, DialogueFile)>> {
     let emotions = Emotions::of(&saved.info.config.dialogue)?;
+    let told = saved.info.data.iter().find(|source| source.role == EMOTIONS_ROLE);
+    told.map_or(Ok(()), |source| note_change(source, observer))?;
     let read = |source: &DataFile| {
+        note_change(source, observer)?;
         let mut file = DialogueFile::read(&source.path, Some(source.rows))?;
         emotions.tell(&mut file)?;
         if split == Split::Test {

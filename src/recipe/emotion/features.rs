@@ -8,6 +8,7 @@ use crate::model::Model;
 use crate::model::emotion::{Control, ValueFeatures};
 use crate::recipe::Observer;
 use crate::recipe::value_cache::ValueSource;
+use crate::run::DataFile;
 use crate::seed::{Purpose, Stream};
 use crate::value::{Profile, Value};
 
@@ -36,17 +37,22 @@ impl Features {
         let ValueFeatures { run, sha256, precision, control } = learned;
         let source = ValueSource::of(run, *precision)
             .map_err(|error| error.within("the model sees the values of texts"))?;
-        if source.sha256 != *sha256 {
+        if source.sha256() != *sha256 {
             let what = "this is not the value model that the classifier has learned with";
             return Err(Error::file(run, what).help("put it back, or train the classifier anew"));
         }
         Ok(Self { source, control: *control })
     }
 
+    /// The files of the value model, which a run reads again when it goes on.
+    pub(super) fn sources(&self) -> &[DataFile] {
+        &self.source.files
+    }
+
     /// What a model remembers of them.
     pub(super) fn described(&self) -> ValueFeatures {
-        let ValueSource { run, sha256, precision } = self.source.clone();
-        ValueFeatures { run, sha256, precision, control: self.control }
+        let ValueSource { run, precision, .. } = self.source.clone();
+        ValueFeatures { run, sha256: self.source.sha256(), precision, control: self.control }
     }
 
     /// What stands in the place of values, if anything.

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
+use super::EmotionRecipe;
 use super::features::Features;
 use super::judge::saved_split;
 use crate::data::Split;
-use crate::data::labelled::{LabelledFile, LabelledText};
+use crate::data::labelled::LabelledText;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::model::EmotionModel;
@@ -68,6 +69,7 @@ pub(super) fn parts(rows: usize, folds: usize) -> Vec<usize> {
 /// If a training fails, or the data's conversations have no names.
 pub fn train_folds(request: &TrainRequest, folds: usize, site: Site) -> Result<bool> {
     let run = &request.folder;
+    EmotionRecipe::read(&request.config, request.limit)?.check_named()?;
     site.note("── all of the train split");
     if !is_finished(request)? && is_interrupted(train(request, site)?) {
         return Ok(false);
@@ -160,18 +162,13 @@ fn predict_all(
                 emotions[row] = emotion;
             }
         }
-        found.extend(rows_of(&file, split, emotions)?);
+        file.check_named()?;
+        found.extend(file.rows.into_iter().zip(emotions).map(|(row, emotion)| Predicted {
+            split: split.name().into(),
+            id: row.id.unwrap_or_default(),
+            emotion,
+            gold: row.label,
+        }));
     }
     Ok(found)
-}
-
-fn rows_of(file: &LabelledFile, split: Split, emotions: Vec<String>) -> Result<Vec<Predicted>> {
-    let row = |(row, emotion): (&LabelledText, String)| {
-        let id = row.id.clone().ok_or_else(|| {
-            let what = "this text has no name of its conversation, by which it could be found";
-            Error::row(&file.path, row.line, what)
-        })?;
-        Ok(Predicted { split: split.name().into(), id, emotion, gold: row.label.clone() })
-    };
-    file.rows.iter().zip(emotions).map(row).collect()
 }

@@ -1,14 +1,15 @@
 //! What finished runs of classifiers keep, gathered: as a page and a table for a report, or as
 //! predictions to compare.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::judge::{read_report, seed_reports};
 use crate::data::Split;
 use crate::error::{Error, Result};
-use crate::eval::Bootstrap;
 use crate::eval::classes::{ClassComparison, Classified};
+use crate::eval::{Bootstrap, clusters};
+use crate::model::emotion::EncoderUse;
 use crate::recipe::gather::{Course, Gathered, course, facts, is_recipe, metrics, runs_of};
 use crate::report::Report;
 use crate::report::emotion_comparison::EmotionComparisonReport;
@@ -30,7 +31,10 @@ pub(in crate::recipe) fn gather(
         rows.sort_by(|a, b| b.nll.total_cmp(&a.nll));
         rows.truncate(misses);
         let report = read_report(&saved, split.name())?;
-        Ok(EmotionPage { report, facts: facts(&saved), losses, scores, misses: rows })
+        let mut facts = facts(&saved);
+        let is_frozen = saved.info.config.emotion.encoder == EncoderUse::Frozen;
+        facts.extend(is_frozen.then(|| ("encoder".into(), "frozen".into())));
+        Ok(EmotionPage { report, facts, losses, scores, misses: rows })
     };
     let runs = folders.iter().flat_map(|folder| runs_of(folder));
     let pages: Vec<EmotionPage> = runs.map(of_run).collect::<Result<_>>()?;
@@ -73,11 +77,7 @@ fn compare_two(
     split: Split,
     bootstrap: Bootstrap,
 ) -> Result<EmotionComparisonReport> {
-    let same = |(a, b): (&EmotionRow, &EmotionRow)| a.text == b.text && a.label == b.label;
-    if first.len() != rows.len() || !first.iter().zip(rows).all(same) {
-        let what = format!("these are not predictions for the rows of {}", first_run.display());
-        return Err(Error::data(run, what).help("judge both with `valuenet eval` on the same data"));
-    }
+    check_same((first_run, first), (run, rows))?;
     Ok(EmotionComparisonReport {
         a: first_run.display().to_string(),
         b: run.display().to_string(),
@@ -95,11 +95,27 @@ pub(in crate::recipe) fn compare_seeds(
     split: Split,
     bootstrap: Bootstrap,
 ) -> Result<ClassComparison> {
-    let all = |runs: &[PathBuf]| -> Result<Vec<EmotionRow>> {
-        let rows = runs.iter().map(|run| rows_of(run, split));
-        Ok(rows.collect::<Result<Vec<_>>>()?.concat())
-    };
-    Ok(compare_rows(&all(a)?, &all(b)?, bootstrap))
+    let (mut all_a, mut all_b) = (Vec::new(), Vec::new());
+    for (a, b) in a.iter().zip(b) {
+        let (rows_a, rows_b) = (rows_of(a, split)?, rows_of(b, split)?);
+        check_same((a, &rows_a), (b, &rows_b))?;
+        all_a.extend(rows_a);
+        all_b.extend(rows_b);
+    }
+    Ok(compare_rows(&all_a, &all_b, bootstrap))
+}
+
+/// Whether two models have judged the same texts, in the same order.
+fn check_same(
+    (first_run, first): (&Path, &[EmotionRow]),
+    (run, rows): (&Path, &[EmotionRow]),
+) -> Result<()> {
+    let same = |(a, b): (&EmotionRow, &EmotionRow)| a.text == b.text && a.label == b.label;
+    if first.len() == rows.len() && first.iter().zip(rows).all(same) {
+        return Ok(());
+    }
+    let what = format!("these are not predictions for the rows of {}", first_run.display());
+    Err(Error::data(run, what).help("judge both with `valuenet eval` on the same data"))
 }
 
 /// Compares what two models say of the same texts.
@@ -109,18 +125,15 @@ fn compare_rows(a: &[EmotionRow], b: &[EmotionRow], bootstrap: Bootstrap) -> Cla
     labels.sort_unstable();
     labels.dedup();
     let numbers: HashMap<&str, usize> = labels.iter().copied().zip(0..).collect();
-    let texts: HashSet<&str> = a.iter().map(|row| row.text.as_str()).collect();
-    let mut texts: Vec<&str> = texts.into_iter().collect();
-    texts.sort_unstable();
-    let texts: HashMap<&str, usize> = texts.into_iter().zip(0..).collect();
-    let of = |row: &EmotionRow| Classified {
+    let texts = clusters(a.iter().map(|row| row.text.as_str()));
+    let of = |(row, &text): (&EmotionRow, &usize)| Classified {
         label: numbers[row.label.as_str()],
         predicted: numbers[row.predicted.as_str()],
         rank: row.rank,
         nll: row.nll,
-        text: texts[row.text.as_str()],
+        text,
     };
-    let [a, b] = [a, b].map(|rows| rows.iter().map(of).collect::<Vec<Classified>>());
+    let [a, b] = [a, b].map(|rows| rows.iter().zip(&texts).map(of).collect::<Vec<Classified>>());
     ClassComparison::of(&a, &b, labels.len(), bootstrap)
 }
 

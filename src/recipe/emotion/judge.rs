@@ -1,6 +1,5 @@
 //! A classifier's accuracy and what belongs to it (the paper's Table 5), kept in its run.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
@@ -10,8 +9,8 @@ use crate::data::Split;
 use crate::data::labelled::{LabelSet, LabelledFile, LabelledText};
 use crate::disk;
 use crate::error::{Error, Result};
-use crate::eval::Bootstrap;
 use crate::eval::classes::{ClassEvaluation, Classified};
+use crate::eval::{Bootstrap, clusters};
 use crate::model::EmotionModel;
 use crate::model::emotion::{Control, ValueFeatures};
 use crate::nn::device;
@@ -30,9 +29,6 @@ pub(in crate::recipe) fn judge(
     request: &JudgeRequest,
     observer: &dyn Observer,
 ) -> Result<Box<dyn Report>> {
-    if request.thresholds {
-        return Err(Error::usage("--thresholds are for value models, whose classes are in order"));
-    }
     let seeds = match SavedRun::is_run(&request.folder) {
         true => Vec::new(),
         false => run::seeds(&request.folder),
@@ -109,18 +105,6 @@ pub(super) fn saved_split(
     file.rows.truncate(source.rows);
     note_change(source, observer)?;
     Ok(file)
-}
-
-/// The number of each text; the same text has the same number.
-fn text_numbers<'a>(texts: &[&'a str]) -> Vec<usize> {
-    let mut known: HashMap<&'a str, usize> = HashMap::new();
-    texts
-        .iter()
-        .map(|text| {
-            let next = known.len();
-            *known.entry(text).or_insert(next)
-        })
-        .collect()
 }
 
 /// What a model sees beside texts, in words.
@@ -216,7 +200,7 @@ impl Job<'_> {
         let features = model.values().map(Features::of_model).transpose()?;
         let values = features.as_ref().map(|it| it.values(&texts, device, self.observer));
         let probabilities = model.predict(&texts, values.transpose()?.as_deref())?;
-        let rows = probabilities.iter().zip(classes.into_iter().zip(text_numbers(&texts)));
+        let rows = probabilities.iter().zip(classes.into_iter().zip(clusters(texts)));
         Ok(rows.map(|(shares, (class, text))| Classified::of(class, shares, text)).collect())
     }
 

@@ -20,7 +20,7 @@ pub use predict::{EmotionPredictor, is_classifier};
 use features::Features;
 use judge::judge_test;
 
-use super::models::{checkpoint_folder, weights};
+use super::models::checkpoint_folder;
 use super::{LAYOUT, Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, EmotionSettings, FamilyKind};
 use crate::data::Split;
@@ -72,11 +72,14 @@ impl<'a> EmotionRecipe<'a> {
             train.rows.retain(|_| parts.next() != Some(fold));
         }
         let features = Features::of(config)?;
-        sources.extend(match &config.values {
-            Some(values) => weights("values", &values.run)?,
-            None => Vec::new(),
-        });
+        sources.extend(features.iter().flat_map(Features::sources).cloned());
         Ok(Self { config, train, eval, test, labels, features, sources })
+    }
+
+    /// Whether each text has a name, by which what is predicted of it can be found.
+    fn check_named(&self) -> Result<()> {
+        let files = [&self.train, &self.eval].into_iter().chain(&self.test);
+        files.into_iter().try_for_each(LabelledFile::check_named)
     }
 
     /// The texts of a split, as they are learned from.
