@@ -61,11 +61,18 @@ pub fn in_chunks(
 fn score(model: &dyn Predictor, texts: Vec<String>) -> Result<Vec<ScoredText>> {
     let filled: Vec<&str> =
         texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
-    let mut profiles = model.profiles(&filled)?.into_iter();
+    let mut predictions = model.predict_all(&filled)?.into_iter();
     let mut rows = Vec::with_capacity(texts.len());
     for text in texts {
-        let profile = if text.trim().is_empty() { None } else { profiles.next() };
-        rows.push(ScoredText { text, profile });
+        let ten = if text.trim().is_empty() { None } else { predictions.next() };
+        rows.push(ScoredText {
+            text,
+            profile: ten.map(|ten| ten.map(|prediction| prediction.utility)),
+            probabilities: ten.and_then(|ten| {
+                let all: Option<Vec<_>> = ten.iter().map(|one| one.probabilities).collect();
+                all?.try_into().ok()
+            }),
+        });
     }
     Ok(rows)
 }

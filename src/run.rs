@@ -193,6 +193,31 @@ impl SavedRun {
         Ok(Self { path: path.into(), info })
     }
 
+    /// The runs under several seeds in a folder as one: their data, and reports of its own.
+    ///
+    /// # Errors
+    /// If there is none, or two were not made with the same data.
+    pub fn of_seeds(folder: &Path) -> Result<Self> {
+        let mut runs = seeds(folder).into_iter().map(|(_, path)| Self::open(&path));
+        let Some(first) = runs.next().transpose()? else {
+            return Err(Error::file(folder, "there are no runs seed-1, seed-2 and so on here"));
+        };
+        let data = |run: &Self| -> Vec<(String, String, usize)> {
+            let files = run.info.data.iter();
+            files.map(|file| (file.role.clone(), file.sha256.clone(), file.rows)).collect()
+        };
+        for run in runs {
+            let run = run?;
+            if data(&run) != data(&first) {
+                let what = format!("this run has other data than {}", first.path.display());
+                return Err(
+                    Error::file(&run.path, what).help("an ensemble is of runs of one recipe")
+                );
+            }
+        }
+        Ok(Self { path: folder.into(), info: first.info })
+    }
+
     /// The folder of a checkpoint, if the run has it.
     pub fn checkpoint(&self, checkpoint: Checkpoint) -> Option<PathBuf> {
         disk::existing_folder(&folder(&self.path, checkpoint))

@@ -136,6 +136,10 @@ impl Group {
 /// The utilities of a text under all ten values, in the order of [`Value::ALL`].
 pub type Profile = [f32; Value::COUNT];
 
+/// The probabilities of the classes -1, 0 and +1 under all ten values, in the order of
+/// [`Value::ALL`].
+pub type ProfileProbabilities = [[f32; Label::COUNT]; Value::COUNT];
+
 /// A text with its ten utilities, or without any if it is blank.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredText {
@@ -143,6 +147,8 @@ pub struct ScoredText {
     pub text: String,
     /// Its utilities.
     pub profile: Option<Profile>,
+    /// The probabilities of the classes, if the model gives any.
+    pub probabilities: Option<ProfileProbabilities>,
 }
 
 /// An annotator's answer: does the scenario serve the value?

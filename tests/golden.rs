@@ -15,7 +15,7 @@ use valuenet::model::files::ModelFiles;
 use valuenet::model::head::Pooling;
 use valuenet::model::hidden_states::HiddenStates;
 use valuenet::model::network::{Network, Start};
-use valuenet::model::value_head::{HeadSettings, Objective, Range};
+use valuenet::model::value_head::{HeadSettings, Objective, Range, Target};
 use valuenet::nn::adamw::{AdamW, AdamWSettings};
 use valuenet::nn::clip;
 use valuenet::nn::gradients::Gradients;
@@ -376,15 +376,15 @@ fn gradients_are_those_of_torch() {
 #[test]
 fn every_trainable_variable_gets_a_gradient() {
     for golden in Golden::all() {
-        for objective in [Objective::Regression, Objective::ThreeClass] {
+        for objective in Objective::ALL {
             for pooling in [Pooling::Cls, Pooling::Pooler] {
                 let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, pooling) };
                 let network = golden.plain(head);
                 let (batch, tape) = (pack(&golden.sequences("plain")), Tape::training(None));
-                let labels = vec![Label::Yes; batch.len()];
+                let targets = vec![Label::Yes.into(); batch.len()];
                 let mut gradients = Gradients::default();
                 let logits = network.logits(&tape, &batch).unwrap();
-                let loss = head.loss(&tape, &logits, &labels, 1.0).unwrap();
+                let loss = head.loss(&tape, &logits, &targets, 1.0).unwrap();
                 tape.backward(&loss, &mut gradients).unwrap();
                 check_that_all_learn(&golden, &network, &gradients);
             }
@@ -405,10 +405,11 @@ fn three_classes_of_a_bart_are_those_of_transformers() {
         let logits = numbers(&network.logits(&Tape::inference(), &batch).unwrap());
         assert!(distance(&logits, &golden.numbers("value.logits")) < 1e-5);
         let classes = golden.tensor("value.labels").to_vec1::<i64>().unwrap();
-        let labels: Vec<Label> = classes.iter().map(|&class| Label::ALL[class as usize]).collect();
+        let targets: Vec<Target> =
+            classes.iter().map(|&class| Label::ALL[class as usize].into()).collect();
         let tape = Tape::training(None);
         let logits = network.logits(&tape, &batch).unwrap();
-        let loss = head.loss(&tape, &logits, &labels, 1.0 / labels.len() as f64).unwrap();
+        let loss = head.loss(&tape, &logits, &targets, 1.0 / targets.len() as f64).unwrap();
         assert!((numbers(&loss)[0] / golden.numbers("value.loss_ce")[0] - 1.0).abs() < 1e-5);
         let mut gradients = Gradients::default();
         tape.backward(&loss, &mut gradients).unwrap();

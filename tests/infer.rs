@@ -217,13 +217,22 @@ proptest! {
 
 /// Two texts, the second blank, in a format.
 fn written(format: ProfileFormat) -> Vec<u8> {
+    written_with(format, false)
+}
+
+/// The same, with or without the probabilities of classes.
+fn written_with(format: ProfileFormat, probabilities: bool) -> Vec<u8> {
     let profile = std::array::from_fn(|index| index as f32 / 10.0 - 0.5);
     let rows = [
-        ScoredText { text: "say \"hi\", Zoë".into(), profile: Some(profile) },
-        ScoredText { text: " ".into(), profile: None },
+        ScoredText {
+            text: "say \"hi\", Zoë".into(),
+            profile: Some(profile),
+            probabilities: Some([[0.25, 0.5, 0.25]; 10]),
+        },
+        ScoredText { text: " ".into(), profile: None, probabilities: None },
     ];
     let mut bytes = Vec::new();
-    let mut writer = ProfileWriter::new(format, &mut bytes).unwrap();
+    let mut writer = ProfileWriter::new(format, probabilities, &mut bytes).unwrap();
     writer.write(&rows).unwrap();
     writer.finish().unwrap();
     bytes
@@ -253,6 +262,26 @@ fn csv_quotes_texts_and_leaves_blank_rows_empty() {
         names.join(",")
     );
     assert_eq!(text, expected);
+}
+
+#[test]
+fn probabilities_stand_behind_the_utilities() {
+    let text = |format| String::from_utf8(written_with(format, true)).unwrap();
+    let json: Vec<serde_json::Value> = text(ProfileFormat::Jsonl)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(json[0]["probabilities"]["POWER"], serde_json::json!([0.25, 0.5, 0.25]));
+    assert_eq!(json[0]["utilities"]["SECURITY"], -0.5);
+    assert_eq!(json[1]["probabilities"], serde_json::Value::Null);
+    let csv = text(ProfileFormat::Csv);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].contains("TRADITION,SECURITY_no,SECURITY_unrelated,SECURITY_yes,POWER_no,"));
+    assert!(lines[1].contains(",0.39999998,0.25,0.5,0.25,0.25,0.5,"), "{csv}");
+    assert_eq!(lines[2].matches(',').count(), 40);
+    let array = written_with(ProfileFormat::Npy, true);
+    assert!(String::from_utf8_lossy(&array[..128]).contains("'shape': (2, 40)"));
+    assert_eq!(array.len(), 128 + 2 * 40 * 4);
 }
 
 #[test]

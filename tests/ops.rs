@@ -18,7 +18,9 @@ use valuenet::nn::language_loss::{
 };
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
-use valuenet::nn::losses::{CrossEntropy, SquaredError};
+use valuenet::nn::losses::{
+    ContinuationRatio, CrossEntropy, ExpectedUtility, SoftCrossEntropy, SquaredError,
+};
 use valuenet::nn::lstm::LstmOp;
 use valuenet::nn::noise::{DropoutMask, Noise};
 use valuenet::nn::params::{Init, Loader, Params};
@@ -344,6 +346,15 @@ fn attention_is_right_when_queries_see_some_keys_only() {
         let last = || Attention { mask: Mask::Causal, ..attention(2, &[1, 2], &[4, 3], mask) };
         check(last, &[random(&[3, 4], 0), random(&[7, 8], 1)]);
     }
+    // Texts of 3, 0 and 1 rows, each with two pairs behind it; and the first row of each pair alone.
+    for mask in [None, Some(mask(3, 0.3))] {
+        let lengths = [7, 4, 5];
+        let pairs = Mask::Pairs(2);
+        let all = || Attention { mask: pairs, ..attention(2, &lengths, &lengths, mask) };
+        check(all, &[random(&[16, 12], 0)]);
+        let first = || Attention { mask: pairs, ..attention(2, &[2, 2, 2], &lengths, mask) };
+        check(first, &[random(&[6, 4], 0), random(&[16, 8], 1)]);
+    }
     let blind = Attention { mask: Mask::Causal, ..attention(1, &[2], &[1], None) };
     let (q, kv) = (random(&[2, 2], 0), random(&[1, 4], 1));
     assert!(blind.reference(&[q, kv]).is_err(), "a query that sees nothing has no attention");
@@ -630,6 +641,35 @@ fn the_cross_entropy_is_right() {
     assert!((loss[0] - 3f64.ln()).abs() < 1e-12);
     let wrong = CrossEntropy { classes: vec![3], weight: 1.0 };
     assert!(wrong.reference(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
+}
+
+#[test]
+fn the_losses_of_classes_and_utilities_are_right() {
+    let shares = || vec![0.2, 0.3, 0.5, 0.0, 1.0, 0.0];
+    let soft = || SoftCrossEntropy { shares: shares(), weight: 0.25 };
+    check(soft, &[random(&[2, 3], 0)]);
+    let hard = CrossEntropy { classes: vec![1], weight: 0.5 };
+    let one_hot = SoftCrossEntropy { shares: vec![0.0, 1.0, 0.0], weight: 0.5 };
+    let logits = [random(&[1, 3], 1)];
+    let [hard, soft] =
+        [hard.reference(&logits), one_hot.reference(&logits)].map(|it| values(&it.unwrap()));
+    assert!((hard[0] - soft[0]).abs() < 1e-12);
+
+    check(|| ExpectedUtility, &[random(&[4, 3], 2)]);
+    let far = Tensor::new(&[[0f64, 0.0, 900.0], [900.0, 900.0, 0.0]], &CPU).unwrap();
+    assert_eq!(values(&ExpectedUtility.reference(&[far]).unwrap()), [1.0, -0.5]);
+
+    check(|| ContinuationRatio, &[random(&[4, 2], 3)]);
+    let even = values(
+        &ContinuationRatio.reference(&[Tensor::zeros((1, 2), DType::F64, &CPU).unwrap()]).unwrap(),
+    );
+    let shares = even.iter().map(|logarithm| logarithm.exp());
+    assert!(
+        shares.zip([0.5, 0.25, 0.25]).all(|(found, expected)| (found - expected).abs() < 1e-12)
+    );
+    let far = Tensor::new(&[[800f64, -800.0]], &CPU).unwrap();
+    assert_eq!(values(&ContinuationRatio.reference(&[far]).unwrap()), [-800.0, 0.0, -800.0]);
+    assert!(ContinuationRatio.reference(&[random(&[1, 3], 0)]).is_err());
 }
 
 fn log_probabilities_of(targets: &[u32], chunk: usize) -> LogProbabilities {

@@ -124,6 +124,10 @@ impl Predictor for Fussy {
         Stub.rule()
     }
 
+    fn has_probabilities(&self) -> bool {
+        false
+    }
+
     fn dtype(&self) -> &'static str {
         Stub.dtype()
     }

@@ -11,7 +11,7 @@ use valuenet::model::head::Pooling;
 use valuenet::model::network::Network;
 use valuenet::model::scratch::ScratchSettings;
 use valuenet::model::value_head::{HeadSettings, Objective, Range};
-use valuenet::model::value_model::NewModel;
+use valuenet::model::value_model::{NewModel, PromptKind};
 use valuenet::model::value_tokens::ValueTokenInit;
 use valuenet::model::{Prediction, Predictor, ValueModel};
 use valuenet::nn::tape::{Node, Tape};
@@ -154,13 +154,15 @@ pub fn new_model() -> NewModel {
         max_length: 32,
         dropout: None,
         value_tokens: ValueTokenInit::Mean,
+        prompt: PromptKind::Each,
         seed: 5,
     }
 }
 
 /// A row with the prediction of a regression.
 pub fn scored(value: Value, label: Label, utility: f64, seen: Option<bool>) -> Scored {
-    Scored { value, label, utility, class: Label::of_utility(utility).unwrap(), text: 0, seen }
+    let class = Label::of_utility(utility).unwrap();
+    Scored { value, label, utility, class, probabilities: None, text: 0, seen }
 }
 
 /// A predictor that needs no weights: a value's place among the ten, and the length of the text.
@@ -176,6 +178,10 @@ impl Predictor for Stub {
 
     fn rule(&self) -> &'static str {
         Objective::Regression.rule()
+    }
+
+    fn has_probabilities(&self) -> bool {
+        false
     }
 
     fn dtype(&self) -> &'static str {

@@ -42,6 +42,7 @@ mod reward;
 mod seq2seq;
 #[cfg(feature = "serve")]
 mod serve;
+mod shared;
 mod simulation;
 mod support;
 mod survey;

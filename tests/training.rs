@@ -178,7 +178,7 @@ fn every_family_resumes_exactly() {
     for family in
         ["bert", "distilbert", "roberta", "bart", "mbart", "modernbert", "deberta-v2", "mpnet"]
     {
-        for objective in [Objective::Regression, Objective::ThreeClass] {
+        for objective in Objective::ALL {
             let head = HeadSettings { objective, ..head(Range::ScaledSigmoid, Pooling::Pooler) };
             let new = NewModel { head, dropout: Some(0.1), ..new_model() };
             let base = Path::new("tests/fixtures/golden").join(family);
@@ -211,7 +211,7 @@ fn the_linear_baseline_learns_resumes_exactly_and_reads_as_it_was_written() {
     let (_, half, before) = train_learner(&mut new(), &settings, None, Some(7));
     let open = |folder: &Path| match Model::open(folder, device(), Precision::F32).unwrap() {
         Model::Linear(model) => model,
-        Model::Encoder(_) => panic!("an encoder?"),
+        other => panic!("{other:?}?"),
     };
     let folder = unpack(&half["last"]);
     let mut resumed = task(open(folder.path()));

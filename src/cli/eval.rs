@@ -36,6 +36,10 @@ pub struct Args {
     #[arg(long, conflicts_with = "data")]
     thresholds: bool,
 
+    /// Judge the value models of a folder of seeds as one, by the mean of what they say, and not each.
+    #[arg(long)]
+    ensemble: bool,
+
     /// Only the first N rows or dialogues.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
@@ -103,6 +107,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         },
         bootstrap: args.bootstrap,
         thresholds: args.thresholds,
+        ensemble: args.ensemble,
         limit: args.limit.map(|limit| limit as usize),
         measures: args.measures(),
         persona: args.values.clone().map(|values| PersonaRequest { values, center: args.center }),

@@ -1,7 +1,7 @@
 //! `valuenet infer`: texts in, value vectors out; or labels, of a classifier of texts.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -37,6 +37,11 @@ pub struct Args {
     /// Draw the first texts' vectors, eight at most, to this SVG file too.
     #[arg(long, value_name = "FILE")]
     radar: Option<PathBuf>,
+
+    /// Write the probabilities of -1, 0 and +1 under each value too; for models of classes
+    /// (`model.objective` three-class, joint or ordinal).
+    #[arg(long)]
+    probabilities: bool,
 
     /// How many labels a classifier of texts names for each text, the most probable first
     /// [default: 5].
@@ -75,11 +80,14 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let texts = read_texts(&args.texts)?;
     let model = args.model.open()?;
+    if args.probabilities && !model.predictor().has_probabilities() {
+        return Err(without_probabilities(&args.model.run).into());
+    }
     let chunk = chunk(args, console);
     let mut progress = Scoring::new(console);
     let mut lines: Vec<Series> = Vec::new();
     let score = |out: &mut dyn Write| -> anyhow::Result<()> {
-        let mut writer = ProfileWriter::new(args.format.into(), out)?;
+        let mut writer = ProfileWriter::new(args.format.into(), args.probabilities, out)?;
         infer::stream(model.predictor(), texts, chunk, &mut |rows| {
             progress.advance(rows.len());
             let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
@@ -103,6 +111,10 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
 
 /// Labels texts by a classifier.
 fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    if args.probabilities {
+        let what = "--probabilities is for value models; a classifier of texts always names them";
+        return Err(Error::usage(what).into());
+    }
     if args.radar.is_some() {
         let what = "--radar draws value vectors, and this run is a classifier of texts";
         return Err(Error::usage(what).into());
@@ -126,6 +138,12 @@ fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     })?;
     progress.finish();
     Ok(ExitCode::SUCCESS)
+}
+
+/// The refusal of probabilities that a model does not give.
+pub fn without_probabilities(run: &Path) -> Error {
+    let what = format!("{} is a regression, and gives classes no probabilities", run.display());
+    Error::usage(what).help("train with --set model.objective=joint")
 }
 
 /// How many texts are taken together: one, where somebody types them and waits.

@@ -86,6 +86,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
             waiting: args.max_waiting as usize,
         }),
         metrics: Metrics::new(),
+        has_probabilities: model.predictor().has_probabilities(),
         limits: Limits {
             texts: args.max_texts as usize,
             body: args.max_body,

@@ -3,6 +3,7 @@
 //! Defaults come first, then the file, then `--set key=value`. What comes out is complete, and is
 //! written into the run.
 
+mod check;
 mod dialogue;
 mod emotion;
 mod reward;
@@ -20,9 +21,8 @@ use crate::model::head::Pooling;
 use crate::model::linear::LinearSettings;
 use crate::model::scratch::ScratchSettings;
 use crate::model::value_head::{HeadSettings, Objective, Range};
-use crate::model::value_model::NewModel;
+use crate::model::value_model::{NewModel, PromptKind};
 use crate::model::value_tokens::ValueTokenInit;
-use crate::text::tokenizer::SHORTEST;
 use crate::train::reinforce::{self, ReinforceSettings};
 use crate::train::{self, TrainSettings};
 
@@ -146,6 +146,9 @@ pub struct ModelSettings {
     pub dropout: Option<f64>,
     /// How the embeddings of the value tokens start.
     pub value_tokens: ValueTokenInit,
+    /// How a text and values are given to the encoder.
+    #[serde(skip_serializing_if = "is_default")]
+    pub prompt: PromptKind,
     /// The size of a model from scratch.
     pub scratch: ScratchSettings,
     /// The linear baseline's settings.
@@ -179,6 +182,7 @@ impl Default for ModelSettings {
             max_length: 128,
             dropout: None,
             value_tokens: ValueTokenInit::Mean,
+            prompt: PromptKind::Each,
             scratch: ScratchSettings::default(),
             linear: LinearSettings::default(),
         }
@@ -208,7 +212,7 @@ impl Config {
             assign(&mut table, key.trim(), value.trim())?;
             config = Self::from_table(&table, key.trim())?;
         }
-        config.validate()?;
+        check::check(&config)?;
         Ok(config)
     }
 
@@ -258,90 +262,9 @@ impl Config {
             max_length: self.model.max_length,
             dropout: self.model.dropout,
             value_tokens: self.model.value_tokens,
+            prompt: self.model.prompt,
             seed: self.train.seed,
         }
-    }
-
-    fn validate(&self) -> Result<()> {
-        let (model, train) = (&self.model, &self.train);
-        let positive = |number: f64| number > 0.0 && number.is_finite();
-        let not_negative = |number: f64| number >= 0.0 && number.is_finite();
-        let below_one = |number: f64| (0.0..1.0).contains(&number);
-        let scratch = &model.scratch;
-        let rules = [
-            (model.max_length >= SHORTEST, "model.max_length", "a length of 8 tokens or more"),
-            (model.dropout.is_none_or(below_one), "model.dropout", "a number from 0 to below 1"),
-            (
-                scratch.vocabulary_size >= 100,
-                "model.scratch.vocabulary_size",
-                "a number of 100 or more",
-            ),
-            (scratch.heads >= 1, "model.scratch.heads", "a number of 1 or more"),
-            (scratch.hidden_size >= 1, "model.scratch.hidden_size", "a number of 1 or more"),
-            (
-                scratch.intermediate_size >= 1,
-                "model.scratch.intermediate_size",
-                "a number of 1 or more",
-            ),
-            (model.linear.dimension >= 1, "model.linear.dimension", "a number of 1 or more"),
-            (model.linear.word_ngrams >= 1, "model.linear.word_ngrams", "a number of 1 or more"),
-            (model.linear.buckets >= 1, "model.linear.buckets", "a number of 1 or more"),
-            (train.epochs >= 1, "train.epochs", "a number of 1 or more"),
-            (train.batch_size >= 1, "train.batch_size", "a number of 1 or more"),
-            (
-                train.gradient_accumulation >= 1,
-                "train.gradient_accumulation",
-                "a number of 1 or more",
-            ),
-            (positive(train.learning_rate), "train.learning_rate", "a number above 0"),
-            ((0.0..=1.0).contains(&train.warmup), "train.warmup", "a share from 0 to 1"),
-            (not_negative(train.weight_decay), "train.weight_decay", "a number of 0 or more"),
-            (below_one(train.beta1), "train.beta1", "a number from 0 to below 1"),
-            (below_one(train.beta2), "train.beta2", "a number from 0 to below 1"),
-            (positive(train.epsilon), "train.epsilon", "a number above 0"),
-            (
-                not_negative(train.max_grad_norm),
-                "train.max_grad_norm",
-                "a number of 0 (off) or more",
-            ),
-            (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
-            (self.dialogue.max_new_tokens >= 1, "dialogue.max_new_tokens", "a number of 1 or more"),
-            (self.dialogue.num_beams >= 1, "dialogue.num_beams", "a number of 1 or more"),
-        ];
-        if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
-            return Err(Error::key(key, format!("{wanted} was expected")));
-        }
-        match (self.task.kind, model.family) {
-            (TaskKind::Value | TaskKind::Emotion, FamilyKind::Seq2seq) => {
-                let what = "`seq2seq` is for `task.kind = \"dialogue\"`";
-                return Err(Error::key("model.family", what));
-            }
-            (TaskKind::Dialogue, FamilyKind::Linear) => {
-                let what = "`linear` is for `task.kind = \"value\"` and `\"emotion\"`";
-                return Err(Error::key("model.family", what));
-            }
-            (TaskKind::Dialogue, FamilyKind::Seq2seq) if model.base != "scratch" => {
-                return Err(Error::key("model.base", "`seq2seq` starts from `scratch`"));
-            }
-            _ => {}
-        }
-        // A report's file has this name.
-        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
-        let is_odd = |name: &&String| name.is_empty() || !name.chars().all(is_plain);
-        if let Some(name) = self.data.test.keys().find(is_odd) {
-            let what = format!("\"{name}\" is no name of letters, digits, - and _");
-            return Err(Error::key("data.test", what));
-        }
-        reward::check(self)?;
-        emotion::check(self)?;
-        dialogue::check(self)?;
-        let scores = self.scores();
-        if scores.contains(&train.select.as_str()) {
-            return Ok(());
-        }
-        let known = scores.join("`, `");
-        let what = format!("unknown score `{}`, expected `{known}`", train.select);
-        Err(described(&what, |what| Error::key("train.select", what)))
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Scored {
     pub utility: f64,
     /// The predicted class.
     pub class: Label,
+    /// The probabilities of the classes -1, 0 and +1, if the model gives any.
+    pub probabilities: Option<[f32; Label::COUNT]>,
     /// The number of its text among the texts that are judged, counted from 0: rows with the same
     /// one share their text.
     pub text: usize,

@@ -103,6 +103,7 @@ impl<'m> Cache<'m> {
             offsets: offsets(&next.iter().map(|next| next.ids.len()).collect::<Vec<_>>()),
             segments: has_segments.then(Vec::new),
             prefixes: None,
+            pairs: None,
         };
         for (next, (&length, &room)) in next.iter().zip(self.lengths.iter().zip(&self.room)) {
             let (longer, most) = (length + next.ids.len(), room.min(self.model.max_length()));

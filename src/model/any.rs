@@ -6,6 +6,7 @@ use candle_core::Device;
 
 use super::bag_of_words::MODEL_TYPE;
 use super::emotion::EmotionModel;
+use super::ensemble::Ensemble;
 use super::files::CONFIG;
 use super::linear::LinearModel;
 use super::predictor::Predictor;
@@ -22,6 +23,8 @@ pub enum Model {
     Encoder(ValueModel),
     /// A bag of words.
     Linear(LinearModel),
+    /// Several of them as one.
+    Ensemble(Ensemble),
 }
 
 impl Model {
@@ -50,6 +53,7 @@ impl Model {
         match self {
             Self::Encoder(model) => model,
             Self::Linear(model) => model,
+            Self::Ensemble(models) => models,
         }
     }
 
@@ -58,6 +62,7 @@ impl Model {
         match self {
             Self::Encoder(model) => model.network().params().count(),
             Self::Linear(model) => model.parameters(),
+            Self::Ensemble(models) => models.members().iter().map(Self::parameters).sum(),
         }
     }
 
@@ -66,6 +71,7 @@ impl Model {
         match self {
             Self::Encoder(model) => model.network().newly_initialised().to_vec(),
             Self::Linear(_) => vec!["vectors".into(), "output".into()],
+            Self::Ensemble(_) => Vec::new(),
         }
     }
 }

@@ -89,6 +89,7 @@ impl BackboneConfig for BertConfig {
                 "classifier_dropout",
             ],
             class: "BertModel",
+            reads_pairs: true,
         })
     }
 

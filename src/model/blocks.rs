@@ -69,8 +69,19 @@ impl MultiHead {
     /// # Errors
     /// If the rows do not fit.
     pub fn forward(&self, tape: &Tape, x: &Node, tokens: &Offsets) -> Result<Node> {
-        let qkv = concatenated(tape, x, &[&self.query, &self.key, &self.value])?; // (tokens, 3 hidden)
-        self.attend(tape, tokens.clone(), tokens.clone(), &[&qkv])
+        let qkv = self.projected(tape, x)?;
+        self.attend(tape, self.mask, tokens.clone(), tokens.clone(), &[&qkv])
+    }
+
+    /// Queries, keys and values: (tokens, hidden) to (tokens, 3 hidden).
+    fn projected(&self, tape: &Tape, x: &Node) -> Result<Node> {
+        concatenated(tape, x, &[&self.query, &self.key, &self.value])
+    }
+
+    /// Queries, and keys beside values: (queries, hidden) and (tokens, 2 hidden).
+    fn projected_across(&self, tape: &Tape, x: &Node, memory: &Node) -> Result<[Node; 2]> {
+        let q = self.query.forward(tape, x)?;
+        Ok([q, concatenated(tape, memory, &[&self.key, &self.value])?])
     }
 
     /// Some rows look at their own sequences' `tokens`: (rows, hidden) to (rows, hidden).
@@ -84,10 +95,16 @@ impl MultiHead {
         tokens: &Node,
         batch: &PackedBatch,
     ) -> Result<Node> {
+        let mask = batch.pairs.map_or(self.mask, Mask::Pairs);
+        let tokens_at = &batch.offsets;
         match &rows.sequences {
-            None => self.forward(tape, &rows.x, &batch.offsets),
+            None => {
+                let qkv = self.projected(tape, &rows.x)?;
+                self.attend(tape, mask, tokens_at.clone(), tokens_at.clone(), &[&qkv])
+            }
             Some(sequences) => {
-                self.across(tape, &rows.x, sequences.clone(), tokens, &batch.offsets)
+                let [q, kv] = self.projected_across(tape, &rows.x, tokens)?;
+                self.attend(tape, mask, sequences.clone(), tokens_at.clone(), &[&q, &kv])
             }
         }
     }
@@ -105,19 +122,19 @@ impl MultiHead {
         memory: &Node,
         tokens: &Offsets,
     ) -> Result<Node> {
-        let q = self.query.forward(tape, x)?; // (queries, hidden)
-        let kv = concatenated(tape, memory, &[&self.key, &self.value])?; // (tokens, 2 hidden)
-        self.attend(tape, queries, tokens.clone(), &[&q, &kv])
+        let [q, kv] = self.projected_across(tape, x, memory)?;
+        self.attend(tape, self.mask, queries, tokens.clone(), &[&q, &kv])
     }
 
     fn attend(
         &self,
         tape: &Tape,
+        mask: Mask,
         queries: Offsets,
         keys: Offsets,
         projections: &[&Node],
     ) -> Result<Node> {
-        let (mask, dropout) = (self.mask, tape.dropout_mask(self.dropout));
+        let dropout = tape.dropout_mask(self.dropout);
         let bias = self.bias.as_ref().map(|(bias, _)| *bias);
         let attention =
             Attention { mask, dropout, bias, ..Attention::new(self.heads, queries, keys) };
@@ -175,8 +192,8 @@ pub struct Rows {
     pub sequences: Option<Offsets>,
 }
 
-/// Runs the layers on all tokens, and the last one on the first of each sequence only, if no more
-/// is asked for. A layer gets the rows that it computes and all tokens,
+/// Runs the layers on all tokens, and the last one on the first of each sequence, or of each of its
+/// pairs, only, if no more is asked for. A layer gets the rows that it computes and all tokens,
 /// (tokens, hidden).
 ///
 /// # Errors
@@ -189,10 +206,10 @@ pub fn run_layers<L>(
     states: HiddenStates,
     layer: impl Fn(&L, &Rows, &Node) -> Result<Node>,
 ) -> Result<Node> {
-    let first = |x: &Node| select_rows(tape, x, &batch.first_rows());
+    let first = |x: &Node| select_rows(tape, x, &batch.summary_rows());
     for (number, own) in layers.iter().enumerate() {
         let rows = match states == HiddenStates::Summary && number + 1 == layers.len() {
-            true => Rows { x: first(&x)?, sequences: Some(batch.single_rows()) },
+            true => Rows { x: first(&x)?, sequences: Some(batch.summary_offsets()) },
             false => Rows { x: x.clone(), sequences: None },
         };
         x = layer(own, &rows, &x)?;

@@ -144,6 +144,7 @@ impl BackboneConfig for DebertaConfig {
                 "cls_dropout",
             ],
             class: "DebertaV2Model",
+            reads_pairs: false,
         })
     }
 

@@ -67,6 +67,7 @@ impl BackboneConfig for DistilBertConfig {
             max_length: self.max_position_embeddings,
             dropout_keys: &["dropout", "attention_dropout", "seq_classif_dropout"],
             class: "DistilBertModel",
+            reads_pairs: true,
         })
     }
 

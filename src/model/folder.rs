@@ -12,7 +12,7 @@ use super::files::{self, ModelFiles};
 use super::metadata::{METADATA_KEY, ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
 use super::value_head::{HeadSettings, Objective};
-use super::value_model::ValueModel;
+use super::value_model::{ValueModel, check_prompt};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
@@ -36,6 +36,7 @@ impl ValueModel {
                 )
                 .help("name a run, or a model folder that `valuenet train` wrote")
             })?;
+        check_prompt(&family, metadata.prompt).map_err(|error| unfit(&files, error))?;
         let text = TextEncoder::read(&files.tokenizer, metadata.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
         check_rows(&files, &family, &tensors, text.vocabulary_size())?;
@@ -64,7 +65,12 @@ impl ValueModel {
         let HeadSettings { objective, pooling, .. } = self.metadata.head;
         let (labels, problem): (&[&str], _) = match objective {
             Objective::Regression => (&["utility"], "regression"),
-            Objective::ThreeClass => (&["-1", "0", "1"], "single_label_classification"),
+            Objective::ThreeClass | Objective::Joint => {
+                (&["-1", "0", "1"], "single_label_classification")
+            }
+            Objective::Ordinal => {
+                (&["at least 0", "1 if at least 0"], "multi_label_classification")
+            }
         };
         full_config(&self.config, &Meaning { labels, problem, pooling }, &self.metadata)
     }

@@ -108,6 +108,10 @@ impl Predictor for LinearModel {
         Objective::ThreeClass.rule()
     }
 
+    fn has_probabilities(&self) -> bool {
+        true
+    }
+
     fn dtype(&self) -> &'static str {
         "f32"
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::files;
 use super::value_head::HeadSettings;
+use super::value_model::PromptKind;
 use crate::disk;
 use crate::error::Result;
 use crate::value::{LabelCounts, Value};
@@ -21,16 +22,19 @@ pub(super) struct ModelMetadata {
     pub(super) version: String,
     #[serde(flatten)]
     pub(super) head: HeadSettings,
+    #[serde(default)]
+    pub(super) prompt: PromptKind,
     pub(super) max_length: usize,
     pub(super) value_tokens: Vec<String>,
     pub(super) train_labels: Option<LabelCounts>,
 }
 
 impl ModelMetadata {
-    pub(super) fn new(head: HeadSettings, max_length: usize) -> Self {
+    pub(super) fn new(head: HeadSettings, prompt: PromptKind, max_length: usize) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             head,
+            prompt,
             max_length,
             value_tokens: Value::ALL.map(Value::token).into(),
             train_labels: None,

@@ -138,6 +138,7 @@ impl BackboneConfig for ModernBertConfig {
                 "classifier_dropout",
             ],
             class: "ModernBertModel",
+            reads_pairs: false,
         })
     }
 

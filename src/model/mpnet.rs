@@ -100,6 +100,7 @@ impl BackboneConfig for MpnetConfig {
             max_length: self.max_position_embeddings.saturating_sub(FIRST_POSITION as usize),
             dropout_keys: &["hidden_dropout_prob", "attention_probs_dropout_prob"],
             class: "MPNetModel",
+            reads_pairs: false,
         })
     }
 

@@ -10,14 +10,19 @@ pub struct Prediction {
     pub utility: f32,
     /// The class.
     pub class: Label,
+    /// The probabilities of the classes -1, 0 and +1, if the model gives any.
+    pub probabilities: Option<[f32; Label::COUNT]>,
 }
+
+/// The predictions for a scenario under all values, in the order of [`Value::ALL`].
+pub type TenPredictions = [Prediction; Value::COUNT];
 
 impl Prediction {
     /// That of a regression: the class is the nearest integer. `None` if the utility is not
     /// finite.
     pub fn of_utility(utility: f32) -> Option<Self> {
         let class = Label::of_utility(utility.into()).filter(|_| utility.is_finite())?;
-        Some(Self { utility, class })
+        Some(Self { utility, class, probabilities: None })
     }
 
     /// That of a classifier: the class of the largest logit, the first of equal ones, and `p(+1) -
@@ -26,9 +31,11 @@ impl Prediction {
         let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, logit| largest.max(*logit));
         let class = Label::ALL.into_iter().find(|label| logits[label.index()] == largest)?;
         let shares = logits.map(|logit| f64::from(logit - largest).exp());
+        let total = shares.iter().sum::<f64>();
         let difference = shares[Label::Yes.index()] - shares[Label::No.index()];
-        let utility = (difference / shares.iter().sum::<f64>()) as f32;
-        utility.is_finite().then_some(Self { utility, class })
+        let utility = (difference / total) as f32;
+        let probabilities = Some(shares.map(|share| (share / total) as f32));
+        utility.is_finite().then_some(Self { utility, class, probabilities })
     }
 }
 
@@ -48,20 +55,32 @@ pub trait Predictor {
         Ok(self.predict(pairs)?.into_iter().map(|prediction| prediction.utility).collect())
     }
 
+    /// The predictions for each scenario under all ten values.
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    fn predict_all(&self, scenarios: &[&str]) -> Result<Vec<TenPredictions>> {
+        let pairs: Vec<(Value, &str)> = scenarios
+            .iter()
+            .flat_map(|scenario| Value::ALL.map(|value| (value, *scenario)))
+            .collect();
+        Ok(tens(&self.predict(&pairs)?))
+    }
+
     /// The ten utilities of each scenario.
     ///
     /// # Errors
     /// As [`Predictor::predict`].
     fn profiles(&self, scenarios: &[&str]) -> Result<Vec<Profile>> {
-        let pairs: Vec<(Value, &str)> = scenarios
-            .iter()
-            .flat_map(|scenario| Value::ALL.map(|value| (value, *scenario)))
-            .collect();
-        Ok(profiles_of(&self.predict(&pairs)?))
+        let utilities = |ten: TenPredictions| ten.map(|prediction| prediction.utility);
+        Ok(self.predict_all(scenarios)?.into_iter().map(utilities).collect())
     }
 
     /// How a class comes to be, for reports.
     fn rule(&self) -> &'static str;
+
+    /// Whether its predictions have the probabilities of the classes.
+    fn has_probabilities(&self) -> bool;
 
     /// In which precision it computes: `f32` or `bf16`.
     fn dtype(&self) -> &'static str;
@@ -75,10 +94,9 @@ pub trait Predictor {
     fn train_labels(&self) -> Option<&LabelCounts>;
 }
 
-/// Ten predictions in a row are one profile.
-pub(super) fn profiles_of(predictions: &[Prediction]) -> Vec<Profile> {
-    let profile = |ten: &[Prediction]| std::array::from_fn(|index| ten[index].utility);
-    predictions.chunks_exact(Value::COUNT).map(profile).collect()
+/// Ten predictions in a row are those of one scenario.
+pub(super) fn tens(predictions: &[Prediction]) -> Vec<TenPredictions> {
+    predictions.as_chunks().0.to_vec()
 }
 
 /// All predictions, or an error if one is `None`: its utility was not finite.
@@ -96,8 +114,12 @@ mod tests {
     #[test]
     fn three_logits_give_a_class_and_a_utility() {
         let of = |logits| Prediction::of_logits(logits);
-        assert_eq!(of([0.0; 3]), Some(Prediction { utility: 0.0, class: Label::No }));
-        assert_eq!(of([-200.0, 0.0, 300.0]), Some(Prediction { utility: 1.0, class: Label::Yes }));
+        let third = Some([1.0 / 3.0; 3]);
+        let even = Prediction { utility: 0.0, class: Label::No, probabilities: third };
+        assert_eq!(of([0.0; 3]), Some(even));
+        let probabilities = Some([0.0, 0.0, 1.0]);
+        let sure = Prediction { utility: 1.0, class: Label::Yes, probabilities };
+        assert_eq!(of([-200.0, 0.0, 300.0]), Some(sure));
         let utility =
             of([0.0, 1.0, 2f32.ln()]).map(|some| (some.class, (some.utility * 1e5).round()));
         let expected = 1e5 / (3.0 + std::f32::consts::E);

@@ -1,10 +1,11 @@
-//! What the logits of a value model mean: a utility by regression, or three classes.
+//! What the logits of a value model mean: a utility by regression, or classes with probabilities.
 
 use candle_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::activation::Activation;
-use crate::nn::losses::{cross_entropy, squared_error};
+use crate::nn::losses::{continuation_ratio, expected_utility, soft_cross_entropy, squared_error};
+use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
 use crate::value::Label;
 
@@ -20,23 +21,72 @@ pub enum Objective {
     Regression,
     /// The classes -1, 0 and +1, by their cross-entropy; the utility is `p(+1) - p(-1)`.
     ThreeClass,
+    /// The classes and the utility together: half the cross-entropy, and the squared error of
+    /// `p(+1) - p(-1)`.
+    Joint,
+    /// The same two, of classes in their order: the logits are those of "at least 0", and of "+1 if
+    /// at least 0" (continuation ratios, as Shi, Cao and Raschka's CORN has them).
+    Ordinal,
 }
 
+/// The share of the cross-entropy in a loss of classes and utility.
+const CLASSES_IN_JOINT: f64 = 0.5;
+
 impl Objective {
+    /// All of them.
+    pub const ALL: [Objective; 4] =
+        [Self::Regression, Self::ThreeClass, Self::Joint, Self::Ordinal];
+
     /// How many logits it takes.
     pub fn outputs(self) -> usize {
         match self {
             Self::Regression => 1,
-            Self::ThreeClass => Label::COUNT,
+            Self::ThreeClass | Self::Joint => Label::COUNT,
+            Self::Ordinal => Label::COUNT - 1,
         }
+    }
+
+    /// Whether it gives classes probabilities.
+    pub fn has_probabilities(self) -> bool {
+        self != Self::Regression
     }
 
     /// How a class comes to be, for reports.
     pub fn rule(self) -> &'static str {
         match self {
             Self::Regression => "nearest integer, ties to even, clamped to [-1, 1]",
-            Self::ThreeClass => "the most probable class; the utility is p(+1) - p(-1)",
+            _ => "the most probable class; the utility is p(+1) - p(-1)",
         }
+    }
+}
+
+/// What a row teaches: its label, or what a teacher says of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// The utility.
+    pub utility: f32,
+    /// The probabilities of the classes -1, 0 and +1.
+    pub probabilities: [f32; Label::COUNT],
+}
+
+impl Target {
+    /// What lies between two targets, this one at 0 and the other at 1.
+    pub fn towards(self, other: Self, share: f32) -> Self {
+        let between = |here: f32, there: f32| here + share * (there - here);
+        Self {
+            utility: between(self.utility, other.utility),
+            probabilities: std::array::from_fn(|class| {
+                between(self.probabilities[class], other.probabilities[class])
+            }),
+        }
+    }
+}
+
+impl From<Label> for Target {
+    fn from(label: Label) -> Self {
+        let mut probabilities = [0.0; Label::COUNT];
+        probabilities[label.index()] = 1.0;
+        Self { utility: label.utility(), probabilities }
     }
 }
 
@@ -85,17 +135,33 @@ impl HeadSettings {
     /// `weight` times the sum of the losses of these logits.
     ///
     /// # Errors
-    /// If there are not as many labels as rows.
-    pub fn loss(&self, tape: &Tape, logits: &Node, labels: &[Label], weight: f64) -> Result<Node> {
+    /// If there are not as many targets as rows.
+    pub fn loss(
+        &self,
+        tape: &Tape,
+        logits: &Node,
+        targets: &[Target],
+        weight: f64,
+    ) -> Result<Node> {
+        let utilities: Vec<f32> = targets.iter().map(|target| target.utility).collect();
+        if self.objective == Objective::Regression {
+            return squared_error(tape, &self.utilities(tape, logits)?, &utilities, weight);
+        }
+        let logits = self.class_logits(tape, logits)?;
+        let shares: Vec<_> = targets.iter().map(|target| target.probabilities).collect();
+        if self.objective == Objective::ThreeClass {
+            return soft_cross_entropy(tape, &logits, &shares, weight);
+        }
+        let of_classes = soft_cross_entropy(tape, &logits, &shares, CLASSES_IN_JOINT * weight)?;
+        let expected = expected_utility(tape, &logits)?;
+        sum(tape, &of_classes, &squared_error(tape, &expected, &utilities, weight)?)
+    }
+
+    /// The logits of the three classes, (rows, 3).
+    fn class_logits(&self, tape: &Tape, logits: &Node) -> Result<Node> {
         match self.objective {
-            Objective::Regression => {
-                let targets: Vec<f32> = labels.iter().map(|label| label.utility()).collect();
-                squared_error(tape, &self.utilities(tape, logits)?, &targets, weight)
-            }
-            Objective::ThreeClass => {
-                let classes: Vec<u32> = labels.iter().map(|label| label.index() as u32).collect();
-                cross_entropy(tape, logits, &classes, weight)
-            }
+            Objective::Ordinal => continuation_ratio(tape, logits),
+            _ => Ok(logits.clone()),
         }
     }
 
@@ -105,19 +171,13 @@ impl HeadSettings {
     /// # Errors
     /// If candle fails.
     pub fn predictions(&self, tape: &Tape, logits: &Node) -> Result<Vec<Option<Prediction>>> {
-        match self.objective {
-            Objective::Regression => {
-                let utilities =
-                    self.utilities(tape, logits)?.tensor().flatten_all()?.to_vec1::<f32>()?;
-                Ok(utilities.into_iter().map(Prediction::of_utility).collect())
-            }
-            Objective::ThreeClass => {
-                let rows = logits.tensor().to_vec2::<f32>()?;
-                Ok(rows
-                    .iter()
-                    .map(|row| Prediction::of_logits(row.as_slice().try_into().ok()?))
-                    .collect())
-            }
+        if self.objective == Objective::Regression {
+            let utilities = self.utilities(tape, logits)?;
+            let utilities = utilities.tensor().flatten_all()?.to_vec1::<f32>()?;
+            return Ok(utilities.into_iter().map(Prediction::of_utility).collect());
         }
+        let rows = self.class_logits(tape, logits)?.tensor().to_vec2::<f32>()?;
+        let prediction = |row: &Vec<f32>| Prediction::of_logits(row.as_slice().try_into().ok()?);
+        Ok(rows.iter().map(prediction).collect())
     }
 }

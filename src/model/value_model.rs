@@ -7,19 +7,20 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use super::backbone::{Architecture, Family};
 use super::base::{Base, family_with_dropout, unfit};
 use super::budget::TokenBudget;
 use super::metadata::{ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
-use super::predictor::{Prediction, Predictor, profiles_of, whole};
+use super::predictor::{Prediction, Predictor, TenPredictions, tens, whole};
 use super::scratch::ScratchSettings;
-use super::value_head::HeadSettings;
+use super::value_head::{HeadSettings, Target};
 use super::value_tokens::{ValueTokenInit, add_value_rows};
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
 use crate::nn::tape::{Node, Tape};
 use crate::text::{PackedBatch, TextEncoder};
-use crate::value::{Label, LabelCounts, Profile, Value};
+use crate::value::{LabelCounts, Value};
 
 /// What is asked of a model that is about to be trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,8 +33,22 @@ pub struct NewModel {
     pub dropout: Option<f64>,
     /// How the embeddings of the value tokens start.
     pub value_tokens: ValueTokenInit,
+    /// How a text and values are given to the encoder.
+    pub prompt: PromptKind,
     /// The seed of everything that starts at random.
     pub seed: u64,
+}
+
+/// How a text and the values it is asked about are given to the encoder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptKind {
+    /// `[CLS] [VALUE] text [SEP]`, one prompt for each value.
+    #[default]
+    Each,
+    /// `text [SEP]` once, and behind it `[CLS] [VALUE]` for each value. The text sees itself only, and
+    /// each pair the text and itself, at the positions of one prompt.
+    Shared,
 }
 
 /// A model that predicts the utility of scenarios under values.
@@ -108,8 +123,9 @@ impl ValueModel {
         device: &Device,
     ) -> candle_core::Result<Self> {
         let family = family_with_dropout(&mut config, new.dropout)?;
+        check_prompt(&family, new.prompt)?;
         let network = Network::build(&family, new.head.shape(), tensors, start, new.seed, device)?;
-        let metadata = ModelMetadata::new(new.head, new.max_length);
+        let metadata = ModelMetadata::new(new.head, new.prompt, new.max_length);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
         Ok(Self { network, text, metadata, config, tokenizer_settings, precision, budget })
     }
@@ -135,50 +151,135 @@ impl ValueModel {
         self.metadata.train_labels = Some(counts);
     }
 
-    /// `weight` times the sum of the losses of these prompts.
+    /// How texts and values are given to the encoder.
+    pub fn prompt(&self) -> PromptKind {
+        self.metadata.prompt
+    }
+
+    /// The prompts of pairs, in their order.
     ///
     /// # Errors
-    /// If a prompt is too long, or there are not as many labels as prompts.
+    /// If the tokenizer fails.
+    pub fn prompts(&self, pairs: &[(Value, &str)]) -> Result<Prompts> {
+        let ids = match self.metadata.prompt {
+            PromptKind::Each => self.text.encode_all(pairs)?,
+            PromptKind::Shared => {
+                let texts: Vec<(&[Value], &str)> = pairs
+                    .iter()
+                    .map(|(value, text)| (std::slice::from_ref(value), *text))
+                    .collect();
+                self.text.encode_shared(&texts)?
+            }
+        };
+        Ok(Prompts { ids, values: 1, kind: self.metadata.prompt })
+    }
+
+    /// The prompts of texts under all ten values, in their order.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn prompts_of_all(&self, texts: &[&str]) -> Result<Prompts> {
+        let kind = self.metadata.prompt;
+        match kind {
+            PromptKind::Each => {
+                Ok(Prompts { ids: self.text.encode_profiles(texts)?, values: 1, kind })
+            }
+            PromptKind::Shared => {
+                let texts: Vec<(&[Value], &str)> =
+                    texts.iter().map(|text| (Value::ALL.as_slice(), *text)).collect();
+                let ids = self.text.encode_shared(&texts)?;
+                Ok(Prompts { ids, values: Value::COUNT, kind })
+            }
+        }
+    }
+
+    /// `weight` times the sum of the losses of these prompts, of which each has as many targets as
+    /// values.
+    ///
+    /// # Errors
+    /// If a prompt is too long, or there are not as many targets as values.
     pub fn loss(
         &self,
         tape: &Tape,
         batch: &PackedBatch,
-        labels: &[Label],
+        targets: &[Target],
         weight: f64,
     ) -> candle_core::Result<Node> {
-        self.metadata.head.loss(tape, &self.network.logits(tape, batch)?, labels, weight)
+        self.metadata.head.loss(tape, &self.network.logits(tape, batch)?, targets, weight)
     }
 
-    /// The predictions for tokenized prompts, in their order.
-    fn score(&self, prompts: &[Vec<u32>]) -> Result<Vec<Prediction>> {
-        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
-        let mut predictions = vec![None; prompts.len()];
+    /// The predictions for prompts, in their order, and in that of each one's values.
+    fn score(&self, prompts: &Prompts) -> Result<Vec<Prediction>> {
+        let values = prompts.values;
+        let mut predictions = vec![None; prompts.ids.len() * values];
         let tape = Tape::inference().with_precision(self.precision);
-        self.budget.batches(&lengths, |batch| {
-            let packed = PackedBatch::new(batch.iter().map(|&item| prompts[item].as_slice()));
-            let logits = self.network.logits(&tape, &packed)?;
+        self.budget.batches(&prompts.lengths(), |batch| {
+            let logits = self.network.logits(&tape, &prompts.batch(batch))?;
             let predicted = self.metadata.head.predictions(&tape, &logits)?;
-            batch
-                .iter()
-                .zip(predicted)
-                .for_each(|(&item, prediction)| predictions[item] = prediction);
+            for (&item, predicted) in batch.iter().zip(predicted.chunks_exact(values)) {
+                predictions[item * values..][..values].copy_from_slice(predicted);
+            }
             Ok(())
         })?;
         whole(predictions)
     }
 }
 
-impl Predictor for ValueModel {
-    fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>> {
-        self.score(&self.text.encode_all(pairs)?)
+/// Tokenized prompts, each about as many values.
+#[derive(Debug, Clone)]
+pub struct Prompts {
+    ids: Vec<Vec<u32>>,
+    values: usize,
+    kind: PromptKind,
+}
+
+impl Prompts {
+    /// About how many values each is.
+    pub fn values(&self) -> usize {
+        self.values
     }
 
-    fn profiles(&self, scenarios: &[&str]) -> Result<Vec<Profile>> {
-        Ok(profiles_of(&self.score(&self.text.encode_profiles(scenarios)?)?))
+    /// The length of each, in tokens.
+    pub fn lengths(&self) -> Vec<usize> {
+        self.ids.iter().map(Vec::len).collect()
+    }
+
+    /// Some of them behind each other.
+    pub fn batch(&self, items: &[usize]) -> PackedBatch {
+        let ids = items.iter().map(|&item| self.ids[item].as_slice());
+        match self.kind {
+            PromptKind::Each => PackedBatch::new(ids),
+            PromptKind::Shared => PackedBatch::shared(ids, self.values),
+        }
+    }
+}
+
+/// Refuses prompts that a family cannot read.
+pub(super) fn check_prompt(family: &Family, prompt: PromptKind) -> candle_core::Result<()> {
+    let Architecture { class, reads_pairs, .. } = family.architecture();
+    match prompt == PromptKind::Each || *reads_pairs {
+        true => Ok(()),
+        false => candle_core::bail!(
+            "model.prompt \"shared\" is for BERT, DistilBERT and RoBERTa, and this is a {class}"
+        ),
+    }
+}
+
+impl Predictor for ValueModel {
+    fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>> {
+        self.score(&self.prompts(pairs)?)
+    }
+
+    fn predict_all(&self, scenarios: &[&str]) -> Result<Vec<TenPredictions>> {
+        Ok(tens(&self.score(&self.prompts_of_all(scenarios)?)?))
     }
 
     fn rule(&self) -> &'static str {
         self.metadata.head.objective.rule()
+    }
+
+    fn has_probabilities(&self) -> bool {
+        self.metadata.head.objective.has_probabilities()
     }
 
     fn dtype(&self) -> &'static str {

@@ -70,3 +70,92 @@ impl Op for CrossEntropy {
         (total - shifted.gather(&classes, 1)?)?.sum_all()? * self.weight
     }
 }
+
+/// The cross-entropy of logits, (items, classes), with shares of classes in place of one right class
+/// each: `-weight * Σ q · log softmax(logits)`.
+///
+/// # Errors
+/// If there are not as many rows of shares as items.
+pub fn soft_cross_entropy<const CLASSES: usize>(
+    tape: &Tape,
+    logits: &Node,
+    shares: &[[f32; CLASSES]],
+    weight: f64,
+) -> Result<Node> {
+    tape.apply(SoftCrossEntropy { shares: shares.as_flattened().to_vec(), weight }, &[logits])
+}
+
+/// `-weight * Σ q · log softmax(x)`.
+#[derive(Debug)]
+pub struct SoftCrossEntropy {
+    /// The share of each class in each item, item by item.
+    pub shares: Vec<f32>,
+    /// A factor for the sum.
+    pub weight: f64,
+}
+
+impl Op for SoftCrossEntropy {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let x = &inputs[0];
+        let shares = Tensor::from_slice(&self.shares, x.shape(), x.device())?;
+        let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+        let total = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?; // (items, 1)
+        (total.broadcast_sub(&shifted)? * shares.to_dtype(x.dtype())?)?.sum_all()? * self.weight
+    }
+}
+
+/// `p(+1) - p(-1)` of logits of the classes -1, 0 and +1: (items, 3) to (items).
+///
+/// # Errors
+/// If there are not three.
+pub fn expected_utility(tape: &Tape, logits: &Node) -> Result<Node> {
+    tape.apply(ExpectedUtility, &[logits])
+}
+
+/// `p(+1) - p(-1)`, with `p` the softmax of `x`.
+#[derive(Debug)]
+pub struct ExpectedUtility;
+
+impl Op for ExpectedUtility {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let x = &inputs[0];
+        let utilities = Tensor::new(&[-1f32, 0.0, 1.0], x.device())?.to_dtype(x.dtype())?;
+        let shares = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
+        let weighted = shares.broadcast_mul(&utilities)?.sum(D::Minus1)?;
+        weighted / shares.sum(D::Minus1)?
+    }
+}
+
+/// From the logits of "at least 0" and of "+1 if at least 0", (items, 2), to those of the classes -1,
+/// 0 and +1, (items, 3): the logarithms of their probabilities.
+///
+/// # Errors
+/// If there are not two.
+pub fn continuation_ratio(tape: &Tape, logits: &Node) -> Result<Node> {
+    tape.apply(ContinuationRatio, &[logits])
+}
+
+/// `log (1 - σ(a)), log σ(a) (1 - σ(b)), log σ(a) σ(b)` of `x = (a, b)`.
+#[derive(Debug)]
+pub struct ContinuationRatio;
+
+impl Op for ContinuationRatio {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let (_, 2) = inputs[0].dims2()? else { candle_core::bail!("two logits were expected") };
+        // log σ(x) = min(x, 0) - log (1 + exp -|x|)
+        let log_sigmoid = |x: &Tensor| {
+            let negative = x.relu()?.sub(x)?.neg()?;
+            negative - (x.abs()?.neg()?.exp()? + 1.0)?.log()?
+        };
+        let (a, b) = (inputs[0].narrow(1, 0, 1)?, inputs[0].narrow(1, 1, 1)?);
+        let at_least = log_sigmoid(&a)?;
+        Tensor::cat(
+            &[
+                log_sigmoid(&a.neg()?)?,
+                (&at_least + log_sigmoid(&b.neg()?)?)?,
+                (&at_least + log_sigmoid(&b)?)?,
+            ],
+            1,
+        )
+    }
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::dialogue::{self, Measures, PersonaRequest};
+use super::models::members;
 use super::{Observer, emotion, value};
 use crate::config::TaskKind;
 use crate::data::Split;
@@ -34,6 +35,8 @@ pub struct JudgeRequest {
     pub bootstrap: Option<u32>,
     /// Whether classes are also cut at thresholds fitted on the run's eval split.
     pub thresholds: bool,
+    /// Whether value models under several seeds are judged as one, and not each.
+    pub ensemble: bool,
     /// What is measured of a dialogue model, if not what its run is judged by, or Table 4.
     pub measures: Option<Measures>,
     /// By what its replies are held against personas, if that is measured.
@@ -90,6 +93,10 @@ pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn 
     }
     if kind != TaskKind::Value && request.thresholds {
         return Err(Error::usage("--thresholds are for value models, whose classes are in order"));
+    }
+    if request.ensemble && (kind != TaskKind::Value || members(&request.folder).is_empty()) {
+        let what = "--ensemble is for a folder of value models under several seeds";
+        return Err(Error::usage(what).help("`valuenet train CONFIG --seeds 1,2,3` makes one"));
     }
     match kind {
         TaskKind::Dialogue => dialogue::judge(request, observer),

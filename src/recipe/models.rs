@@ -6,9 +6,9 @@ use candle_core::Device;
 
 use crate::error::{Error, Result};
 use crate::hub::Layout;
-use crate::model::{Model, files};
+use crate::model::{Ensemble, Model, files};
 use crate::nn::precision::Precision;
-use crate::run::{DataFile, SavedRun};
+use crate::run::{self, DataFile, SavedRun};
 use crate::train::Checkpoint;
 
 /// What the hub is asked for.
@@ -20,7 +20,7 @@ pub const LAYOUT: Layout = Layout {
 };
 
 /// The model of a run's checkpoint, or of a model folder, which predicts in this precision if it
-/// can.
+/// can; those of runs under several seeds in a folder are one together.
 ///
 /// # Errors
 /// If there is none, or it is damaged.
@@ -30,7 +30,21 @@ pub fn open_model(
     device: &Device,
     precision: Precision,
 ) -> Result<Model> {
-    Model::open(&checkpoint_folder(run, checkpoint)?, device, precision)
+    let open = |run: &Path| Model::open(&checkpoint_folder(run, checkpoint)?, device, precision);
+    let members = members(run);
+    if members.is_empty() {
+        return open(run);
+    }
+    let models = members.iter().map(|run| open(run)).collect::<Result<_>>()?;
+    Ok(Model::Ensemble(Ensemble::new(models, run)?))
+}
+
+/// The runs under several seeds in a folder that is no run itself.
+pub(super) fn members(folder: &Path) -> Vec<PathBuf> {
+    match SavedRun::is_run(folder) {
+        true => Vec::new(),
+        false => run::seeds(folder).into_iter().map(|(_, run)| run).collect(),
+    }
 }
 
 /// The folder of a run's checkpoint; what is no run is a folder itself.
@@ -44,9 +58,14 @@ pub(super) fn checkpoint_folder(run: &Path, checkpoint: Checkpoint) -> Result<Pa
     })
 }
 
-/// The files of weights of a run's best checkpoint, a folder or a GGUF file, as data without rows;
-/// none of what is not on this machine under this name.
+/// The files of weights of a run's best checkpoint, of those of runs under several seeds, of a folder
+/// or a GGUF file, as data without rows; none of what is not on this machine under this name.
 pub(super) fn weights(role: &str, path: &Path) -> Result<Vec<DataFile>> {
+    let members = members(path);
+    if !members.is_empty() {
+        let files = members.iter().map(|run| weights(role, run));
+        return Ok(files.collect::<Result<Vec<_>>>()?.concat());
+    }
     let folder = checkpoint_folder(path, Checkpoint::Best)?;
     let is_of_weights = |file: &PathBuf| {
         file.extension()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
-use super::models::weights;
+use super::models::{members, weights};
 use super::vectors::ValueVectors;
 use super::{Observer, ProgressEvent, open_model};
 use crate::error::{Error, Result};
@@ -21,7 +21,8 @@ use crate::value::{Profile, Value};
 /// A value model, by which texts are scored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ValueSource {
-    /// Its run, of which the best checkpoint is taken, or its folder.
+    /// Its run, of which the best checkpoint is taken, the folder of its runs under several seeds, or
+    /// its folder.
     pub(super) run: PathBuf,
     /// The files of its weights.
     pub(super) files: Vec<DataFile>,
@@ -108,7 +109,8 @@ impl ValueSource {
         let short = self.files.iter().filter_map(|file| file.sha256.get(..16));
         let short = short.collect::<Vec<_>>().join("-");
         let name = format!("{short}.{}.safetensors", self.precision.name());
-        SavedRun::is_run(&self.run).then(|| self.run.join("values").join(name))
+        let is_ours = SavedRun::is_run(&self.run) || !members(&self.run).is_empty();
+        is_ours.then(|| self.run.join("values").join(name))
     }
 
     /// What is kept; nothing if there is no such file, or it is damaged, and will be made anew.

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::array::ArraySpool;
 use crate::error::{Error, Result};
-use crate::value::{Profile, ScoredText, Value};
+use crate::value::{Label, Profile, ProfileProbabilities, ScoredText, Value};
 
 /// How value vectors are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum ProfileFormat {
     Jsonl,
     /// A header, then the text and ten columns.
     Csv,
-    /// A float32 array of shape (texts, 10), NaN for blank texts.
+    /// A float32 array of shape (texts, 10), NaN for blank texts; with probabilities (texts, 40).
     Npy,
 }
 
@@ -23,27 +23,39 @@ pub enum ProfileFormat {
 #[derive(Debug)]
 pub struct ProfileWriter<W: Write> {
     format: ProfileFormat,
+    /// Whether the probabilities of classes are written behind the utilities.
+    probabilities: bool,
     out: W,
     array: Option<ArraySpool>,
 }
 
+/// How many probabilities there are of a text: those of -1, 0 and +1 under each value.
+const SHARES: usize = Value::COUNT * Label::COUNT;
+
 impl<W: Write> ProfileWriter<W> {
-    /// A writer in the given format.
+    /// A writer in the given format, of the utilities alone or with the probabilities of classes.
     ///
     /// # Errors
     /// If the header cannot be written.
-    pub fn new(format: ProfileFormat, mut out: W) -> Result<Self> {
+    pub fn new(format: ProfileFormat, probabilities: bool, mut out: W) -> Result<Self> {
         let mut array = None;
         match format {
             ProfileFormat::Jsonl => {}
             ProfileFormat::Csv => {
-                let header =
-                    std::iter::once("text").chain(Value::ALL.iter().map(|value| value.name()));
-                write_csv(&mut out, header.map(String::from))?;
+                let names = || Value::ALL.iter().map(|value| value.name());
+                let header = std::iter::once("text").chain(names()).map(String::from);
+                let classes = ["no", "unrelated", "yes"];
+                let shares = names()
+                    .flat_map(|value| classes.map(|class| format!("{value}_{class}")))
+                    .take(if probabilities { SHARES } else { 0 });
+                write_csv(&mut out, header.chain(shares))?;
             }
-            ProfileFormat::Npy => array = Some(ArraySpool::new(Value::COUNT)?),
+            ProfileFormat::Npy => {
+                let columns = Value::COUNT + if probabilities { SHARES } else { 0 };
+                array = Some(ArraySpool::new(columns)?);
+            }
         }
-        Ok(Self { format, out, array })
+        Ok(Self { format, probabilities, out, array })
     }
 
     /// Writes some rows.
@@ -52,19 +64,25 @@ impl<W: Write> ProfileWriter<W> {
     /// If they cannot be written; the source is the operating system's error.
     pub fn write(&mut self, rows: &[ScoredText]) -> Result<()> {
         for row in rows {
+            let mut numbers = row.profile.map_or([None; Value::COUNT], |it| it.map(Some)).to_vec();
+            if self.probabilities {
+                let shares = row.probabilities.as_ref().map(|shares| shares.as_flattened());
+                numbers.extend((0..SHARES).map(|place| Some(shares?[place])));
+            }
             match (self.format, &mut self.array) {
                 (ProfileFormat::Jsonl, _) => {
-                    writeln!(self.out, "{}", json(row)?).map_err(refused)?;
+                    let line = json(row, self.probabilities)?;
+                    writeln!(self.out, "{line}").map_err(refused)?;
                 }
                 (ProfileFormat::Csv, _) => {
-                    let utilities = match row.profile {
-                        Some(profile) => profile.map(|utility| utility.to_string()),
-                        None => Default::default(),
-                    };
-                    write_csv(&mut self.out, std::iter::once(row.text.clone()).chain(utilities))?;
+                    let cell =
+                        |number: Option<f32>| number.map_or(String::new(), |it| it.to_string());
+                    let numbers = numbers.into_iter().map(cell);
+                    write_csv(&mut self.out, std::iter::once(row.text.clone()).chain(numbers))?;
                 }
                 (ProfileFormat::Npy, Some(array)) => {
-                    array.push(&row.profile.unwrap_or([f32::NAN; Value::COUNT]))?;
+                    let numbers = numbers.into_iter().map(|number| number.unwrap_or(f32::NAN));
+                    array.push(&numbers.collect::<Vec<f32>>())?;
                 }
                 (ProfileFormat::Npy, None) => {}
             }
@@ -89,12 +107,13 @@ fn refused(error: std::io::Error) -> Error {
     Error::failure("cannot write the value vectors").because(error)
 }
 
-/// A text and its vector as one line of JSON.
+/// A text and its vector as one line of JSON, alone or with the probabilities of classes.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn json(row: &ScoredText) -> Result<String> {
-    let line = Line { text: &row.text, utilities: row.profile };
+pub fn json(row: &ScoredText, probabilities: bool) -> Result<String> {
+    let probabilities = probabilities.then_some(row.probabilities);
+    let line = Line { text: &row.text, utilities: row.profile, probabilities };
     serde_json::to_string(&line).map_err(Error::failure_because("cannot write JSON"))
 }
 
@@ -104,18 +123,28 @@ struct Line<'a> {
     text: &'a str,
     #[serde(serialize_with = "by_name")]
     utilities: Option<Profile>,
+    /// Those of -1, 0 and +1.
+    #[serde(serialize_with = "all_by_name", skip_serializing_if = "Option::is_none")]
+    probabilities: Option<Option<ProfileProbabilities>>,
 }
 
-fn by_name<S: Serializer>(
-    profile: &Option<Profile>,
+fn by_name<T: Serialize, S: Serializer>(
+    numbers: &Option<[T; Value::COUNT]>,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    match profile {
-        Some(profile) => {
-            serializer.collect_map(Value::ALL.iter().map(|value| value.name()).zip(profile))
+    match numbers {
+        Some(numbers) => {
+            serializer.collect_map(Value::ALL.iter().map(|value| value.name()).zip(numbers))
         }
         None => serializer.serialize_none(),
     }
+}
+
+fn all_by_name<S: Serializer>(
+    shares: &Option<Option<ProfileProbabilities>>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    by_name(&shares.flatten(), serializer)
 }
 
 pub(super) fn write_csv(out: &mut impl Write, cells: impl Iterator<Item = String>) -> Result<()> {

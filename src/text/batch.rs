@@ -19,6 +19,9 @@ pub struct PackedBatch {
     pub segments: Option<Vec<u32>>,
     /// For each sequence what it goes on from, if sequences go on from one another.
     pub prefixes: Option<Arc<[Option<Prefix>]>>,
+    /// How many pairs of tokens stand behind each sequence's text, which they share: each sees the
+    /// text and itself, and the text only itself. None if sequences are plain ones.
+    pub pairs: Option<usize>,
 }
 
 /// The first tokens of another sequence of a batch, from which a sequence goes on: it sees them as
@@ -40,7 +43,21 @@ impl PackedBatch {
             positions.extend(0..sequence.len() as u32);
             offsets.push(ids.len());
         }
-        Self { ids, positions, offsets: offsets.into(), segments: None, prefixes: None }
+        let offsets = offsets.into();
+        Self { ids, positions, offsets, segments: None, prefixes: None, pairs: None }
+    }
+
+    /// Packs sequences of a text and so many pairs of tokens that share it. A pair has the first two
+    /// positions, and the text those behind them.
+    pub fn shared<'a>(sequences: impl IntoIterator<Item = &'a [u32]>, pairs: usize) -> Self {
+        let mut batch = Self { pairs: Some(pairs), ..Self::new(sequences) };
+        for bounds in batch.offsets.windows(2) {
+            let own = &mut batch.positions[bounds[0]..bounds[1]];
+            let (text, pairs) = own.split_at_mut(own.len().saturating_sub(2 * pairs));
+            text.iter_mut().for_each(|position| *position += 2);
+            pairs.iter_mut().enumerate().for_each(|(place, it)| *it = place as u32 % 2);
+        }
+        batch
     }
 
     /// The same with positions counted from `first`.
@@ -90,6 +107,18 @@ impl PackedBatch {
     /// Where sequences begin among rows of which each has one.
     pub fn single_rows(&self) -> Arc<[usize]> {
         (0..=self.len()).collect()
+    }
+
+    /// The row of the first token of each sequence, or of each of its pairs.
+    pub fn summary_rows(&self) -> Vec<u32> {
+        let Some(pairs) = self.pairs else { return self.first_rows() };
+        let firsts = |&end: &usize| (0..pairs).map(move |pair| (end - 2 * (pairs - pair)) as u32);
+        self.offsets[1..].iter().flat_map(firsts).collect()
+    }
+
+    /// Where sequences begin among those rows.
+    pub fn summary_offsets(&self) -> Arc<[usize]> {
+        (0..=self.len()).map(|sequence| sequence * self.pairs.unwrap_or(1)).collect()
     }
 
     /// The row of each sequence's first token.

@@ -1,5 +1,7 @@
 //! What a training run can be told: the section `[train]` of its configuration.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::nn::adamw::AdamWSettings;
@@ -36,6 +38,12 @@ pub struct TrainSettings {
     /// The largest norm of all gradients together; 0 for no limit.
     #[serde(alias = "clip")]
     pub max_grad_norm: f64,
+    /// A value model's run, a folder of its runs under several seeds, or a model's folder, from whose
+    /// predictions a value model learns beside the labels (Hinton et al. 2015).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<PathBuf>,
+    /// How much of each target is the teacher's prediction; the rest is the label.
+    pub teacher_weight: f64,
     /// The seed of order, dropout and new parameters.
     pub seed: u64,
     /// Steps between evaluations; 0 for one each epoch.
@@ -67,6 +75,8 @@ impl Default for TrainSettings {
             beta2: 0.999,
             epsilon: 1e-8,
             max_grad_norm: 1.0,
+            teacher: None,
+            teacher_weight: 0.5,
             seed: 1,
             eval_every: 0,
             log_every: 20,

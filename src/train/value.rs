@@ -5,20 +5,22 @@ use std::path::Path;
 use super::policy::Score;
 use super::task::{Pass, Task};
 use crate::data::Sample;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::eval::{Evaluation, Scored, clusters};
+use crate::model::value_head::Target;
+use crate::model::value_model::Prompts;
 use crate::model::{Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;
-use crate::text::PackedBatch;
-use crate::value::{Label, LabelCounts, Value};
+use crate::value::{LabelCounts, Value};
 
 /// A value model with its train and eval splits.
 #[derive(Debug)]
 pub struct ValueTask {
     model: ValueModel,
-    prompts: Vec<Vec<u32>>,
-    labels: Vec<Label>,
+    prompts: Prompts,
+    /// As many for each prompt as it has values.
+    targets: Vec<Target>,
     eval: Vec<Sample>,
 }
 
@@ -34,11 +36,41 @@ impl ValueTask {
         let pairs: Vec<(Value, &str)> =
             train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
         Ok(Self {
-            prompts: model.text().encode_all(&pairs)?,
-            labels: train.iter().map(|sample| sample.label).collect(),
+            prompts: model.prompts(&pairs)?,
+            targets: train.iter().map(|sample| sample.label.into()).collect(),
             eval,
             model,
         })
+    }
+
+    /// Learns from a teacher's predictions of the train samples too, in their order; `weight` is how
+    /// much of each target they are.
+    ///
+    /// # Errors
+    /// If the model learns classes and the teacher gives them no probabilities.
+    pub fn with_teacher(
+        self,
+        teacher: &dyn Predictor,
+        train: &[Sample],
+        weight: f64,
+    ) -> Result<Self> {
+        if self.model.has_probabilities() && !teacher.has_probabilities() {
+            let what = "the teacher is a regression, and gives classes no probabilities";
+            return Err(Error::key("train.teacher", what).help(
+                "choose model.objective = \"regression\", or a teacher that learned classes",
+            ));
+        }
+        let pairs: Vec<(Value, &str)> =
+            train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
+        let predictions = teacher.predict(&pairs)?;
+        let targets = self.targets.iter().zip(predictions).map(|(target, said)| {
+            let said = Target {
+                utility: said.utility,
+                probabilities: said.probabilities.unwrap_or_default(),
+            };
+            target.towards(said, weight as f32)
+        });
+        Ok(Self { targets: targets.collect(), ..self })
     }
 }
 
@@ -48,13 +80,14 @@ impl Task for ValueTask {
     }
 
     fn lengths(&self) -> Vec<usize> {
-        self.prompts.iter().map(Vec::len).collect()
+        self.prompts.lengths()
     }
 
     fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node> {
-        let batch = PackedBatch::new(samples.iter().map(|&sample| self.prompts[sample].as_slice()));
-        let labels: Vec<Label> = samples.iter().map(|&sample| self.labels[sample]).collect();
-        Ok(self.model.loss(pass.tape, &batch, &labels, pass.scale)?)
+        let (batch, values) = (self.prompts.batch(samples), self.prompts.values());
+        let own = |&sample: &usize| self.targets[sample * values..][..values].iter().copied();
+        let targets: Vec<Target> = samples.iter().flat_map(own).collect();
+        Ok(self.model.loss(pass.tape, &batch, &targets, pass.scale / values as f64)?)
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {
@@ -100,6 +133,7 @@ pub fn predict(
         label: sample.label,
         utility: prediction.utility.into(),
         class: prediction.class,
+        probabilities: prediction.probabilities,
         text,
         seen: seen(&sample.scenario),
     });

@@ -29,6 +29,8 @@ pub struct Service {
     pub queue: Queue<Waiting>,
     pub metrics: Metrics,
     pub limits: Limits,
+    /// Whether the model gives classes probabilities.
+    pub has_probabilities: bool,
     /// What `/health` answers.
     pub about: Json,
 }
@@ -97,19 +99,30 @@ async fn metrics(State(service): State<Arc<Service>>) -> impl IntoResponse {
 struct ToScore {
     text: Option<String>,
     texts: Option<Vec<String>>,
+    /// Whether the probabilities of classes are wanted too.
+    #[serde(default)]
+    probabilities: bool,
 }
 
 /// Each vector is the line of JSON that `valuenet infer` writes.
 async fn score(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    let (texts, is_one) = match read(&head.headers, body, &service.limits).await? {
-        ToScore { text: Some(text), texts: None } => (vec![text], true),
-        ToScore { text: None, texts: Some(texts) } => (texts, false),
+    let asked: ToScore = read(&head.headers, body, &service.limits).await?;
+    let probabilities = asked.probabilities;
+    if probabilities && !service.has_probabilities {
+        return Err(unfit("the model is a regression, and gives classes no probabilities"));
+    }
+    let (texts, is_one) = match (asked.text, asked.texts) {
+        (Some(text), None) => (vec![text], true),
+        (None, Some(texts)) => (texts, false),
         _ => return Err(unfit("either \"text\" or \"texts\" is needed")),
     };
     let rows = service.scores(texts).await?;
-    let lines: Vec<String> =
-        rows.iter().map(profiles::json).collect::<Scores<_>>().map_err(failed)?;
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|row| profiles::json(row, probabilities))
+        .collect::<Scores<_>>()
+        .map_err(failed)?;
     let json =
         if is_one { lines.concat() } else { format!("{{\"results\":[{}]}}", lines.join(",")) };
     Ok(answer(json).into_response())

@@ -120,9 +120,7 @@ impl Attention {
         cpu::vectorised!({
             for (row, scores) in probabilities.chunks_exact_mut(s.key_rows).enumerate() {
                 let seen = self.mask.keys(row % s.query_rows, s.query_rows, s.key_rows);
-                scores[..seen.start].fill(0.0);
-                scores[seen.end..].fill(0.0);
-                softmax_row(&mut scores[seen], scale);
+                seen.normalise(scores, |scores| softmax_row(scores, scale));
             }
             if !saved.is_empty() {
                 saved.copy_from_slice(&probabilities);

@@ -2,6 +2,36 @@
 
 use std::ops::Range;
 
+/// The keys that a query may see.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// Those behind each other.
+    keys: Range<usize>,
+    /// Its own pair, behind them; empty without pairs.
+    own: Range<usize>,
+}
+
+impl Seen {
+    /// Whether it sees this key.
+    pub(super) fn contains(&self, key: usize) -> bool {
+        self.keys.contains(&key) || self.own.contains(&key)
+    }
+
+    /// Turns the scores of what is seen into probabilities by `softmax`, which gets them behind each
+    /// other, and makes all others zero.
+    #[inline(always)]
+    pub(super) fn normalise(&self, scores: &mut [f32], softmax: impl FnOnce(&mut [f32])) {
+        let Self { keys, own } = self;
+        scores[..keys.start].fill(0.0);
+        scores.copy_within(own.clone(), keys.end);
+        let moved = keys.end..keys.end + own.len();
+        softmax(&mut scores[keys.start..moved.end]);
+        scores.copy_within(moved, own.start);
+        scores[keys.end..own.start].fill(0.0);
+        scores[own.end..].fill(0.0);
+    }
+}
+
 /// Which keys of its own sequence a query may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mask {
@@ -11,15 +41,31 @@ pub enum Mask {
     Window(usize),
     /// Those up to its own place. The queries stand at the last places of their sequence.
     Causal,
+    /// The last `2 n` keys are `n` pairs, and the ones before a text: the text sees itself, and a
+    /// pair the text and itself. The queries are all rows of their sequence, or the first of each
+    /// pair.
+    Pairs(usize),
 }
 
 impl Mask {
     /// The keys that query number `query` of `queries` may see of `keys`.
-    pub(super) fn keys(self, query: usize, queries: usize, keys: usize) -> Range<usize> {
+    pub(super) fn keys(self, query: usize, queries: usize, keys: usize) -> Seen {
+        let without_pair = |keys: Range<usize>| Seen { own: keys.end..keys.end, keys };
         match self {
-            Self::All => 0..keys,
-            Self::Window(reach) => query.saturating_sub(reach)..keys.min(query + reach + 1),
-            Self::Causal => 0..query + 1 + keys - queries,
+            Self::All => without_pair(0..keys),
+            Self::Window(reach) => {
+                without_pair(query.saturating_sub(reach)..keys.min(query + reach + 1))
+            }
+            Self::Causal => without_pair(0..query + 1 + keys - queries),
+            Self::Pairs(pairs) => {
+                let text = keys - 2 * pairs;
+                let first = match queries == keys {
+                    true if query < text => return without_pair(0..text),
+                    true => text + (query - text) / 2 * 2,
+                    false => text + 2 * query,
+                };
+                Seen { keys: 0..text, own: first..first + 2 }
+            }
         }
     }
 
@@ -29,6 +75,7 @@ impl Mask {
             Self::All => queries == 0 || keys > 0,
             Self::Window(reach) => queries <= keys + reach,
             Self::Causal => queries <= keys,
+            Self::Pairs(pairs) => 2 * pairs <= keys && (queries == keys || queries == pairs),
         }
     }
 }

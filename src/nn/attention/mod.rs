@@ -202,6 +202,7 @@ impl Attention {
                 && key_heads > 0
                 && heads.is_multiple_of(key_heads)
                 && (!self.is_distance_aware() || heads == key_heads)
+                && !(self.is_distance_aware() && matches!(self.mask, Mask::Pairs(_)))
                 && self.queries.len() == self.keys.len()
                 && self.queries.last() == Some(&query_rows)
                 && self.keys.last() == Some(&key_rows)
@@ -290,8 +291,7 @@ impl Attention {
         }
         let hidden = (0..s.query_rows).flat_map(|query| {
             let seen = self.mask.keys(query, s.query_rows, s.key_rows);
-            (0..s.key_rows)
-                .map(move |key| if seen.contains(&key) { 0.0 } else { f32::NEG_INFINITY })
+            (0..s.key_rows).map(move |key| if seen.contains(key) { 0.0 } else { f32::NEG_INFINITY })
         });
         let hidden =
             Tensor::from_iter(hidden, scores.device())?.reshape((s.query_rows, s.key_rows))?;

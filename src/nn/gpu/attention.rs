@@ -94,6 +94,7 @@ impl<'a> Shapes<'a> {
             Mask::All => (0u32, 0),
             Mask::Window(reach) => (1, reach),
             Mask::Causal => (2, 0),
+            Mask::Pairs(pairs) => (3, pairs),
         };
         let width = self.hidden / attention.heads;
         let mut args = [first, &self.places(self.q, self.kv)].concat();

@@ -16,7 +16,7 @@ use crate::model::Predictor;
 use crate::nn::device;
 use crate::nn::precision::Precision;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
-use crate::recipe::models::open_model;
+use crate::recipe::models::{members, open_model};
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::card::{Provenance, card};
 use crate::report::evaluation::EvaluationReport;
@@ -39,7 +39,7 @@ pub(in crate::recipe) fn judge(
         Judged::Split(split) if !SavedRun::is_run(folder) => (run::seeds(folder), split.name()),
         _ => (Vec::new(), ""),
     };
-    if seeds.is_empty() {
+    if seeds.is_empty() || request.ensemble {
         return Ok(Box::new(judge_one(request, folder, observer)?));
     }
     for (seed, path) in seeds {
@@ -58,7 +58,11 @@ fn judge_one(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<EvaluationReport> {
-    let saved = SavedRun::is_run(folder).then(|| SavedRun::open(folder)).transpose()?;
+    let saved = match SavedRun::is_run(folder) {
+        true => Some(SavedRun::open(folder)?),
+        false if !members(folder).is_empty() => Some(SavedRun::of_seeds(folder)?),
+        false => None,
+    };
     let mut table = match (&request.rows, &saved) {
         (Judged::File(path), _) => SampleTable::read_strict(path)?,
         (Judged::Split(split), Some(saved)) => saved_split(saved, *split, observer)?,

@@ -14,11 +14,11 @@ use candle_core::Device;
 use judge::judge_test;
 use splits::Splits;
 
-use super::models::{LAYOUT, open_model};
+use super::models::{LAYOUT, open_model, weights};
 use super::{Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind};
 use crate::data::{SampleTable, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::linear::LinearModel;
 use crate::model::{Model, ValueModel};
@@ -38,7 +38,16 @@ pub(super) struct ValueRecipe<'a> {
 impl<'a> ValueRecipe<'a> {
     /// Reads the data, of each split so many rows if not all.
     pub(super) fn read(config: &'a Config, limit: Option<usize>) -> Result<Self> {
-        Ok(Self { config, data: Splits::read(config, limit)? })
+        let mut data = Splits::read(config, limit)?;
+        if let Some(teacher) = &config.train.teacher {
+            let files = weights("teacher", teacher)?;
+            if files.is_empty() {
+                return Err(Error::file(teacher, "there is no value model here")
+                    .help("train.teacher names a run, or a folder of runs under several seeds"));
+            }
+            data.sources.extend(files);
+        }
+        Ok(Self { config, data })
     }
 }
 
@@ -61,9 +70,18 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
         let (train, eval) = (data.samples(Split::Train), data.samples(Split::Eval));
         let learner: Box<dyn Learner + 'a> = match model {
             Model::Encoder(model) => {
-                Box::new(GradientLearner::new(ValueTask::new(model, &train, eval)?, &config.train)?)
+                let mut task = ValueTask::new(model, &train, eval)?;
+                if let Some(teacher) = &config.train.teacher {
+                    let (dtype, weight) = (config.train.dtype, config.train.teacher_weight);
+                    let (rows, shown) = (train.len(), teacher.display());
+                    site.note(&format!("{rows} rows are predicted by the teacher {shown}"));
+                    let teacher = open_model(teacher, Checkpoint::Best, device, dtype)?;
+                    task = task.with_teacher(teacher.predictor(), &train, weight)?;
+                }
+                Box::new(GradientLearner::new(task, &config.train)?)
             }
             Model::Linear(model) => Box::new(LinearLearner::of_values(model, &train, eval)),
+            Model::Ensemble(_) => return Err(Error::failure("an ensemble cannot be trained")),
         };
         Ok(Prepared { learner, info })
     }

@@ -117,6 +117,25 @@ impl TextEncoder {
         Ok(prompts.collect::<Result<Vec<_>>>()?.concat())
     }
 
+    /// The token ids of many texts with several values each, on all threads, in their order: the
+    /// text's own up to its end token, and behind them the start token and the value's for each
+    /// value.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn encode_shared<S: AsRef<str> + Sync>(
+        &self,
+        texts: &[(&[Value], S)],
+    ) -> Result<Vec<Vec<u32>>> {
+        let ids = texts.par_iter().map(|(values, text)| {
+            let prompt = self.encode(Value::ALL[0], text.as_ref())?;
+            let (start, text) = (prompt[0], &prompt[2..]);
+            let pairs = values.iter().flat_map(|value| [start, self.value_id(*value)]);
+            Ok(text.iter().copied().chain(pairs).collect())
+        });
+        ids.collect()
+    }
+
     /// The id of a value's token.
     pub fn value_id(&self, value: Value) -> u32 {
         self.value_ids[value.index()]

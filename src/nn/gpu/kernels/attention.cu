@@ -22,11 +22,17 @@ DEVICE NAME(Place) NAME(find)(const u32 *sequences, u32 count, u32 side, u32 row
     return {q[0], q[1] - q[0], k[0], k[1] - k[0], u64(sequences[2 * count + 2 + low]) * 512};
 }
 
-// Whether a query may see a key, as ../../attention/visible.rs says: all (0), those near (1), those before (2).
+// Whether a query may see a key, as ../../attention/mask.rs says: all (0), those near (1), those before (2), or a text and of
+// the `reach` pairs behind it its own (3).
 DEVICE bool NAME(sees)(u32 visible, u32 reach, const NAME(Place) &s, u32 query, u32 key) {
     switch (visible) {
     case 1: return key <= query + reach && query <= key + reach;
     case 2: return key + s.queries <= query + s.keys;
+    case 3: {
+        const u32 text = s.keys - 2 * reach;
+        const u32 pair = s.queries == s.keys ? (query - text) / 2 : query;
+        return key < text || ((s.queries != s.keys || query >= text) && (key - text) / 2 == pair);
+    }
     default: return true;
     }
 }

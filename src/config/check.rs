@@ -1,0 +1,94 @@
+//! Whether the settings of a configuration are such as can be used.
+
+use super::{Config, FamilyKind, TaskKind, described, dialogue, emotion, reward};
+use crate::error::{Error, Result};
+use crate::text::tokenizer::SHORTEST;
+
+/// Refuses numbers out of their range, and settings that do not go together.
+///
+/// # Errors
+/// If there is one; it names the key.
+pub(super) fn check(config: &Config) -> Result<()> {
+    let (model, train) = (&config.model, &config.train);
+    let positive = |number: f64| number > 0.0 && number.is_finite();
+    let not_negative = |number: f64| number >= 0.0 && number.is_finite();
+    let below_one = |number: f64| (0.0..1.0).contains(&number);
+    let scratch = &model.scratch;
+    let rules = [
+        (model.max_length >= SHORTEST, "model.max_length", "a length of 8 tokens or more"),
+        (model.dropout.is_none_or(below_one), "model.dropout", "a number from 0 to below 1"),
+        (
+            scratch.vocabulary_size >= 100,
+            "model.scratch.vocabulary_size",
+            "a number of 100 or more",
+        ),
+        (scratch.heads >= 1, "model.scratch.heads", "a number of 1 or more"),
+        (scratch.hidden_size >= 1, "model.scratch.hidden_size", "a number of 1 or more"),
+        (
+            scratch.intermediate_size >= 1,
+            "model.scratch.intermediate_size",
+            "a number of 1 or more",
+        ),
+        (model.linear.dimension >= 1, "model.linear.dimension", "a number of 1 or more"),
+        (model.linear.word_ngrams >= 1, "model.linear.word_ngrams", "a number of 1 or more"),
+        (model.linear.buckets >= 1, "model.linear.buckets", "a number of 1 or more"),
+        (train.epochs >= 1, "train.epochs", "a number of 1 or more"),
+        (train.batch_size >= 1, "train.batch_size", "a number of 1 or more"),
+        (train.gradient_accumulation >= 1, "train.gradient_accumulation", "a number of 1 or more"),
+        (positive(train.learning_rate), "train.learning_rate", "a number above 0"),
+        ((0.0..=1.0).contains(&train.warmup), "train.warmup", "a share from 0 to 1"),
+        (not_negative(train.weight_decay), "train.weight_decay", "a number of 0 or more"),
+        (below_one(train.beta1), "train.beta1", "a number from 0 to below 1"),
+        (below_one(train.beta2), "train.beta2", "a number from 0 to below 1"),
+        (positive(train.epsilon), "train.epsilon", "a number above 0"),
+        (not_negative(train.max_grad_norm), "train.max_grad_norm", "a number of 0 (off) or more"),
+        (
+            (0.0..=1.0).contains(&train.teacher_weight),
+            "train.teacher_weight",
+            "a share from 0 to 1",
+        ),
+        (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
+        (config.dialogue.max_new_tokens >= 1, "dialogue.max_new_tokens", "a number of 1 or more"),
+        (config.dialogue.num_beams >= 1, "dialogue.num_beams", "a number of 1 or more"),
+    ];
+    if let Some((_, key, wanted)) = rules.into_iter().find(|(holds, _, _)| !holds) {
+        return Err(Error::key(key, format!("{wanted} was expected")));
+    }
+    match (config.task.kind, model.family) {
+        (TaskKind::Value | TaskKind::Emotion, FamilyKind::Seq2seq) => {
+            let what = "`seq2seq` is for `task.kind = \"dialogue\"`";
+            return Err(Error::key("model.family", what));
+        }
+        (TaskKind::Dialogue, FamilyKind::Linear) => {
+            let what = "`linear` is for `task.kind = \"value\"` and `\"emotion\"`";
+            return Err(Error::key("model.family", what));
+        }
+        (TaskKind::Dialogue, FamilyKind::Seq2seq) if model.base != "scratch" => {
+            return Err(Error::key("model.base", "`seq2seq` starts from `scratch`"));
+        }
+        _ => {}
+    }
+    let learns_from_teacher =
+        config.task.kind == TaskKind::Value && model.family == FamilyKind::Encoder;
+    if train.teacher.is_some() && !learns_from_teacher {
+        let what = "only value models with an encoder learn from a teacher";
+        return Err(Error::key("train.teacher", what));
+    }
+    // A report's file has this name.
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    let is_odd = |name: &&String| name.is_empty() || !name.chars().all(is_plain);
+    if let Some(name) = config.data.test.keys().find(is_odd) {
+        let what = format!("\"{name}\" is no name of letters, digits, - and _");
+        return Err(Error::key("data.test", what));
+    }
+    reward::check(config)?;
+    emotion::check(config)?;
+    dialogue::check(config)?;
+    let scores = config.scores();
+    if scores.contains(&train.select.as_str()) {
+        return Ok(());
+    }
+    let known = scores.join("`, `");
+    let what = format!("unknown score `{}`, expected `{known}`", train.select);
+    Err(described(&what, |what| Error::key("train.select", what)))
+}

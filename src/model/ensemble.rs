@@ -1,0 +1,140 @@
+//! Several value models as one: the mean of what they say.
+
+use std::path::Path;
+
+use super::any::Model;
+use super::predictor::{Prediction, Predictor, TenPredictions, tens, whole};
+use crate::error::{Error, Result};
+use crate::value::{Label, LabelCounts, Value};
+
+/// Value models that were trained alike, as under several seeds.
+#[derive(Debug)]
+pub struct Ensemble {
+    members: Vec<Model>,
+}
+
+impl Ensemble {
+    /// The models together; `folder` is where they come from.
+    ///
+    /// # Errors
+    /// If there is none, or classes come about in another way in one than in another.
+    pub fn new(members: Vec<Model>, folder: &Path) -> Result<Self> {
+        let mut rules = members.iter().map(|member| member.predictor().rule());
+        match rules.next() {
+            None => Err(Error::file(folder, "there is no model here")),
+            Some(rule) if rules.any(|other| other != rule) => {
+                let what = "some of the models here are regressions and some classifiers";
+                Err(Error::file(folder, what).help("an ensemble is of models of one kind"))
+            }
+            Some(_) => Ok(Self { members }),
+        }
+    }
+
+    /// The models.
+    pub fn members(&self) -> &[Model] {
+        &self.members
+    }
+
+    /// What the first member is, which all are alike in.
+    fn first(&self) -> &dyn Predictor {
+        self.members[0].predictor() // there is one
+    }
+}
+
+impl Predictor for Ensemble {
+    fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>> {
+        let all: Vec<Vec<Prediction>> = self
+            .members
+            .iter()
+            .map(|member| member.predictor().predict(pairs))
+            .collect::<Result<_>>()?;
+        let row = |row: usize| mean(all.iter().map(|predictions| predictions[row]));
+        whole((0..pairs.len()).map(row).collect())
+    }
+
+    fn predict_all(&self, scenarios: &[&str]) -> Result<Vec<TenPredictions>> {
+        let all: Vec<Vec<TenPredictions>> = self
+            .members
+            .iter()
+            .map(|member| member.predictor().predict_all(scenarios))
+            .collect::<Result<_>>()?;
+        let rows = (0..scenarios.len()).flat_map(|row| {
+            let all = &all;
+            (0..Value::COUNT).map(move |value| mean(all.iter().map(|rows| rows[row][value])))
+        });
+        Ok(tens(&whole(rows.collect())?))
+    }
+
+    fn rule(&self) -> &'static str {
+        self.first().rule()
+    }
+
+    fn has_probabilities(&self) -> bool {
+        self.first().has_probabilities()
+    }
+
+    fn dtype(&self) -> &'static str {
+        self.first().dtype()
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.members.iter().find_map(|member| member.predictor().warning())
+    }
+
+    fn train_labels(&self) -> Option<&LabelCounts> {
+        self.first().train_labels()
+    }
+}
+
+/// The mean of predictions: of probabilities, and the class that is the most probable by them, the
+/// first of equal ones, where all have some; otherwise of utilities.
+fn mean(predictions: impl Iterator<Item = Prediction> + Clone) -> Option<Prediction> {
+    let count = predictions.clone().count() as f64;
+    let mean_of = |number: &dyn Fn(&Prediction) -> Option<f32>| {
+        let numbers: Option<Vec<f32>> = predictions.clone().map(|one| number(&one)).collect();
+        Some(numbers?.into_iter().map(f64::from).sum::<f64>() / count)
+    };
+    let utility = mean_of(&|one| Some(one.utility))? as f32;
+    let share = |label: Label| mean_of(&|one| Some(one.probabilities?[label.index()]));
+    let shares = Label::ALL.map(share);
+    let [Some(no), Some(unrelated), Some(yes)] = shares else {
+        return Prediction::of_utility(utility);
+    };
+    let probabilities = [no, unrelated, yes].map(|share| share as f32);
+    Some(Prediction {
+        utility,
+        probabilities: Some(probabilities),
+        class: likeliest(probabilities),
+    })
+}
+
+/// The class with the largest share, the first of equal ones.
+fn likeliest(shares: [f32; Label::COUNT]) -> Label {
+    let better = |best: Label, label: Label| {
+        if shares[label.index()] > shares[best.index()] { label } else { best }
+    };
+    Label::ALL.into_iter().fold(Label::No, better)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_is_of_probabilities_where_all_have_some() {
+        let of = |logits| Prediction::of_logits(logits).unwrap();
+        let (a, b) = (of([0.0, 0.0, 3.0]), of([0.0, 0.0, -9.0]));
+        let together = mean([a, b].into_iter()).unwrap();
+        assert!((together.utility - (a.utility + b.utility) / 2.0).abs() < 1e-6);
+        let (of_a, of_b) = (a.probabilities.unwrap(), b.probabilities.unwrap());
+        let expected = Label::ALL.map(|label| (of_a[label.index()] + of_b[label.index()]) / 2.0);
+        let found = together.probabilities.unwrap();
+        assert!(expected.iter().zip(found).all(|(one, other)| (one - other).abs() < 1e-6));
+        assert_eq!(together.class, Label::Yes);
+
+        let of = |utility| Prediction::of_utility(utility).unwrap();
+        let together = mean([of(0.9), of(-0.1)].into_iter()).unwrap();
+        assert_eq!((together.class, together.probabilities), (Label::Unrelated, None));
+        assert!((together.utility - 0.4).abs() < 1e-6);
+    }
+}
