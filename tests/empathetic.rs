@@ -210,8 +210,8 @@ fn emotions_that_cannot_be_told_are_refused() {
     assert!(!run.exists(), "it is said before anything is trained");
     let output = classifier(folder.path(), &["--folds", "2", "--seeds", "1,2"]);
     assert_eq!(output.status.code(), Some(2));
-    let output = valuenet(["train", "configs/quickstart.toml", "--folds", "2", "-o", "no"]);
-    assert_fails(&output, 2, &["--folds are for classifiers of emotions"]);
+    let output = valuenet(["train", "configs/persona-quickstart.toml", "--folds", "2", "-o", "no"]);
+    assert_fails(&output, 2, &["--folds are for value models and classifiers of emotions"]);
 }
 
 #[test]

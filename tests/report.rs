@@ -4,6 +4,7 @@ use valuenet::data::check::check;
 use valuenet::data::stats::{stats, tokens, words};
 use valuenet::data::{self, Part, Sample};
 use valuenet::eval::calibration::{Thresholded, reliability};
+use valuenet::eval::discrimination::Discrimination;
 use valuenet::eval::speaker::Speaker;
 use valuenet::eval::{Bootstrap, Evaluation, Mean, Scored};
 use valuenet::model::value_head::Objective;
@@ -58,6 +59,7 @@ fn an_evaluation_in_every_format() {
         bootstrap: Some(bootstrap),
         reliability: reliability(&rows),
         thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
+        discrimination: Some(Discrimination { pairs: 4, texts: 2, share: 0.625, interval: None }),
         evaluation,
     };
     for (name, format) in FORMATS {
@@ -188,6 +190,7 @@ fn tables_fit_into_eighty_columns() {
         bootstrap,
         reliability: reliability(&rows),
         thresholds: Some(Thresholded::of(&rows, &rows, Some(&train)).unwrap()),
+        discrimination: Some(Discrimination { pairs: 4, texts: 2, share: 0.625, interval: None }),
         evaluation,
     };
     for line in report::render(&report, Format::Table).unwrap().lines() {

@@ -20,6 +20,7 @@ mod disk;
 mod docs;
 mod emotion;
 mod empathetic;
+mod ensemble;
 mod extend;
 mod floats;
 mod generate;

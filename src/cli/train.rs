@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use valuenet::config::{Config, TaskKind};
-use valuenet::error::{Error, Result};
+use valuenet::config::Config;
+use valuenet::error::Result;
 use valuenet::nn::precision::Precision;
 use valuenet::recipe::{
     Begin, Outcome, TrainRequest, seeds_report, train, train_folds, train_seeds,
@@ -37,9 +37,10 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', value_name = "N,…", conflicts_with = "seed")]
     seeds: Vec<u64>,
 
-    /// Of a classifier of emotions: train so many more models, each without a part of the train
-    /// split, in folds/ below the run, and keep what is predicted of all texts in emotions.jsonl
-    /// there: of a train text by the model that has not learned from it.
+    /// Train so many models, each without a part of the data. Of a value model: parts of the texts of
+    /// the train and eval splits, each judged by the model that has not learned from it, with one
+    /// report. Of a classifier of emotions: parts of the train split, in folds/ below the run, and
+    /// what is predicted of all texts is kept in emotions.jsonl there.
     #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "dry_run", "stop_after"], value_parser = clap::value_parser!(u16).range(2..))]
     folds: Option<u16>,
 
@@ -100,17 +101,11 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         let ended = train_seeds(&request, &args.seeds, &args.devices, here.site())?;
         return if ended { seeds_ended(&request) } else { Ok(ExitCode::from(INTERRUPTED)) };
     }
-    if let Some(folds) = args.folds {
-        if request.config.task.kind != TaskKind::Emotion {
-            let what = "--folds are for classifiers of emotions";
-            return Err(Error::usage(what).into());
-        }
-        return Ok(match train_folds(&request, folds.into(), here.site())? {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(INTERRUPTED),
-        });
-    }
-    match train(&request, here.site())? {
+    let outcome = match args.folds {
+        Some(folds) => train_folds(&request, folds.into(), here.site())?,
+        None => train(&request, here.site())?,
+    };
+    match outcome {
         Outcome::Interrupted => return Ok(ExitCode::from(INTERRUPTED)),
         Outcome::Ended(_, Some(report)) => print(&render(report.as_ref(), Format::Table)?)?,
         Outcome::Ended(_, None) | Outcome::Planned => {}

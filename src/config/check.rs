@@ -74,6 +74,15 @@ pub(super) fn check(config: &Config) -> Result<()> {
         let what = "only value models with an encoder learn from a teacher";
         return Err(Error::key("train.teacher", what));
     }
+    let (folds, fold) = (config.data.folds, config.data.fold);
+    if (folds, fold) != (0, 0) {
+        if folds < 2 || !(1..=folds).contains(&fold) {
+            return Err(Error::key("data.fold", "one of 2 folds or more, from 1, was expected"));
+        }
+        if config.task.kind != TaskKind::Value {
+            return Err(Error::key("data.folds", "these are for `task.kind = \"value\"`"));
+        }
+    }
     // A report's file has this name.
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
     let is_odd = |name: &&String| name.is_empty() || !name.chars().all(is_plain);

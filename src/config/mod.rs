@@ -101,6 +101,13 @@ pub struct DataSettings {
     /// files.
     #[serde(skip_serializing_if = "is_default")]
     pub eval_dialogues: usize,
+    /// Of how many parts of the texts of a value model's train and eval splits one is held out, if
+    /// one is, and which, from 1: `train --folds`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub folds: usize,
+    /// Which of them, from 1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub fold: usize,
     /// The files of dialogues by which the best checkpoint is judged, each under a name of its own.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub test: BTreeMap<String, PathBuf>,
@@ -118,6 +125,8 @@ impl Default for DataSettings {
             train: Vec::new(),
             eval: Vec::new(),
             eval_dialogues: 0,
+            folds: 0,
+            fold: 0,
             test: BTreeMap::new(),
         }
     }

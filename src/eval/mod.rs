@@ -9,6 +9,7 @@ pub mod classes;
 pub mod compare;
 pub mod confusion;
 pub mod dialogue;
+pub mod discrimination;
 pub mod evaluation;
 pub mod figures;
 mod mean;

@@ -6,6 +6,7 @@
 
 mod dialogue;
 mod emotion;
+mod folds;
 mod gather;
 mod judge;
 mod log;
@@ -25,7 +26,8 @@ mod vectors;
 pub use dialogue::{
     Chat, Decoding, Measures, PersonaRequest, Spoken, open_dialogue_model, reply_all,
 };
-pub use emotion::{EmotionPredictor, is_classifier, train_folds};
+pub use emotion::{EmotionPredictor, is_classifier};
+pub use folds::train_folds;
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};
 pub use models::{LAYOUT, open_model};

@@ -118,6 +118,20 @@ pub(super) fn recipe_of(
     })
 }
 
+/// Whether a training was stopped before its end.
+pub(super) fn is_interrupted(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Interrupted | Outcome::Ended(Stop::Paused, _))
+}
+
+/// Whether a run that is gone on with has come to its end before.
+pub(super) fn is_finished(request: &TrainRequest) -> Result<bool> {
+    if request.begin != Begin::Resume {
+        return Ok(false);
+    }
+    let outcome = SavedRun::open(&request.folder)?.info.outcome;
+    Ok(matches!(outcome, Some(Stop::Finished | Stop::Patience)))
+}
+
 /// Says what is about to be done, and returns the number of steps.
 fn announce(config: &Config, learner: &dyn Learner, info: &RunInfo, site: Site) -> u64 {
     let lengths = learner.lengths();

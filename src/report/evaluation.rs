@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use super::table::{Table, count, interval, number, score};
 use super::{Records, Report};
 use crate::eval::calibration::{Bin, Thresholded};
+use crate::eval::discrimination::Discrimination;
 use crate::eval::{Bootstrap, Evaluation, Figure, Slice};
 use crate::value::Label;
 
@@ -30,6 +31,9 @@ pub struct EvaluationReport {
     /// Classes by thresholds that were fitted elsewhere, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thresholds: Option<Thresholded>,
+    /// How often two rows of one text are ordered rightly, if there are such pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discrimination: Option<Discrimination>,
     /// The numbers.
     #[serde(flatten)]
     pub evaluation: Evaluation,
@@ -43,6 +47,7 @@ impl Report for EvaluationReport {
             Some(self.classes()),
             self.thresholds.as_ref().map(|fitted| self.thresholds(fitted)),
             Some(self.order()),
+            self.discrimination.as_ref().map(discrimination),
             Some(self.reliability()),
             Some(self.confusion()),
         ];
@@ -171,6 +176,15 @@ impl EvaluationReport {
         }
         table
     }
+}
+
+/// Whether the model knows which value is meant.
+fn discrimination(found: &Discrimination) -> Table {
+    let title = "which value? pairs of rows of one text with different labels (chance .500)";
+    let mut table = Table::new(title, ["", "pairs", "texts", "ordered rightly", "95%"]);
+    let [pairs, texts] = [found.pairs, found.texts].map(|number| count(number as u64));
+    table.push(["all".into(), pairs, texts, score(found.share), interval(found.interval)]);
+    table
 }
 
 fn title_of(slice: &Slice) -> String {

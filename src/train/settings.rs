@@ -42,8 +42,11 @@ pub struct TrainSettings {
     /// predictions a value model learns beside the labels (Hinton et al. 2015).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
-    /// How much of each target is the teacher's prediction; the rest is the label.
+    /// How much of a row's target is the teacher's prediction; the rest is the label.
     pub teacher_weight: f64,
+    /// Under which values it is asked about each text.
+    #[serde(skip_serializing_if = "TeacherValues::is_own")]
+    pub teacher_values: TeacherValues,
     /// The seed of order, dropout and new parameters.
     pub seed: u64,
     /// Steps between evaluations; 0 for one each epoch.
@@ -58,6 +61,23 @@ pub struct TrainSettings {
     pub device: String,
     /// In which precision linear layers are computed.
     pub dtype: Precision,
+}
+
+/// Under which values a teacher is asked about a text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TeacherValues {
+    /// That of the row.
+    #[default]
+    Own,
+    /// All ten, of which only the row's has a label.
+    All,
+}
+
+impl TeacherValues {
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 impl Default for TrainSettings {
@@ -77,6 +97,7 @@ impl Default for TrainSettings {
             max_grad_norm: 1.0,
             teacher: None,
             teacher_weight: 0.5,
+            teacher_values: TeacherValues::Own,
             seed: 1,
             eval_every: 0,
             log_every: 20,

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::policy::Score;
+use super::settings::TeacherValues;
 use super::task::{Pass, Task};
 use crate::data::Sample;
 use crate::error::{Error, Result};
 use crate::eval::{Evaluation, Scored, clusters};
 use crate::model::value_head::Target;
 use crate::model::value_model::Prompts;
-use crate::model::{Predictor, ValueModel};
+use crate::model::{Prediction, Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;
 use crate::value::{LabelCounts, Value};
@@ -43,8 +44,8 @@ impl ValueTask {
         })
     }
 
-    /// Learns from a teacher's predictions of the train samples too, in their order; `weight` is how
-    /// much of each target they are.
+    /// Learns from a teacher's predictions of the train samples too, in their order. `weight` is how
+    /// much of each target they are; under values that nobody was asked about they are all of it.
     ///
     /// # Errors
     /// If the model learns classes and the teacher gives them no probabilities.
@@ -52,6 +53,7 @@ impl ValueTask {
         self,
         teacher: &dyn Predictor,
         train: &[Sample],
+        values: TeacherValues,
         weight: f64,
     ) -> Result<Self> {
         if self.model.has_probabilities() && !teacher.has_probabilities() {
@@ -62,15 +64,25 @@ impl ValueTask {
         }
         let pairs: Vec<(Value, &str)> =
             train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
-        let predictions = teacher.predict(&pairs)?;
-        let targets = self.targets.iter().zip(predictions).map(|(target, said)| {
-            let said = Target {
-                utility: said.utility,
-                probabilities: said.probabilities.unwrap_or_default(),
-            };
-            target.towards(said, weight as f32)
+        let said = |one: Prediction| Target {
+            utility: one.utility,
+            probabilities: one.probabilities.unwrap_or_default(),
+        };
+        if values == TeacherValues::Own {
+            let rows = self.targets.iter().zip(teacher.predict(&pairs)?);
+            let targets = rows.map(|(own, one)| own.towards(said(one), weight as f32)).collect();
+            return Ok(Self { targets, ..self });
+        }
+        let texts: Vec<&str> = pairs.iter().map(|(_, text)| *text).collect();
+        let rows = self.targets.iter().zip(&pairs).zip(teacher.predict_all(&texts)?);
+        let targets = rows.flat_map(|((own, (value, _)), ten)| {
+            let mut targets = ten.map(said);
+            let its = &mut targets[value.index()];
+            *its = own.towards(*its, weight as f32);
+            targets
         });
-        Ok(Self { targets: targets.collect(), ..self })
+        let (targets, prompts) = (targets.collect(), self.model.prompts_of_all(&texts)?);
+        Ok(Self { targets, prompts, ..self })
     }
 }
 

@@ -16,11 +16,11 @@ use crate::error::{Error, Result};
 use crate::model::EmotionModel;
 use crate::nn::device;
 use crate::recipe::models::checkpoint_folder;
-use crate::recipe::train::{Begin, Outcome, TrainRequest, train};
+use crate::recipe::train::{Begin, TrainRequest, is_finished, is_interrupted, train};
 use crate::recipe::{Observer, Site};
 use crate::run::{IfOccupied, SavedRun};
 use crate::seed::{Purpose, Stream};
-use crate::train::{Checkpoint, Stop};
+use crate::train::Checkpoint;
 
 /// The file of a run in which its predictions stand.
 pub(in crate::recipe) const PREDICTED: &str = "emotions.jsonl";
@@ -71,7 +71,7 @@ pub fn train_folds(request: &TrainRequest, folds: usize, site: Site) -> Result<b
     let run = &request.folder;
     EmotionRecipe::read(&request.config, request.limit)?.check_named()?;
     site.note("── all of the train split");
-    if !is_finished(request)? && is_interrupted(train(request, site)?) {
+    if !is_finished(request)? && is_interrupted(&train(request, site)?) {
         return Ok(false);
     }
     let folder = |fold: usize| run.join("folds").join(format!("fold-{fold}"));
@@ -82,7 +82,7 @@ pub fn train_folds(request: &TrainRequest, folds: usize, site: Site) -> Result<b
             one.begin = Begin::New(IfOccupied::Refuse);
         }
         site.note(&format!("── without part {fold} of {folds}"));
-        if !is_finished(&one)? && is_interrupted(train(&one, site)?) {
+        if !is_finished(&one)? && is_interrupted(&train(&one, site)?) {
             return Ok(false);
         }
     }
@@ -103,19 +103,6 @@ pub fn train_folds(request: &TrainRequest, folds: usize, site: Site) -> Result<b
         run.join(PREDICTED).display()
     ));
     Ok(true)
-}
-
-fn is_interrupted(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Interrupted | Outcome::Ended(Stop::Paused, _))
-}
-
-/// Whether a run that is gone on with has come to its end before.
-fn is_finished(request: &TrainRequest) -> Result<bool> {
-    if request.begin != Begin::Resume {
-        return Ok(false);
-    }
-    let outcome = SavedRun::open(&request.folder)?.info.outcome;
-    Ok(matches!(outcome, Some(Stop::Finished | Stop::Patience)))
 }
 
 /// What is predicted of all texts of a run's data.

@@ -11,6 +11,7 @@ use crate::data::{SampleTable, Split};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::eval::calibration::{Thresholded, reliability};
+use crate::eval::discrimination::Discrimination;
 use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
 use crate::nn::device;
@@ -164,6 +165,7 @@ impl Job<'_> {
             bootstrap,
             reliability: reliability(&scored),
             thresholds: self.fitted(&scored)?,
+            discrimination: Discrimination::of(&scored, bootstrap),
             evaluation,
         };
         if let Some(saved) = self.saved {

@@ -1,9 +1,11 @@
 //! What the verbs mean for value models: their data, their training, their judgement.
 
+mod folds;
 mod gather;
 mod judge;
 mod splits;
 
+pub(super) use folds::train_folds;
 pub(super) use gather::{compare, gather};
 pub(super) use judge::{judge, read_report};
 
@@ -27,7 +29,7 @@ use crate::report::seeds::Seeds;
 use crate::run::{self, DataFile, ModelInfo, SavedRun};
 use crate::train::linear::LinearLearner;
 use crate::train::value::ValueTask;
-use crate::train::{Checkpoint, GradientLearner, Learner};
+use crate::train::{Checkpoint, GradientLearner, Learner, TrainSettings};
 
 /// The training of a value model.
 pub(super) struct ValueRecipe<'a> {
@@ -72,11 +74,16 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
             Model::Encoder(model) => {
                 let mut task = ValueTask::new(model, &train, eval)?;
                 if let Some(teacher) = &config.train.teacher {
-                    let (dtype, weight) = (config.train.dtype, config.train.teacher_weight);
+                    let TrainSettings { dtype, teacher_values, teacher_weight, .. } = config.train;
                     let (rows, shown) = (train.len(), teacher.display());
                     site.note(&format!("{rows} rows are predicted by the teacher {shown}"));
                     let teacher = open_model(teacher, Checkpoint::Best, device, dtype)?;
-                    task = task.with_teacher(teacher.predictor(), &train, weight)?;
+                    task = task.with_teacher(
+                        teacher.predictor(),
+                        &train,
+                        teacher_values,
+                        teacher_weight,
+                    )?;
                 }
                 Box::new(GradientLearner::new(task, &config.train)?)
             }

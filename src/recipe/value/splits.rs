@@ -1,11 +1,13 @@
 //! The splits that the training of a value model reads.
 
-use crate::config::Config;
+use crate::config::{Config, DataSettings};
 use crate::data::{Sample, SampleTable, Split};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::eval::clusters;
 use crate::recipe::Observer;
 use crate::recipe::saved::{note_change, saved_file};
 use crate::run::{DataFile, SavedRun};
+use crate::seed::{Purpose, Stream};
 
 /// The splits of the dataset, as far as they are taken.
 pub(super) struct Splits {
@@ -19,6 +21,31 @@ pub(super) struct Splits {
 impl Splits {
     /// Reads the splits; there need not be a test split.
     pub(super) fn read(config: &Config, limit: Option<usize>) -> Result<Self> {
+        let mut splits = Self::read_whole(config, limit)?;
+        let DataSettings { folds, fold, .. } = config.data;
+        if folds > 0 {
+            splits.leave_out(fold, folds);
+        }
+        Ok(splits)
+    }
+
+    /// Holds out a part of the texts of the train and the eval split, under whatever values, and
+    /// learns from all others.
+    fn leave_out(&mut self, fold: usize, folds: usize) {
+        let rows = [std::mem::take(&mut self.train.rows), std::mem::take(&mut self.eval.rows)];
+        let rows = rows.concat();
+        let texts = clusters(rows.iter().map(|row| row.sample.scenario.as_str()));
+        let count = texts.iter().max().map_or(0, |last| last + 1);
+        let mut parts: Vec<usize> = (0..count).map(|text| text % folds + 1).collect();
+        Stream::new(1, Purpose::Partition, 3).shuffle(&mut parts);
+        for (row, text) in rows.into_iter().zip(texts) {
+            let split = if parts[text] == fold { &mut self.eval } else { &mut self.train };
+            split.rows.push(row);
+        }
+        self.test = None;
+    }
+
+    fn read_whole(config: &Config, limit: Option<usize>) -> Result<Self> {
         let read = |split: Split| -> Result<SampleTable> {
             let mut table = split.read(&config.data.dir)?;
             table.rows.truncate(limit.unwrap_or(usize::MAX));
@@ -47,6 +74,10 @@ pub(super) fn saved_split(
     split: Split,
     observer: &dyn Observer,
 ) -> Result<SampleTable> {
+    if saved.info.config.data.folds > 0 && split != Split::Test {
+        let what = "this run is one of several folds, whose parts are judged together";
+        return Err(Error::usage(what).help("folds.json beside it is their report"));
+    }
     let source = saved_file(saved, split)?;
     let mut table = SampleTable::read_strict(&source.path)?;
     table.rows.truncate(source.rows);
