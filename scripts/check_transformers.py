@@ -4,7 +4,8 @@
     python scripts/check_transformers.py PATH/TO/valuenet
 
 The families' tiny bases are those of tests/fixtures/golden. A regression is trained with the activation "identity", so
-that what `valuenet infer` writes is the logit itself; three classes are compared by p(+1) - p(-1).
+that what `valuenet infer` writes is the logit itself; classes are compared by p(+1) - p(-1). Shared prompts are read by
+the encoder under a mask: the text sees itself, and the pair of each value the text and itself.
 """
 import csv
 import os
@@ -21,6 +22,8 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 FAMILIES = ["bert", "roberta", "distilbert", "bart", "mbart", "modernbert", "deberta-v2", "mpnet"]
+SHARING = ["bert", "roberta", "distilbert"]
+OBJECTIVES = ["regression", "three-class", "joint", "ordinal"]
 VALUES = ("SECURITY POWER ACHIEVEMENT HEDONISM STIMULATION SELF-DIRECTION UNIVERSALISM BENEVOLENCE CONFORMITY "
           "TRADITION").split()
 TEXTS = [
@@ -33,12 +36,13 @@ TEXTS = [
 TOLERANCE = 1e-5
 
 
-def ours(program, folder, family, objective):
+def ours(program, folder, family, objective, prompt="each"):
     """Trains, and returns the checkpoint and the numbers that `infer` writes, (texts, values)."""
-    run = os.path.join(folder, f"{family}-{objective}")
+    run = os.path.join(folder, f"{family}-{objective}-{prompt}")
     settings = [
         f"model.base=tests/fixtures/golden/{family}",
         f"model.objective={objective}",
+        f"model.prompt={prompt}",
         "model.activation=identity",
         "model.max_length=60",
         "train.epochs=1",
@@ -61,33 +65,86 @@ def theirs(checkpoint, objective):
     model, missing = AutoModelForSequenceClassification.from_pretrained(checkpoint, output_loading_info=True)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         assert not missing[kind], f"{checkpoint}: {kind}: {missing[kind]}"
-    regression = objective == "regression"
-    assert model.config.num_labels == (1 if regression else 3)
-    assert model.config.problem_type == ("regression" if regression else "single_label_classification")
+    labels, problem = {
+        "regression": (1, "regression"),
+        "ordinal": (2, "multi_label_classification"),
+    }.get(objective, (3, "single_label_classification"))
+    assert (model.config.num_labels, model.config.problem_type) == (labels, problem)
     numbers = []
     for text in TEXTS:
         prompts = [f"[{value}] {text}" for value in VALUES]
         inputs = tokenizer(prompts, return_tensors="pt", padding=True, truncation=True)
         with torch.no_grad():
             logits = model.eval()(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-        shares = logits.softmax(-1)
-        numbers.append(logits[:, 0] if regression else shares[:, 2] - shares[:, 0])
+        numbers.append(utilities(logits, objective))
     return type(model).__name__, torch.stack(numbers)
+
+
+def utilities(logits, objective):
+    """What the logits, (rows, logits), stand for: (rows)."""
+    if objective == "regression":
+        return logits[:, 0]
+    if objective == "ordinal":
+        at_least_0, at_least_1 = logits.sigmoid().unbind(-1)
+        return at_least_0 * (1 + at_least_1) - 1
+    return logits.softmax(-1) @ torch.tensor([-1.0, 0.0, 1.0])
+
+
+def theirs_shared(checkpoint, family, objective):
+    """The ten numbers of each text from one pass of transformers' encoder."""
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="eager").eval()
+    ids_of_values = tokenizer.convert_tokens_to_ids([f"[{value}]" for value in VALUES])
+    numbers = []
+    for text in TEXTS:
+        prompt = tokenizer(f"[{VALUES[0]}] {text}", truncation=True)["input_ids"]
+        start, own = prompt[0], prompt[2:]
+        ids = own + [token for value in ids_of_values for token in (start, value)]
+        count, rows = len(own), len(ids)
+        positions = torch.tensor([*range(2, count + 2), *[0, 1] * len(VALUES)])
+        positions += model.config.pad_token_id + 1 if family == "roberta" else 0
+        place = torch.arange(rows)
+        pair = torch.where(place < count, -1, (place - count) // 2)
+        sees = (place[None] < count) | ((pair[:, None] >= 0) & (pair[:, None] == pair[None]))
+        mask = torch.zeros(rows, rows).masked_fill(~sees, torch.finfo(torch.float32).min)[None, None]
+        firsts = range(count, rows, 2)
+        with torch.no_grad():
+            encoder = model.base_model
+            if family == "distilbert":  # its embeddings take no positions
+                embeddings = encoder.embeddings
+                x = embeddings.word_embeddings(torch.tensor([ids])) + embeddings.position_embeddings(positions)[None]
+                states = encoder.transformer(embeddings.LayerNorm(x), attention_mask=mask)[0]
+            else:
+                encode = {"position_ids": positions[None], "attention_mask": mask}
+                states = encoder(input_ids=torch.tensor([ids]), **encode).last_hidden_state
+            states = states[0, firsts]  # (values, hidden)
+            if family == "bert":
+                logits = model.classifier(encoder.pooler.dense(states).tanh())
+            elif family == "roberta":
+                logits = model.classifier(states[:, None])
+            else:
+                logits = model.classifier(model.pre_classifier(states).relu())
+        numbers.append(utilities(logits, objective))
+    return f"{type(model).__name__}, shared", torch.stack(numbers)
 
 
 def main():
     program = os.path.abspath(sys.argv[1])
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        for family in FAMILIES:
-            for objective in ("regression", "three-class"):
-                checkpoint, found = ours(program, folder, family, objective)
+        cases = [(family, objective, "each") for family in FAMILIES for objective in OBJECTIVES]
+        cases += [(family, objective, "shared") for family in SHARING for objective in ("regression", "joint")]
+        for family, objective, prompt in cases:
+            checkpoint, found = ours(program, folder, family, objective, prompt)
+            if prompt == "shared":
+                name, expected = theirs_shared(checkpoint, family, objective)
+            else:
                 name, expected = theirs(checkpoint, objective)
-                far = (found - expected).abs().max().item()
-                failed += far > TOLERANCE
-                size = expected.abs().max().item()
-                verdict = "ok" if far <= TOLERANCE else "TOO FAR"
-                print(f"{family:12} {objective:12} {name:36} up to {size:.3f}  differs by {far:.1e}  {verdict}")
+            far = (found - expected).abs().max().item()
+            failed += far > TOLERANCE
+            size = expected.abs().max().item()
+            verdict = "ok" if far <= TOLERANCE else "TOO FAR"
+            print(f"{family:12} {objective:12} {name:44} up to {size:.3f}  differs by {far:.1e}  {verdict}")
     sys.exit(1 if failed else 0)
 
 

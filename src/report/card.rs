@@ -2,12 +2,19 @@
 
 use std::fmt::Write;
 
+use serde_json::json;
+
 use super::table::{Table, count, score};
 use crate::eval::{Evaluation, Figure, Interval};
 
 /// What a card says of the making; everything else comes from the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Provenance {
+    /// The name of the model.
+    pub name: String,
+    /// How the utilities of a batch come from its `logits`, in Python; none if transformers cannot
+    /// load the model.
+    pub from_logits: Option<String>,
     /// The model that it started from.
     pub base: String,
     /// The number of trained parameters.
@@ -20,15 +27,53 @@ pub struct Provenance {
     pub data: Vec<(String, usize)>,
 }
 
+/// What the model hub reads of a card: the base, and the scores on the test split as a `model-index`.
+fn front_matter(provenance: &Provenance, evaluation: &Evaluation) -> String {
+    let all = evaluation.all();
+    let metric = |(kind, name, number): (&str, &str, f64)| {
+        format!("    - type: {kind}\n      name: {name}\n      value: {number:.4}\n")
+    };
+    let metrics = [
+        ("accuracy", "accuracy", all.accuracy),
+        ("f1", "macro F1", all.macro_f1),
+        ("mse", "MSE", all.mse),
+    ];
+    // A name on the hub, and no folder of some machine.
+    let is_name = |base: &str| base.split('/').count() == 2 && !base.starts_with(['.', '/', '~']);
+    let base = Some(&provenance.base).filter(|base| is_name(base));
+    let base = base.map_or(String::new(), |base| format!("base_model: {}\n", json!(base)));
+    format!(
+        "---\nlibrary_name: transformers\npipeline_tag: text-classification\n{base}tags:\n- human-values\n\
+         - schwartz-values\n- valuenet\nmodel-index:\n- name: {}\n  results:\n  - task:\n      type: text-classification\n    \
+         dataset:\n      name: ValueNet\n      type: valuenet\n      split: test\n    metrics:\n{}---\n\n",
+        json!(provenance.name),
+        metrics.map(metric).concat()
+    )
+}
+
 /// The card as Markdown.
 pub fn card(provenance: &Provenance, evaluation: &Evaluation) -> String {
-    let mut card = String::from(
-        "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- human-values\n- schwartz-values\n- valuenet\n---\n\n\
-         # A model of human values in text\n\n\
+    let mut card = front_matter(provenance, evaluation);
+    card.push_str(
+        "# A model of human values in text\n\n\
          It predicts how far a scenario serves one of Schwartz's ten basic values, as a utility from -1 (against it) over 0\n\
          (unrelated) to +1 (for it). The value is asked for by a token before the text: `[BENEVOLENCE] I helped my neighbour.`\n\
-         It was trained by valuenet on data in the form of ValueNet (Qiu et al., AAAI 2022).\n\n## How it was made\n\n",
+         It was trained by valuenet on data in the form of ValueNet (Qiu et al., AAAI 2022). It is a work derived from its base\n\
+         model, and the licence of that one holds for it too.\n\n",
     );
+    if let Some(from_logits) = &provenance.from_logits {
+        let _ = write!(
+            card,
+            "## In transformers\n\n```python\n\
+             import torch\n\
+             from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\
+             tokenizer, model = AutoTokenizer.from_pretrained(\".\"), AutoModelForSequenceClassification.from_pretrained(\".\").eval()\n\
+             inputs = tokenizer([\"[BENEVOLENCE] I helped my neighbour.\"], return_tensors=\"pt\", padding=True, truncation=True)\n\
+             logits = model(inputs[\"input_ids\"], inputs[\"attention_mask\"]).logits\n\
+             print({from_logits})\n```\n\n",
+        );
+    }
+    card.push_str("## How it was made\n\n");
     let _ = writeln!(
         card,
         "* base: {}, {:.1} M parameters",

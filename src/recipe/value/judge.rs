@@ -7,6 +7,7 @@ use candle_core::Device;
 
 use super::seed_reports;
 use super::splits::saved_split;
+use crate::config::FamilyKind;
 use crate::data::{SampleTable, Split};
 use crate::disk;
 use crate::error::{Error, Result};
@@ -14,6 +15,8 @@ use crate::eval::calibration::{Thresholded, reliability};
 use crate::eval::discrimination::Discrimination;
 use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
+use crate::model::value_head::{Objective, Range};
+use crate::model::value_model::PromptKind;
 use crate::nn::device;
 use crate::nn::precision::Precision;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
@@ -213,7 +216,11 @@ impl Job<'_> {
             ("seed", train.seed.to_string()),
             ("dtype", info.dtype.clone()),
         ];
+        let model = &info.config.model;
+        let is_plain = model.family == FamilyKind::Encoder && model.prompt == PromptKind::Each;
         let provenance = Provenance {
+            name: self.folder.file_name().unwrap_or_default().to_string_lossy().into(),
+            from_logits: is_plain.then(|| in_python(model.objective, model.activation).into()),
             base: info.model.base.clone(),
             parameters: info.model.parameters,
             class_rule: self.model.rule().into(),
@@ -249,5 +256,18 @@ impl Job<'_> {
         predictions::write(
             rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)),
         )
+    }
+}
+
+/// How utilities come from `logits`, (batch, logits), in Python with torch.
+fn in_python(objective: Objective, activation: Range) -> &'static str {
+    match (objective, activation) {
+        (Objective::Regression, Range::ScaledSigmoid) => "2 * logits[:, 0].sigmoid() - 1",
+        (Objective::Regression, Range::Tanh) => "logits[:, 0].tanh()",
+        (Objective::Regression, Range::Identity) => "logits[:, 0]",
+        (Objective::ThreeClass | Objective::Joint, _) => {
+            "logits.softmax(-1) @ torch.tensor([-1.0, 0.0, 1.0])"
+        }
+        (Objective::Ordinal, _) => "logits[:, 0].sigmoid() * (1 + logits[:, 1].sigmoid()) - 1",
     }
 }
