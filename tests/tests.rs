@@ -28,6 +28,7 @@ mod golden;
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]
 mod gpu;
 mod hub;
+mod imported;
 mod infer;
 mod keywords;
 mod language;

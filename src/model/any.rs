@@ -8,7 +8,9 @@ use super::bag_of_words::MODEL_TYPE;
 use super::emotion::EmotionModel;
 use super::ensemble::Ensemble;
 use super::files::CONFIG;
+use super::imported::ImportedModel;
 use super::linear::LinearModel;
+use super::metadata::METADATA_KEY;
 use super::predictor::Predictor;
 use super::value_model::ValueModel;
 use crate::disk::read_json;
@@ -23,6 +25,8 @@ pub enum Model {
     Encoder(ValueModel),
     /// A bag of words.
     Linear(LinearModel),
+    /// One that others trained.
+    Imported(ImportedModel),
     /// Several of them as one.
     Ensemble(Ensemble),
 }
@@ -44,6 +48,9 @@ impl Model {
             Some(config) if config["model_type"] == MODEL_TYPE => {
                 LinearModel::open(folder, &config).map(Self::Linear)
             }
+            Some(config) if config.get(METADATA_KEY).is_none() && ImportedModel::is_in(folder) => {
+                ImportedModel::open(folder, device, precision).map(Self::Imported)
+            }
             _ => Ok(Self::Encoder(ValueModel::open(folder, device)?.with_precision(precision))),
         }
     }
@@ -53,6 +60,7 @@ impl Model {
         match self {
             Self::Encoder(model) => model,
             Self::Linear(model) => model,
+            Self::Imported(model) => model,
             Self::Ensemble(models) => models,
         }
     }
@@ -62,6 +70,7 @@ impl Model {
         match self {
             Self::Encoder(model) => model.network().params().count(),
             Self::Linear(model) => model.parameters(),
+            Self::Imported(model) => model.parameters(),
             Self::Ensemble(models) => models.members().iter().map(Self::parameters).sum(),
         }
     }
@@ -71,7 +80,7 @@ impl Model {
         match self {
             Self::Encoder(model) => model.network().newly_initialised().to_vec(),
             Self::Linear(_) => vec!["vectors".into(), "output".into()],
-            Self::Ensemble(_) => Vec::new(),
+            Self::Imported(_) | Self::Ensemble(_) => Vec::new(),
         }
     }
 }

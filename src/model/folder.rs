@@ -34,7 +34,10 @@ impl ValueModel {
                     &files.config,
                     format!("this is no value model: key \"{METADATA_KEY}\": {error}"),
                 )
-                .help("name a run, or a model folder that `valuenet train` wrote")
+                .help(
+                    "name a run, or a model folder that `valuenet train` wrote; of a classifier that others trained, \
+                     valuenet.toml says what it reads (docs/models.md)",
+                )
             })?;
         check_prompt(&family, metadata.prompt).map_err(|error| unfit(&files, error))?;
         let text = TextEncoder::read(&files.tokenizer, metadata.max_length)?;

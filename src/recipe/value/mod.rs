@@ -88,7 +88,9 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
                 Box::new(GradientLearner::new(task, &config.train)?)
             }
             Model::Linear(model) => Box::new(LinearLearner::of_values(model, &train, eval)),
-            Model::Ensemble(_) => return Err(Error::failure("an ensemble cannot be trained")),
+            Model::Imported(_) | Model::Ensemble(_) => {
+                return Err(Error::failure("models of this kind are not trained"));
+            }
         };
         Ok(Prepared { learner, info })
     }
