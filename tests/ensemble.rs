@@ -193,6 +193,43 @@ fn folds_judge_each_text_by_a_model_that_has_not_learned_from_it() {
 }
 
 #[test]
+fn rows_of_one_text_are_learned_from_together() {
+    let folder = folder();
+    let data = dataset(folder.path());
+    config(folder.path(), &data, "");
+    let all = samples(60);
+    let other = |sample: &valuenet::data::Sample| valuenet::data::Sample {
+        value: Value::ALL[(sample.value.index() + 5) % 10],
+        label: Label::ALL[2 - sample.label.index()],
+        ..sample.clone()
+    };
+    let twice: Vec<_> = all[..40].iter().flat_map(|one| [one.clone(), other(one)]).collect();
+    write(folder.path(), "data/train.csv", csv(&twice));
+    let texts: std::collections::HashSet<_> = twice.iter().map(|one| &one.scenario).collect();
+    let contrast = ["--set", "train.contrast=2", "--no-test"];
+    let run = trained(folder.path(), "run", &contrast);
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let last: Json = serde_json::from_str(metrics.lines().last().unwrap()).unwrap();
+    let steps = 2 * texts.len().div_ceil(4); // two epochs of batches of four texts
+    assert_eq!(last["step"].as_u64().unwrap() as usize, steps, "{} texts", texts.len());
+    let paused =
+        trained(folder.path(), "paused", &[&contrast[..], &["--stop-after", "5"]].concat());
+    trained(folder.path(), "paused", &[&contrast[..], &["--resume"]].concat());
+    let weights =
+        |run: &Path| std::fs::read(run.join("checkpoints/last/model.safetensors")).unwrap();
+    assert!(weights(&paused) == weights(&run), "a resumed training is the same");
+    let plain = trained(folder.path(), "plain", &["--no-test"]);
+    assert!(weights(&plain) != weights(&run));
+    let config = folder.path().join("config.toml").display().to_string();
+    let to = folder.path().join("no").display().to_string();
+    let fixed = ["train", &config, "-o", &to, "--set", "train.contrast=1", "--set"];
+    let refused = valuenet(fixed.iter().chain(&["model.family=linear"]));
+    assert_fails(&refused, 2, &["train.contrast", "with an encoder"]);
+    let refused = valuenet(fixed.iter().chain(&["train.teacher_values=all"]));
+    assert_fails(&refused, 2, &["train.contrast"]);
+}
+
+#[test]
 fn discrimination_counts_pairs_of_one_text_with_different_labels() {
     let row = |text, value: usize, label, utility| valuenet::eval::Scored {
         text,

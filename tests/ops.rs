@@ -19,7 +19,8 @@ use valuenet::nn::language_loss::{
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
 use valuenet::nn::losses::{
-    ContinuationRatio, CrossEntropy, ExpectedUtility, SoftCrossEntropy, SquaredError,
+    ContinuationRatio, CrossEntropy, ExpectedUtility, SoftCrossEntropy, SquaredDifferenceError,
+    SquaredError,
 };
 use valuenet::nn::lstm::LstmOp;
 use valuenet::nn::noise::{DropoutMask, Noise};
@@ -641,6 +642,18 @@ fn the_cross_entropy_is_right() {
     assert!((loss[0] - 3f64.ln()).abs() < 1e-12);
     let wrong = CrossEntropy { classes: vec![3], weight: 1.0 };
     assert!(wrong.reference(&[random(&[1, 3], 0)]).is_err(), "a fourth class of three");
+}
+
+#[test]
+fn the_error_of_differences_is_right() {
+    let make = || SquaredDifferenceError {
+        pairs: vec![(0, 1), (2, 0), (1, 1)],
+        differences: vec![1.0, -2.0, 0.5],
+        weight: 0.25,
+    };
+    check(make, &[random(&[3, 1], 0)]);
+    let found = make().reference(&[Tensor::new(&[1f64, 0.5, -1.0], &CPU).unwrap()]).unwrap();
+    assert!((values(&found)[0] - 0.25 * (0.25 + 0.0 + 0.25)).abs() < 1e-12);
 }
 
 #[test]

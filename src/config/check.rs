@@ -3,6 +3,7 @@
 use super::{Config, FamilyKind, TaskKind, described, dialogue, emotion, reward};
 use crate::error::{Error, Result};
 use crate::text::tokenizer::SHORTEST;
+use crate::train::TeacherValues;
 
 /// Refuses numbers out of their range, and settings that do not go together.
 ///
@@ -47,6 +48,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
             "train.teacher_weight",
             "a share from 0 to 1",
         ),
+        (not_negative(train.contrast), "train.contrast", "a number of 0 (off) or more"),
         (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
         (config.dialogue.max_new_tokens >= 1, "dialogue.max_new_tokens", "a number of 1 or more"),
         (config.dialogue.num_beams >= 1, "dialogue.num_beams", "a number of 1 or more"),
@@ -67,6 +69,14 @@ pub(super) fn check(config: &Config) -> Result<()> {
             return Err(Error::key("model.base", "`seq2seq` starts from `scratch`"));
         }
         _ => {}
+    }
+    let learns_from_pairs = config.task.kind == TaskKind::Value
+        && model.family == FamilyKind::Encoder
+        && train.teacher_values == TeacherValues::Own;
+    if train.contrast != 0.0 && !learns_from_pairs {
+        let what =
+            "only value models with an encoder, and no teacher of all values, learn from pairs";
+        return Err(Error::key("train.contrast", what));
     }
     let learns_from_teacher =
         config.task.kind == TaskKind::Value && model.family == FamilyKind::Encoder;

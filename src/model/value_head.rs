@@ -4,7 +4,10 @@ use candle_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::activation::Activation;
-use crate::nn::losses::{continuation_ratio, expected_utility, soft_cross_entropy, squared_error};
+use crate::nn::losses::{
+    continuation_ratio, expected_utility, soft_cross_entropy, squared_difference_error,
+    squared_error,
+};
 use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
 use crate::value::Label;
@@ -155,6 +158,29 @@ impl HeadSettings {
         let of_classes = soft_cross_entropy(tape, &logits, &shares, CLASSES_IN_JOINT * weight)?;
         let expected = expected_utility(tape, &logits)?;
         sum(tape, &of_classes, &squared_error(tape, &expected, &utilities, weight)?)
+    }
+
+    /// `weight` times the sum of the squared errors of the differences of these pairs of rows in
+    /// utility.
+    ///
+    /// # Errors
+    /// If there are not as many targets as rows.
+    pub fn contrast(
+        &self,
+        tape: &Tape,
+        logits: &Node,
+        targets: &[Target],
+        pairs: Vec<(u32, u32)>,
+        weight: f64,
+    ) -> Result<Node> {
+        let utilities = match self.objective {
+            Objective::Regression => self.utilities(tape, logits)?,
+            _ => expected_utility(tape, &self.class_logits(tape, logits)?)?,
+        };
+        let difference =
+            |&(a, b): &(u32, u32)| targets[a as usize].utility - targets[b as usize].utility;
+        let differences = pairs.iter().map(difference).collect();
+        squared_difference_error(tape, &utilities, pairs, differences, weight)
     }
 
     /// The logits of the three classes, (rows, 3).

@@ -18,6 +18,7 @@ use super::value_head::{HeadSettings, Target};
 use super::value_tokens::{ValueTokenInit, add_value_rows};
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
+use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
 use crate::text::{PackedBatch, TextEncoder};
 use crate::value::{LabelCounts, Value};
@@ -194,7 +195,8 @@ impl ValueModel {
     }
 
     /// `weight` times the sum of the losses of these prompts, of which each has as many targets as
-    /// values.
+    /// values; and `contrast` times as much of how far the utilities of `pairs` of them differ
+    /// otherwise than their targets.
     ///
     /// # Errors
     /// If a prompt is too long, or there are not as many targets as values.
@@ -204,8 +206,17 @@ impl ValueModel {
         batch: &PackedBatch,
         targets: &[Target],
         weight: f64,
+        (pairs, contrast): (Vec<(u32, u32)>, f64),
     ) -> candle_core::Result<Node> {
-        self.metadata.head.loss(tape, &self.network.logits(tape, batch)?, targets, weight)
+        let (head, logits) = (&self.metadata.head, self.network.logits(tape, batch)?);
+        let loss = head.loss(tape, &logits, targets, weight)?;
+        match pairs.is_empty() {
+            true => Ok(loss),
+            false => {
+                let of_pairs = head.contrast(tape, &logits, targets, pairs, contrast * weight)?;
+                sum(tape, &loss, &of_pairs)
+            }
+        }
     }
 
     /// The predictions for prompts, in their order, and in that of each one's values.
@@ -237,6 +248,16 @@ impl Prompts {
     /// About how many values each is.
     pub fn values(&self) -> usize {
         self.values
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
     }
 
     /// The length of each, in tokens.

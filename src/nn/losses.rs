@@ -38,6 +38,45 @@ impl Op for SquaredError {
     }
 }
 
+/// The squared error of differences: `weight * Σ ((x_a - x_b) - d)²` over pairs of items `(a, b)` with
+/// the difference `d` that they should have.
+///
+/// # Errors
+/// If a pair is beyond the items.
+pub fn squared_difference_error(
+    tape: &Tape,
+    predictions: &Node,
+    pairs: Vec<(u32, u32)>,
+    differences: Vec<f32>,
+    weight: f64,
+) -> Result<Node> {
+    tape.apply(SquaredDifferenceError { pairs, differences, weight }, &[predictions])
+}
+
+/// `weight * Σ ((x_a - x_b) - d)²`.
+#[derive(Debug)]
+pub struct SquaredDifferenceError {
+    /// The items of each pair.
+    pub pairs: Vec<(u32, u32)>,
+    /// The difference that each should have.
+    pub differences: Vec<f32>,
+    /// A factor for the sum.
+    pub weight: f64,
+}
+
+impl Op for SquaredDifferenceError {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let x = inputs[0].flatten_all()?;
+        let items = |of: fn(&(u32, u32)) -> u32| {
+            let items: Vec<u32> = self.pairs.iter().map(of).collect();
+            x.index_select(&Tensor::new(items, x.device())?, 0)
+        };
+        let expected = Tensor::new(self.differences.as_slice(), x.device())?.to_dtype(x.dtype())?;
+        let found = (items(|pair| pair.0)? - items(|pair| pair.1)?)?;
+        (found - expected)?.sqr()?.sum_all()? * self.weight
+    }
+}
+
 /// The cross-entropy of logits, (items, classes), each item weighted alike: `-weight * Σ log
 /// softmax(logits)[class]`.
 ///

@@ -19,7 +19,7 @@ pub use event::{
 pub use learner::{GradientLearner, Learner, StepOutcome};
 pub use plan::Plan;
 pub use policy::{Better, Score, Stop};
-pub use settings::TrainSettings;
+pub use settings::{TeacherValues, TrainSettings};
 pub use state::State;
 pub use task::{Pass, Task};
 

@@ -47,6 +47,10 @@ pub struct TrainSettings {
     /// Under which values it is asked about each text.
     #[serde(skip_serializing_if = "TeacherValues::is_own")]
     pub teacher_values: TeacherValues,
+    /// How much it weighs in a value model's loss how the rows of one text differ: the squared error
+    /// of their differences in utility, each pair as a row; 0 for not at all.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub contrast: f64,
     /// The seed of order, dropout and new parameters.
     pub seed: u64,
     /// Steps between evaluations; 0 for one each epoch.
@@ -74,6 +78,10 @@ pub enum TeacherValues {
     All,
 }
 
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
 impl TeacherValues {
     fn is_own(&self) -> bool {
         *self == Self::Own
@@ -98,6 +106,7 @@ impl Default for TrainSettings {
             teacher: None,
             teacher_weight: 0.5,
             teacher_values: TeacherValues::Own,
+            contrast: 0.0,
             seed: 1,
             eval_every: 0,
             log_every: 20,

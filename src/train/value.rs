@@ -22,6 +22,10 @@ pub struct ValueTask {
     prompts: Prompts,
     /// As many for each prompt as it has values.
     targets: Vec<Target>,
+    /// The prompts that are learned from together: one each, or all of a text.
+    groups: Vec<Vec<usize>>,
+    /// How much the differences within a text weigh.
+    contrast: f64,
     eval: Vec<Sample>,
 }
 
@@ -38,6 +42,8 @@ impl ValueTask {
             train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
         Ok(Self {
             prompts: model.prompts(&pairs)?,
+            groups: (0..train.len()).map(|row| vec![row]).collect(),
+            contrast: 0.0,
             targets: train.iter().map(|sample| sample.label.into()).collect(),
             eval,
             model,
@@ -82,7 +88,17 @@ impl ValueTask {
             targets
         });
         let (targets, prompts) = (targets.collect(), self.model.prompts_of_all(&texts)?);
-        Ok(Self { targets, prompts, ..self })
+        let groups = (0..prompts.len()).map(|prompt| vec![prompt]).collect();
+        Ok(Self { targets, prompts, groups, ..self })
+    }
+
+    /// Learns from all rows of a text in one step, and also from how their labels differ, which weighs
+    /// so much: what tells them apart is the value alone.
+    pub fn with_contrast(self, train: &[Sample], weight: f64) -> Self {
+        let texts = clusters(train.iter().map(|sample| sample.scenario.as_str()));
+        let mut groups = vec![Vec::new(); texts.iter().max().map_or(0, |last| last + 1)];
+        texts.into_iter().enumerate().for_each(|(row, text)| groups[text].push(row));
+        Self { groups, contrast: weight, ..self }
     }
 }
 
@@ -92,14 +108,31 @@ impl Task for ValueTask {
     }
 
     fn lengths(&self) -> Vec<usize> {
-        self.prompts.lengths()
+        let lengths = self.prompts.lengths();
+        self.groups.iter().map(|rows| rows.iter().map(|&row| lengths[row]).sum()).collect()
+    }
+
+    fn weight(&self, samples: &[usize]) -> u64 {
+        samples.iter().map(|&sample| self.groups[sample].len() as u64).sum()
     }
 
     fn loss(&self, pass: &Pass, samples: &[usize]) -> Result<Node> {
-        let (batch, values) = (self.prompts.batch(samples), self.prompts.values());
-        let own = |&sample: &usize| self.targets[sample * values..][..values].iter().copied();
-        let targets: Vec<Target> = samples.iter().flat_map(own).collect();
-        Ok(self.model.loss(pass.tape, &batch, &targets, pass.scale / values as f64)?)
+        let groups = || samples.iter().map(|&sample| &self.groups[sample]);
+        let prompts: Vec<usize> = groups().flatten().copied().collect();
+        let (batch, values) = (self.prompts.batch(&prompts), self.prompts.values());
+        let own = |&prompt: &usize| self.targets[prompt * values..][..values].iter().copied();
+        let targets: Vec<Target> = prompts.iter().flat_map(own).collect();
+        let mut pairs = Vec::new();
+        if self.contrast > 0.0 {
+            let mut first = 0;
+            for rows in groups() {
+                let last = first + rows.len() as u32;
+                pairs.extend((first..last).flat_map(|a| (first..a).map(move |b| (a, b))));
+                first = last;
+            }
+        }
+        let (weight, contrast) = (pass.scale / values as f64, (pairs, self.contrast));
+        Ok(self.model.loss(pass.tape, &batch, &targets, weight, contrast)?)
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {

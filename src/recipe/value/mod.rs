@@ -85,6 +85,9 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
                         teacher_weight,
                     )?;
                 }
+                if config.train.contrast > 0.0 {
+                    task = task.with_contrast(&train, config.train.contrast);
+                }
                 Box::new(GradientLearner::new(task, &config.train)?)
             }
             Model::Linear(model) => Box::new(LinearLearner::of_values(model, &train, eval)),
