@@ -67,7 +67,7 @@ fn the_device_has_gpu_kernels() {
 #[cfg_attr(not(feature = "cuda-emulation"), ignore = "needs a GPU: VALUENET_DEVICE=cuda:0")]
 fn attention_over_more_keys_than_a_warp_has_lanes_is_right() {
     for (heads, width, lengths) in
-        [(1, 64, [70, 33]), (2, 33, [40, 3]), (1, 256, [35, 1]), (3, 4, [64, 32])]
+        [(1, 64, [70, 33]), (2, 33, [40, 3]), (1, 256, [35, 2]), (3, 4, [64, 32])]
     {
         for visible in [Mask::All, Mask::Window(20), Mask::Causal, Mask::Pairs(1)] {
             for mask in [None, Some(mask(4, 0.3))] {

@@ -40,6 +40,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("scripts/bench_reward.sh", "needs the network, and takes an hour"),
     ("python3 scripts/trl_reward.py", PYTHON),
     ("valuenet train configs/minilm.toml", WEIGHTS),
+    ("valuenet train configs/mpnet.toml", WEIGHTS),
+    ("valuenet train configs/minilm.toml --set train.teacher=runs/mpnet", WEIGHTS),
     (
         "valuenet reproduce --tables 4 --data data/personachat --values runs/minilm --seeds \
          1,2,3,4,5",
@@ -96,10 +98,18 @@ const NOT_RUN: &[(&str, &str)] = &[
 ];
 
 /// Commands that are run in a shorter form, which gives an output of the same shape.
-const SHORTER: [(&str, &str); 4] = [
+const SHORTER: [(&str, &str); 6] = [
     (
         "cargo run --release -- train configs/quickstart.toml",
         "cargo run --release -- train configs/quickstart.toml --set train.epochs=1",
+    ),
+    (
+        "valuenet train configs/quickstart.toml --set model.objective=joint --seeds 1,2,3 -o runs/three",
+        "valuenet train configs/quickstart.toml --set model.objective=joint --seeds 1,2,3 -o runs/three --set train.epochs=1",
+    ),
+    (
+        "valuenet train configs/quickstart.toml --folds 3 -o runs/folds",
+        "valuenet train configs/quickstart.toml --folds 3 -o runs/folds --set train.epochs=1",
     ),
     (
         "valuenet train configs/persona-quickstart.toml",
