@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use valuenet::model::value_head::Objective;
-use valuenet::model::value_model::{NewModel, PromptKind};
+use valuenet::model::value_model::NewModel;
+use valuenet::model::value_prompts::PromptKind;
 use valuenet::model::{Predictor, ValueModel};
 use valuenet::nn::precision::Precision;
 use valuenet::value::Value;

@@ -65,13 +65,23 @@ impl Model {
         }
     }
 
+    /// What predicts, on its own.
+    pub fn into_predictor(self) -> Box<dyn Predictor> {
+        match self {
+            Self::Encoder(model) => Box::new(model),
+            Self::Linear(model) => Box::new(model),
+            Self::Imported(model) => Box::new(model),
+            Self::Ensemble(models) => Box::new(models),
+        }
+    }
+
     /// The number of trained parameters, each number of a tensor counted.
     pub fn parameters(&self) -> usize {
         match self {
             Self::Encoder(model) => model.network().params().count(),
             Self::Linear(model) => model.parameters(),
             Self::Imported(model) => model.parameters(),
-            Self::Ensemble(models) => models.members().iter().map(Self::parameters).sum(),
+            Self::Ensemble(models) => models.parameters(),
         }
     }
 

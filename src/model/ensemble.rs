@@ -1,53 +1,56 @@
 //! Several value models as one: the mean of what they say.
 
+use std::fmt;
 use std::path::Path;
 
-use super::any::Model;
 use super::predictor::{Prediction, Predictor, TenPredictions, tens, whole};
 use crate::error::{Error, Result};
 use crate::value::{Label, LabelCounts, Value};
 
 /// Value models that were trained alike, as under several seeds.
-#[derive(Debug)]
 pub struct Ensemble {
-    members: Vec<Model>,
+    members: Vec<Box<dyn Predictor>>,
+    parameters: usize,
+}
+
+impl fmt::Debug for Ensemble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} models together", self.members.len())
+    }
 }
 
 impl Ensemble {
-    /// The models together; `folder` is where they come from.
+    /// The models together, which have so many parameters; `folder` is where they come from.
     ///
     /// # Errors
     /// If there is none, or classes come about in another way in one than in another.
-    pub fn new(members: Vec<Model>, folder: &Path) -> Result<Self> {
-        let mut rules = members.iter().map(|member| member.predictor().rule());
+    pub fn new(members: Vec<Box<dyn Predictor>>, parameters: usize, folder: &Path) -> Result<Self> {
+        let mut rules = members.iter().map(|member| member.rule());
         match rules.next() {
             None => Err(Error::file(folder, "there is no model here")),
             Some(rule) if rules.any(|other| other != rule) => {
                 let what = "some of the models here are regressions and some classifiers";
                 Err(Error::file(folder, what).help("an ensemble is of models of one kind"))
             }
-            Some(_) => Ok(Self { members }),
+            Some(_) => Ok(Self { members, parameters }),
         }
     }
 
-    /// The models.
-    pub fn members(&self) -> &[Model] {
-        &self.members
+    /// The number of all their parameters, each number of a tensor counted.
+    pub fn parameters(&self) -> usize {
+        self.parameters
     }
 
     /// What the first member is, which all are alike in.
     fn first(&self) -> &dyn Predictor {
-        self.members[0].predictor() // there is one
+        self.members[0].as_ref() // there is one
     }
 }
 
 impl Predictor for Ensemble {
     fn predict(&self, pairs: &[(Value, &str)]) -> Result<Vec<Prediction>> {
-        let all: Vec<Vec<Prediction>> = self
-            .members
-            .iter()
-            .map(|member| member.predictor().predict(pairs))
-            .collect::<Result<_>>()?;
+        let all: Vec<Vec<Prediction>> =
+            self.members.iter().map(|member| member.predict(pairs)).collect::<Result<_>>()?;
         let row = |row: usize| mean(all.iter().map(|predictions| predictions[row]));
         whole((0..pairs.len()).map(row).collect())
     }
@@ -56,7 +59,7 @@ impl Predictor for Ensemble {
         let all: Vec<Vec<TenPredictions>> = self
             .members
             .iter()
-            .map(|member| member.predictor().predict_all(scenarios))
+            .map(|member| member.predict_all(scenarios))
             .collect::<Result<_>>()?;
         let rows = (0..scenarios.len()).flat_map(|row| {
             let all = &all;
@@ -78,7 +81,7 @@ impl Predictor for Ensemble {
     }
 
     fn warning(&self) -> Option<String> {
-        self.members.iter().find_map(|member| member.predictor().warning())
+        self.members.iter().find_map(|member| member.warning())
     }
 
     fn train_labels(&self) -> Option<&LabelCounts> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::files;
 use super::value_head::HeadSettings;
-use super::value_model::PromptKind;
+use super::value_prompts::PromptKind;
 use crate::disk;
 use crate::error::Result;
 use crate::value::{LabelCounts, Value};

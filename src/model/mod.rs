@@ -41,6 +41,7 @@ pub mod seq2seq;
 pub mod seq2seq_model;
 pub mod value_head;
 pub mod value_model;
+pub mod value_prompts;
 pub mod value_tokens;
 
 pub use any::Model;

@@ -7,7 +7,6 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::backbone::{Architecture, Family};
 use super::base::{Base, family_with_dropout, unfit};
 use super::budget::TokenBudget;
 use super::metadata::{ModelMetadata, TokenizerSettings};
@@ -15,6 +14,7 @@ use super::network::{Network, Start};
 use super::predictor::{Prediction, Predictor, TenPredictions, tens, whole};
 use super::scratch::ScratchSettings;
 use super::value_head::{HeadSettings, Target};
+use super::value_prompts::{PromptKind, Prompts, check_prompt};
 use super::value_tokens::{ValueTokenInit, add_value_rows};
 use crate::error::{Error, Result};
 use crate::nn::precision::Precision;
@@ -38,18 +38,6 @@ pub struct NewModel {
     pub prompt: PromptKind,
     /// The seed of everything that starts at random.
     pub seed: u64,
-}
-
-/// How a text and the values it is asked about are given to the encoder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PromptKind {
-    /// `[CLS] [VALUE] text [SEP]`, one prompt for each value.
-    #[default]
-    Each,
-    /// `text [SEP]` once, and behind it `[CLS] [VALUE]` for each value. The text sees itself only, and
-    /// each pair the text and itself, at the positions of one prompt.
-    Shared,
 }
 
 /// A model that predicts the utility of scenarios under values.
@@ -162,17 +150,7 @@ impl ValueModel {
     /// # Errors
     /// If the tokenizer fails.
     pub fn prompts(&self, pairs: &[(Value, &str)]) -> Result<Prompts> {
-        let ids = match self.metadata.prompt {
-            PromptKind::Each => self.text.encode_all(pairs)?,
-            PromptKind::Shared => {
-                let texts: Vec<(&[Value], &str)> = pairs
-                    .iter()
-                    .map(|(value, text)| (std::slice::from_ref(value), *text))
-                    .collect();
-                self.text.encode_shared(&texts)?
-            }
-        };
-        Ok(Prompts { ids, values: 1, kind: self.metadata.prompt })
+        Prompts::of_pairs(&self.text, self.metadata.prompt, pairs)
     }
 
     /// The prompts of texts under all ten values, in their order.
@@ -180,18 +158,7 @@ impl ValueModel {
     /// # Errors
     /// If the tokenizer fails.
     pub fn prompts_of_all(&self, texts: &[&str]) -> Result<Prompts> {
-        let kind = self.metadata.prompt;
-        match kind {
-            PromptKind::Each => {
-                Ok(Prompts { ids: self.text.encode_profiles(texts)?, values: 1, kind })
-            }
-            PromptKind::Shared => {
-                let texts: Vec<(&[Value], &str)> =
-                    texts.iter().map(|text| (Value::ALL.as_slice(), *text)).collect();
-                let ids = self.text.encode_shared(&texts)?;
-                Ok(Prompts { ids, values: Value::COUNT, kind })
-            }
-        }
+        Prompts::of_all(&self.text, self.metadata.prompt, texts)
     }
 
     /// `weight` times the sum of the losses of these prompts, of which each has as many targets as
@@ -221,8 +188,8 @@ impl ValueModel {
 
     /// The predictions for prompts, in their order, and in that of each one's values.
     fn score(&self, prompts: &Prompts) -> Result<Vec<Prediction>> {
-        let values = prompts.values;
-        let mut predictions = vec![None; prompts.ids.len() * values];
+        let values = prompts.values();
+        let mut predictions = vec![None; prompts.len() * values];
         let tape = Tape::inference().with_precision(self.precision);
         self.budget.batches(&prompts.lengths(), |batch| {
             let logits = self.network.logits(&tape, &prompts.batch(batch))?;
@@ -233,56 +200,6 @@ impl ValueModel {
             Ok(())
         })?;
         whole(predictions)
-    }
-}
-
-/// Tokenized prompts, each about as many values.
-#[derive(Debug, Clone)]
-pub struct Prompts {
-    ids: Vec<Vec<u32>>,
-    values: usize,
-    kind: PromptKind,
-}
-
-impl Prompts {
-    /// About how many values each is.
-    pub fn values(&self) -> usize {
-        self.values
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    /// The length of each, in tokens.
-    pub fn lengths(&self) -> Vec<usize> {
-        self.ids.iter().map(Vec::len).collect()
-    }
-
-    /// Some of them behind each other.
-    pub fn batch(&self, items: &[usize]) -> PackedBatch {
-        let ids = items.iter().map(|&item| self.ids[item].as_slice());
-        match self.kind {
-            PromptKind::Each => PackedBatch::new(ids),
-            PromptKind::Shared => PackedBatch::shared(ids, self.values),
-        }
-    }
-}
-
-/// Refuses prompts that a family cannot read.
-pub(super) fn check_prompt(family: &Family, prompt: PromptKind) -> candle_core::Result<()> {
-    let Architecture { class, reads_pairs, .. } = family.architecture();
-    match prompt == PromptKind::Each || *reads_pairs {
-        true => Ok(()),
-        false => candle_core::bail!(
-            "model.prompt \"shared\" is for BERT, DistilBERT and RoBERTa, and this is a {class}"
-        ),
     }
 }
 

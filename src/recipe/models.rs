@@ -35,8 +35,10 @@ pub fn open_model(
     if members.is_empty() {
         return open(run);
     }
-    let models = members.iter().map(|run| open(run)).collect::<Result<_>>()?;
-    Ok(Model::Ensemble(Ensemble::new(models, run)?))
+    let models: Vec<Model> = members.iter().map(|run| open(run)).collect::<Result<_>>()?;
+    let parameters = models.iter().map(Model::parameters).sum();
+    let models = models.into_iter().map(Model::into_predictor).collect();
+    Ok(Model::Ensemble(Ensemble::new(models, parameters, run)?))
 }
 
 /// The runs under several seeds in a folder that is no run itself.

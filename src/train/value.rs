@@ -9,7 +9,7 @@ use crate::data::Sample;
 use crate::error::{Error, Result};
 use crate::eval::{Evaluation, Scored, clusters};
 use crate::model::value_head::Target;
-use crate::model::value_model::Prompts;
+use crate::model::value_prompts::Prompts;
 use crate::model::{Prediction, Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;

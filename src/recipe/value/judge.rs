@@ -16,7 +16,7 @@ use crate::eval::discrimination::Discrimination;
 use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
 use crate::model::value_head::{Objective, Range};
-use crate::model::value_model::PromptKind;
+use crate::model::value_prompts::PromptKind;
 use crate::nn::device;
 use crate::nn::precision::Precision;
 use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
