@@ -220,6 +220,10 @@ fn rows_of_one_text_are_learned_from_together() {
     assert!(weights(&paused) == weights(&run), "a resumed training is the same");
     let plain = trained(folder.path(), "plain", &["--no-test"]);
     assert!(weights(&plain) != weights(&run));
+    // Two passes in place of one, of pairs too.
+    let twice = [&contrast[..], &["--set", "train.r_drop=1"]].concat();
+    let dropped = trained(folder.path(), "dropped", &twice);
+    assert!(weights(&dropped) != weights(&run));
     let config = folder.path().join("config.toml").display().to_string();
     let to = folder.path().join("no").display().to_string();
     let fixed = ["train", &config, "-o", &to, "--set", "train.contrast=1", "--set"];

@@ -19,8 +19,8 @@ use valuenet::nn::language_loss::{
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
 use valuenet::nn::losses::{
-    ContinuationRatio, CrossEntropy, ExpectedUtility, SoftCrossEntropy, SquaredDifferenceError,
-    SquaredError,
+    ContinuationRatio, CrossEntropy, Divergence, ExpectedUtility, SoftCrossEntropy,
+    SquaredDifferenceError, SquaredDistance, SquaredError,
 };
 use valuenet::nn::lstm::LstmOp;
 use valuenet::nn::noise::{DropoutMask, Noise};
@@ -654,6 +654,18 @@ fn the_error_of_differences_is_right() {
     check(make, &[random(&[3, 1], 0)]);
     let found = make().reference(&[Tensor::new(&[1f64, 0.5, -1.0], &CPU).unwrap()]).unwrap();
     assert!((values(&found)[0] - 0.25 * (0.25 + 0.0 + 0.25)).abs() < 1e-12);
+}
+
+#[test]
+fn what_two_passes_say_is_held_against_each_other() {
+    check(|| Divergence { weight: 0.5 }, &[random(&[4, 3], 0), random(&[4, 3], 1)]);
+    let x = random(&[4, 3], 0);
+    let same = Divergence { weight: 1.0 }.reference(&[x.clone(), (&x + 1.0).unwrap()]).unwrap();
+    assert!(values(&same)[0].abs() < 1e-12, "logits that differ by a constant say the same");
+    let logits = |p: f64| Tensor::new(&[[p.ln(), (1.0 - p).ln()]], &CPU).unwrap();
+    let far = Divergence { weight: 1.0 }.reference(&[logits(0.75), logits(0.25)]).unwrap();
+    assert!((values(&far)[0] - 0.5 * 3f64.ln()).abs() < 1e-12, "KL is the same both ways here");
+    check(|| SquaredDistance { weight: 0.5 }, &[random(&[4, 1], 0), random(&[4, 1], 1)]);
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
             "a share from 0 to 1",
         ),
         (not_negative(train.contrast), "train.contrast", "a number of 0 (off) or more"),
+        (not_negative(train.r_drop), "train.r_drop", "a number of 0 (off) or more"),
         (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
         (config.dialogue.max_new_tokens >= 1, "dialogue.max_new_tokens", "a number of 1 or more"),
         (config.dialogue.num_beams >= 1, "dialogue.num_beams", "a number of 1 or more"),
@@ -70,19 +71,20 @@ pub(super) fn check(config: &Config) -> Result<()> {
         }
         _ => {}
     }
-    let learns_from_pairs = config.task.kind == TaskKind::Value
-        && model.family == FamilyKind::Encoder
-        && train.teacher_values == TeacherValues::Own;
-    if train.contrast != 0.0 && !learns_from_pairs {
-        let what =
-            "only value models with an encoder, and no teacher of all values, learn from pairs";
-        return Err(Error::key("train.contrast", what));
-    }
-    let learns_from_teacher =
+    let is_value_encoder =
         config.task.kind == TaskKind::Value && model.family == FamilyKind::Encoder;
-    if train.teacher.is_some() && !learns_from_teacher {
-        let what = "only value models with an encoder learn from a teacher";
-        return Err(Error::key("train.teacher", what));
+    let of_value_models = [
+        ("train.teacher", train.teacher.is_some()),
+        ("train.contrast", train.contrast > 0.0),
+        ("train.r_drop", train.r_drop > 0.0),
+    ];
+    if let Some((key, _)) = of_value_models.iter().find(|(_, is_set)| *is_set && !is_value_encoder)
+    {
+        return Err(Error::key(*key, "this is for value models with an encoder"));
+    }
+    if train.contrast > 0.0 && train.teacher_values == TeacherValues::All {
+        let what = "a teacher of all values leaves no pairs of rows to learn from";
+        return Err(Error::key("train.contrast", what));
     }
     let (folds, fold) = (config.data.folds, config.data.fold);
     if (folds, fold) != (0, 0) {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::nn::activation::Activation;
 use crate::nn::losses::{
-    continuation_ratio, expected_utility, soft_cross_entropy, squared_difference_error,
-    squared_error,
+    continuation_ratio, divergence, expected_utility, soft_cross_entropy, squared_difference_error,
+    squared_distance, squared_error,
 };
 use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
@@ -181,6 +181,25 @@ impl HeadSettings {
             |&(a, b): &(u32, u32)| targets[a as usize].utility - targets[b as usize].utility;
         let differences = pairs.iter().map(difference).collect();
         squared_difference_error(tape, &utilities, pairs, differences, weight)
+    }
+
+    /// `weight` times how far two passes over the same rows are from saying the same: the symmetric
+    /// Kullback-Leibler divergence of their classes, or of a regression the squared distance of their
+    /// utilities (Liang et al., *R-Drop*, NeurIPS 2021).
+    ///
+    /// # Errors
+    /// If they have other shapes.
+    pub fn divergence(&self, tape: &Tape, a: &Node, b: &Node, weight: f64) -> Result<Node> {
+        match self.objective {
+            Objective::Regression => {
+                let (a, b) = (self.utilities(tape, a)?, self.utilities(tape, b)?);
+                squared_distance(tape, &a, &b, weight)
+            }
+            _ => {
+                let (a, b) = (self.class_logits(tape, a)?, self.class_logits(tape, b)?);
+                divergence(tape, &a, &b, weight)
+            }
+        }
     }
 
     /// The logits of the three classes, (rows, 3).

@@ -40,6 +40,18 @@ pub struct NewModel {
     pub seed: u64,
 }
 
+/// What a value model's loss may have beside that of each prompt.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Beside {
+    /// Pairs of prompts of one text.
+    pub pairs: Vec<(u32, u32)>,
+    /// How much it weighs that the utilities of a pair differ otherwise than their targets.
+    pub contrast: f64,
+    /// How much it weighs that a second pass, with other dropout, says something else; without it
+    /// there is no second pass.
+    pub r_drop: f64,
+}
+
 /// A model that predicts the utility of scenarios under values.
 #[derive(Debug)]
 pub struct ValueModel {
@@ -162,8 +174,7 @@ impl ValueModel {
     }
 
     /// `weight` times the sum of the losses of these prompts, of which each has as many targets as
-    /// values; and `contrast` times as much of how far the utilities of `pairs` of them differ
-    /// otherwise than their targets.
+    /// values, with what `beside` adds to them.
     ///
     /// # Errors
     /// If a prompt is too long, or there are not as many targets as values.
@@ -173,17 +184,25 @@ impl ValueModel {
         batch: &PackedBatch,
         targets: &[Target],
         weight: f64,
-        (pairs, contrast): (Vec<(u32, u32)>, f64),
+        beside: &Beside,
     ) -> candle_core::Result<Node> {
-        let (head, logits) = (&self.metadata.head, self.network.logits(tape, batch)?);
-        let loss = head.loss(tape, &logits, targets, weight)?;
-        match pairs.is_empty() {
-            true => Ok(loss),
-            false => {
-                let of_pairs = head.contrast(tape, &logits, targets, pairs, contrast * weight)?;
-                sum(tape, &loss, &of_pairs)
+        let head = &self.metadata.head;
+        let of_pass = |logits: &Node, weight: f64| {
+            let loss = head.loss(tape, logits, targets, weight)?;
+            if beside.pairs.is_empty() {
+                return Ok(loss);
             }
+            let (pairs, contrast) = (beside.pairs.clone(), beside.contrast * weight);
+            sum(tape, &loss, &head.contrast(tape, logits, targets, pairs, contrast)?)
+        };
+        let logits = self.network.logits(tape, batch)?;
+        if beside.r_drop == 0.0 {
+            return of_pass(&logits, weight);
         }
+        let again = self.network.logits(tape, batch)?; // with other dropout
+        let passes = sum(tape, &of_pass(&logits, weight / 2.0)?, &of_pass(&again, weight / 2.0)?)?;
+        let divergence = head.divergence(tape, &logits, &again, beside.r_drop * weight)?;
+        sum(tape, &passes, &divergence)
     }
 
     /// The predictions for prompts, in their order, and in that of each one's values.

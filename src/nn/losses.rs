@@ -198,3 +198,51 @@ impl Op for ContinuationRatio {
         )
     }
 }
+
+/// How far two rows of logits, (items, classes), are from saying the same: `weight * Σ ½ (KL(p ‖ q) +
+/// KL(q ‖ p))`, with `p` and `q` their softmax.
+///
+/// # Errors
+/// If they have other shapes.
+pub fn divergence(tape: &Tape, a: &Node, b: &Node, weight: f64) -> Result<Node> {
+    tape.apply(Divergence { weight }, &[a, b])
+}
+
+/// `weight * Σ ½ (p - q) (log p - log q)`.
+#[derive(Debug)]
+pub struct Divergence {
+    /// A factor for the sum.
+    pub weight: f64,
+}
+
+impl Op for Divergence {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let logarithms = |x: &Tensor| {
+            let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+            shifted.broadcast_sub(&shifted.exp()?.sum_keepdim(D::Minus1)?.log()?)
+        };
+        let (p, q) = (logarithms(&inputs[0])?, logarithms(&inputs[1])?);
+        ((p.exp()? - q.exp()?)? * (&p - &q)?)?.sum_all()? * (0.5 * self.weight)
+    }
+}
+
+/// The squared error of two tensors of one shape: `weight * Σ (a - b)²`.
+///
+/// # Errors
+/// If they have other shapes.
+pub fn squared_distance(tape: &Tape, a: &Node, b: &Node, weight: f64) -> Result<Node> {
+    tape.apply(SquaredDistance { weight }, &[a, b])
+}
+
+/// `weight * Σ (a - b)²`.
+#[derive(Debug)]
+pub struct SquaredDistance {
+    /// A factor for the sum.
+    pub weight: f64,
+}
+
+impl Op for SquaredDistance {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        (&inputs[0] - &inputs[1])?.sqr()?.sum_all()? * self.weight
+    }
+}

@@ -9,6 +9,7 @@ use crate::data::Sample;
 use crate::error::{Error, Result};
 use crate::eval::{Evaluation, Scored, clusters};
 use crate::model::value_head::Target;
+use crate::model::value_model::Beside;
 use crate::model::value_prompts::Prompts;
 use crate::model::{Prediction, Predictor, ValueModel};
 use crate::nn::params::Params;
@@ -26,6 +27,8 @@ pub struct ValueTask {
     groups: Vec<Vec<usize>>,
     /// How much the differences within a text weigh.
     contrast: f64,
+    /// How much it weighs that two passes say different things.
+    r_drop: f64,
     eval: Vec<Sample>,
 }
 
@@ -44,6 +47,7 @@ impl ValueTask {
             prompts: model.prompts(&pairs)?,
             groups: (0..train.len()).map(|row| vec![row]).collect(),
             contrast: 0.0,
+            r_drop: 0.0,
             targets: train.iter().map(|sample| sample.label.into()).collect(),
             eval,
             model,
@@ -92,6 +96,11 @@ impl ValueTask {
         Ok(Self { targets, prompts, groups, ..self })
     }
 
+    /// Reads each batch twice, with other dropout, and learns to say the same, which weighs so much.
+    pub fn with_r_drop(self, weight: f64) -> Self {
+        Self { r_drop: weight, ..self }
+    }
+
     /// Learns from all rows of a text in one step, and also from how their labels differ, which weighs
     /// so much: what tells them apart is the value alone.
     pub fn with_contrast(self, train: &[Sample], weight: f64) -> Self {
@@ -131,8 +140,9 @@ impl Task for ValueTask {
                 first = last;
             }
         }
-        let (weight, contrast) = (pass.scale / values as f64, (pairs, self.contrast));
-        Ok(self.model.loss(pass.tape, &batch, &targets, weight, contrast)?)
+        let weight = pass.scale / values as f64;
+        let beside = Beside { pairs, contrast: self.contrast, r_drop: self.r_drop };
+        Ok(self.model.loss(pass.tape, &batch, &targets, weight, &beside)?)
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {

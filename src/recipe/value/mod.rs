@@ -85,6 +85,7 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
                         teacher_weight,
                     )?;
                 }
+                task = task.with_r_drop(config.train.r_drop);
                 if config.train.contrast > 0.0 {
                     task = task.with_contrast(&train, config.train.contrast);
                 }
