@@ -229,6 +229,8 @@ fn rows_of_one_text_are_learned_from_together() {
     let fixed = ["train", &config, "-o", &to, "--set", "train.contrast=1", "--set"];
     let refused = valuenet(fixed.iter().chain(&["model.family=linear"]));
     assert_fails(&refused, 2, &["train.contrast", "with an encoder"]);
+    let refused = valuenet(fixed.iter().chain(&["train.label_smoothing=0.1"]));
+    assert_fails(&refused, 2, &["train.label_smoothing", "a regression has no classes"]);
     let refused = valuenet(fixed.iter().chain(&["train.teacher_values=all"]));
     assert_fails(&refused, 2, &["train.contrast"]);
 }

@@ -48,6 +48,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
             "train.teacher_weight",
             "a share from 0 to 1",
         ),
+        (below_one(train.label_smoothing), "train.label_smoothing", "a share from 0 to below 1"),
         (not_negative(train.contrast), "train.contrast", "a number of 0 (off) or more"),
         (not_negative(train.r_drop), "train.r_drop", "a number of 0 (off) or more"),
         (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
@@ -77,10 +78,15 @@ pub(super) fn check(config: &Config) -> Result<()> {
         ("train.teacher", train.teacher.is_some()),
         ("train.contrast", train.contrast > 0.0),
         ("train.r_drop", train.r_drop > 0.0),
+        ("train.label_smoothing", train.label_smoothing > 0.0),
     ];
     if let Some((key, _)) = of_value_models.iter().find(|(_, is_set)| *is_set && !is_value_encoder)
     {
         return Err(Error::key(*key, "this is for value models with an encoder"));
+    }
+    if train.label_smoothing > 0.0 && !model.objective.has_probabilities() {
+        let what = "a regression has no classes to smooth";
+        return Err(Error::key("train.label_smoothing", what));
     }
     if train.contrast > 0.0 && train.teacher_values == TeacherValues::All {
         let what = "a teacher of all values leaves no pairs of rows to learn from";

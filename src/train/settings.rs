@@ -51,6 +51,10 @@ pub struct TrainSettings {
     /// of their differences in utility, each pair as a row; 0 for not at all.
     #[serde(skip_serializing_if = "is_zero")]
     pub contrast: f64,
+    /// The share of each row's class that is spread evenly over all three, of value models that learn
+    /// classes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
     /// How much it weighs in a value model's loss that a second pass with other dropout says something
     /// else (R-Drop); 0 for no second pass.
     #[serde(skip_serializing_if = "is_zero")]
@@ -111,6 +115,7 @@ impl Default for TrainSettings {
             teacher_weight: 0.5,
             teacher_values: TeacherValues::Own,
             contrast: 0.0,
+            label_smoothing: 0.0,
             r_drop: 0.0,
             seed: 1,
             eval_every: 0,

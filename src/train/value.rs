@@ -96,6 +96,15 @@ impl ValueTask {
         Ok(Self { targets, prompts, groups, ..self })
     }
 
+    /// Learns from classes of which a share is spread evenly over all (label smoothing); utilities stay.
+    pub fn with_smoothing(mut self, share: f64) -> Self {
+        for Target { probabilities, .. } in &mut self.targets {
+            let even = share as f32 / probabilities.len() as f32;
+            probabilities.iter_mut().for_each(|it| *it = (1.0 - share as f32) * *it + even);
+        }
+        self
+    }
+
     /// Reads each batch twice, with other dropout, and learns to say the same, which weighs so much.
     pub fn with_r_drop(self, weight: f64) -> Self {
         Self { r_drop: weight, ..self }

@@ -72,7 +72,9 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
         let (train, eval) = (data.samples(Split::Train), data.samples(Split::Eval));
         let learner: Box<dyn Learner + 'a> = match model {
             Model::Encoder(model) => {
-                let mut task = ValueTask::new(model, &train, eval)?;
+                let mut task = ValueTask::new(model, &train, eval)?
+                    .with_smoothing(config.train.label_smoothing)
+                    .with_r_drop(config.train.r_drop);
                 if let Some(teacher) = &config.train.teacher {
                     let TrainSettings { dtype, teacher_values, teacher_weight, .. } = config.train;
                     let (rows, shown) = (train.len(), teacher.display());
@@ -85,7 +87,6 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
                         teacher_weight,
                     )?;
                 }
-                task = task.with_r_drop(config.train.r_drop);
                 if config.train.contrast > 0.0 {
                     task = task.with_contrast(&train, config.train.contrast);
                 }
