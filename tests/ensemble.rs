@@ -131,6 +131,14 @@ fn a_student_learns_what_its_teacher_says() {
         let roles = read(&student.join("run.json"));
         assert!(roles["data"].as_array().unwrap().iter().any(|file| file["role"] == "teacher"));
     }
+    // What it says of the rows is asked once.
+    let kept = || std::fs::read_dir(teacher.join("values")).unwrap().count();
+    assert_eq!(kept(), 2, "under each row's value, and under all");
+    let with = [&["--set", &named, "--set", "train.teacher_weight=1"], &joint[..]].concat();
+    let again = trained(folder.path(), "again", &with);
+    let weights =
+        |run: &Path| std::fs::read(run.join("checkpoints/best/model.safetensors")).unwrap();
+    assert!(kept() == 2 && weights(&again) == weights(&folder.path().join("student-0")));
     let without = trained(folder.path(), "without", &joint);
     assert!(
         accuracy(&without) < accuracy(&teacher),

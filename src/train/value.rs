@@ -6,12 +6,12 @@ use super::policy::Score;
 use super::settings::TeacherValues;
 use super::task::{Pass, Task};
 use crate::data::Sample;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::eval::{Evaluation, Scored, clusters};
 use crate::model::value_head::Target;
 use crate::model::value_model::Beside;
 use crate::model::value_prompts::Prompts;
-use crate::model::{Prediction, Predictor, ValueModel};
+use crate::model::{Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;
 use crate::value::{LabelCounts, Value};
@@ -54,44 +54,31 @@ impl ValueTask {
         })
     }
 
-    /// Learns from a teacher's predictions of the train samples too, in their order. `weight` is how
-    /// much of each target they are; under values that nobody was asked about they are all of it.
+    /// Learns from what a teacher says of the train samples too, in their order, each under its own value
+    /// or under all ten. `weight` is how much of each target it is; under values that nobody was asked
+    /// about it is all of it.
     ///
     /// # Errors
-    /// If the model learns classes and the teacher gives them no probabilities.
+    /// If a text cannot be tokenized.
     pub fn with_teacher(
         self,
-        teacher: &dyn Predictor,
         train: &[Sample],
+        said: Vec<Target>,
         values: TeacherValues,
         weight: f64,
     ) -> Result<Self> {
-        if self.model.has_probabilities() && !teacher.has_probabilities() {
-            let what = "the teacher is a regression, and gives classes no probabilities";
-            return Err(Error::key("train.teacher", what).help(
-                "choose model.objective = \"regression\", or a teacher that learned classes",
-            ));
-        }
-        let pairs: Vec<(Value, &str)> =
-            train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
-        let said = |one: Prediction| Target {
-            utility: one.utility,
-            probabilities: one.probabilities.unwrap_or_default(),
-        };
         if values == TeacherValues::Own {
-            let rows = self.targets.iter().zip(teacher.predict(&pairs)?);
-            let targets = rows.map(|(own, one)| own.towards(said(one), weight as f32)).collect();
+            let rows = self.targets.iter().zip(said);
+            let targets = rows.map(|(own, said)| own.towards(said, weight as f32)).collect();
             return Ok(Self { targets, ..self });
         }
-        let texts: Vec<&str> = pairs.iter().map(|(_, text)| *text).collect();
-        let rows = self.targets.iter().zip(&pairs).zip(teacher.predict_all(&texts)?);
-        let targets = rows.flat_map(|((own, (value, _)), ten)| {
-            let mut targets = ten.map(said);
-            let its = &mut targets[value.index()];
+        let mut targets = said;
+        for (row, (own, sample)) in self.targets.iter().zip(train).enumerate() {
+            let its = &mut targets[row * Value::COUNT + sample.value.index()];
             *its = own.towards(*its, weight as f32);
-            targets
-        });
-        let (targets, prompts) = (targets.collect(), self.model.prompts_of_all(&texts)?);
+        }
+        let texts: Vec<&str> = train.iter().map(|sample| sample.scenario.as_str()).collect();
+        let prompts = self.model.prompts_of_all(&texts)?;
         let groups = (0..prompts.len()).map(|prompt| vec![prompt]).collect();
         Ok(Self { targets, prompts, groups, ..self })
     }

@@ -4,6 +4,7 @@ mod folds;
 mod gather;
 mod judge;
 mod splits;
+mod teacher;
 
 pub(super) use folds::train_folds;
 pub(super) use gather::{compare, gather};
@@ -15,41 +16,61 @@ use candle_core::Device;
 
 use judge::judge_test;
 use splits::Splits;
+use teacher::Teacher;
 
-use super::models::{LAYOUT, open_model, weights};
+use super::models::{LAYOUT, open_model};
 use super::{Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind};
-use crate::data::{SampleTable, Split};
+use crate::data::{Sample, SampleTable, Split};
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::linear::LinearModel;
+use crate::model::value_head::Target;
 use crate::model::{Model, ValueModel};
 use crate::report::Report;
 use crate::report::seeds::Seeds;
 use crate::run::{self, DataFile, ModelInfo, SavedRun};
 use crate::train::linear::LinearLearner;
 use crate::train::value::ValueTask;
-use crate::train::{Checkpoint, GradientLearner, Learner, TrainSettings};
+use crate::train::{Checkpoint, GradientLearner, Learner, TeacherValues, TrainSettings};
+use crate::value::Value;
 
 /// The training of a value model.
 pub(super) struct ValueRecipe<'a> {
     config: &'a Config,
     data: Splits,
+    teacher: Option<Teacher>,
 }
 
 impl<'a> ValueRecipe<'a> {
     /// Reads the data, of each split so many rows if not all.
     pub(super) fn read(config: &'a Config, limit: Option<usize>) -> Result<Self> {
         let mut data = Splits::read(config, limit)?;
-        if let Some(teacher) = &config.train.teacher {
-            let files = weights("teacher", teacher)?;
-            if files.is_empty() {
-                return Err(Error::file(teacher, "there is no value model here")
-                    .help("train.teacher names a run, or a folder of runs under several seeds"));
+        let teacher = config.train.teacher.as_deref();
+        let teacher = teacher.map(|run| Teacher::of(run, config.train.dtype)).transpose()?;
+        data.sources.extend(teacher.iter().flat_map(Teacher::sources).cloned());
+        Ok(Self { config, data, teacher })
+    }
+
+    /// What the teacher says of the train samples.
+    fn said(
+        &self,
+        teacher: &Teacher,
+        train: &[Sample],
+        device: &Device,
+        site: Site,
+    ) -> Result<Vec<Target>> {
+        let pairs: Vec<(Value, &str)> = match self.config.train.teacher_values {
+            TeacherValues::Own => {
+                train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect()
             }
-            data.sources.extend(files);
-        }
-        Ok(Self { config, data })
+            TeacherValues::All => {
+                let texts = train.iter().map(|sample| sample.scenario.as_str());
+                texts.flat_map(|text| Value::ALL.map(|value| (value, text))).collect()
+            }
+        };
+        let of_classes = self.config.model.objective.has_probabilities();
+        teacher.targets(&pairs, of_classes, device, site.observer)
     }
 }
 
@@ -59,7 +80,7 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
     }
 
     fn prepare(&self, origin: Origin, device: &Device, site: Site) -> Result<Prepared<'a>> {
-        let Self { config, data } = self;
+        let Self { config, data, .. } = self;
         let model = match origin {
             Origin::New => new_model(config, &data.train, device, site)?,
             Origin::SavedRun(run) => open_model(run, Checkpoint::Last, device, config.train.dtype)?,
@@ -75,17 +96,10 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
                 let mut task = ValueTask::new(model, &train, eval)?
                     .with_smoothing(config.train.label_smoothing)
                     .with_r_drop(config.train.r_drop);
-                if let Some(teacher) = &config.train.teacher {
-                    let TrainSettings { dtype, teacher_values, teacher_weight, .. } = config.train;
-                    let (rows, shown) = (train.len(), teacher.display());
-                    site.note(&format!("{rows} rows are predicted by the teacher {shown}"));
-                    let teacher = open_model(teacher, Checkpoint::Best, device, dtype)?;
-                    task = task.with_teacher(
-                        teacher.predictor(),
-                        &train,
-                        teacher_values,
-                        teacher_weight,
-                    )?;
+                if let Some(teacher) = &self.teacher {
+                    let said = self.said(teacher, &train, device, site)?;
+                    let TrainSettings { teacher_values, teacher_weight, .. } = config.train;
+                    task = task.with_teacher(&train, said, teacher_values, teacher_weight)?;
                 }
                 if config.train.contrast > 0.0 {
                     task = task.with_contrast(&train, config.train.contrast);
