@@ -539,6 +539,16 @@ fn asking_a_cpu_build_for_cuda_names_the_feature() {
 }
 
 #[test]
+fn numbers_without_measure_are_refused_in_words() {
+    let seed = valuenet(["train", "configs/quickstart.toml", "--seed", "18446744073709551615"]);
+    assert_fails(&seed, 2, &["18446744073709551615 is not in 0..=9223372036854775807"]);
+    let bootstrap = valuenet(["eval", "runs/any", "--bootstrap", "1000000000"]);
+    assert_fails(&bootstrap, 2, &["1000000000 is not in", "100000"]);
+    let nothing = valuenet(["eval", "runs/that/is/not/there"]);
+    assert_fails(&nothing, 1, &["runs/that/is/not/there: there is no run and no model here"]);
+}
+
+#[test]
 fn infer_names_the_line_that_is_not_utf8_and_keeps_what_came_before() {
     let trained = Trained::new();
     let run = trained.path("run");

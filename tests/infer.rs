@@ -1,12 +1,13 @@
 //! Texts to value vectors: order, blanks, chunks, formats.
 
 use std::cell::Cell;
+use std::io::Read;
 use std::path::Path;
 
 use candle_core::Tensor;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use valuenet::data::texts::{column, lines};
+use valuenet::data::texts::{LONGEST_LINE, column, lines};
 use valuenet::error::{Error, Kind, Result};
 use valuenet::infer::{CHUNK, stream};
 use valuenet::model::Predictor;
@@ -98,6 +99,20 @@ fn lines_lose_their_ends_and_keep_the_rest() {
         (error.to_string().as_str(), error.kind()),
         ("t:2: the byte 0xe9 is not UTF-8", Kind::Data)
     );
+}
+
+#[test]
+fn a_line_without_an_end_does_not_fill_the_memory() {
+    let longest = "é".repeat(LONGEST_LINE / 2);
+    let text = format!("one\n{longest}\r\nthree\n");
+    let read: Vec<String> = lines(Path::new("t"), text.as_bytes()).map(Result::unwrap).collect();
+    assert_eq!((read.len(), read[1].len(), read[2].as_str()), (3, LONGEST_LINE, "three"));
+    let endless = std::io::BufReader::new(std::io::repeat(b'a'));
+    let mut endless = lines(Path::new("t"), b"one\n".as_slice().chain(endless));
+    assert_eq!(endless.next().unwrap().unwrap(), "one");
+    let error = endless.next().unwrap().unwrap_err();
+    assert_eq!(error.to_string(), format!("t:2: the line is longer than {LONGEST_LINE} bytes"));
+    assert!(endless.next().is_none(), "what follows belongs to the same line");
 }
 
 #[test]

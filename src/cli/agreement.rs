@@ -10,9 +10,9 @@ use valuenet::eval::annotators::{Agreement, Rated};
 use valuenet::report::annotations::AgreementReport;
 use valuenet::report::render;
 
-use super::TableFormat;
 use super::annotations::AnnotationArgs;
 use super::output::print;
+use super::{MOST_REPLICATES, TableFormat};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -20,7 +20,7 @@ pub struct Args {
     source: AnnotationArgs,
 
     /// How many bootstrap replicates the 95% intervals are made of; 0 for none.
-    #[arg(long, value_name = "N", default_value = "2000")]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(..=MOST_REPLICATES))]
     bootstrap: u32,
 
     /// How to write it.

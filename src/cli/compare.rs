@@ -9,8 +9,8 @@ use valuenet::eval::Bootstrap;
 use valuenet::recipe::compare;
 use valuenet::report::render;
 
-use super::TableFormat;
 use super::output::Output;
+use super::{MOST_REPLICATES, TableFormat};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,7 +24,7 @@ pub struct Args {
     split: Split,
 
     /// How many bootstrap replicates intervals and p-values are made of.
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(100..=MOST_REPLICATES))]
     bootstrap: u32,
 
     /// How to write it.

@@ -8,10 +8,10 @@ use valuenet::data::Split;
 use valuenet::recipe::{JudgeRequest, Judged, Measures, PersonaRequest, judge};
 use valuenet::report::render;
 
-use super::TableFormat;
 use super::model::{LayoutArgs, ModelArgs};
 use super::output::{Console, Output};
 use super::site::Here;
+use super::{MOST_REPLICATES, TableFormat};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,7 +29,7 @@ pub struct Args {
 
     /// How many bootstrap replicates the 95% intervals are made of; 0 for none [default: 2000 for
     /// test, otherwise 0].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=MOST_REPLICATES))]
     bootstrap: Option<u32>,
 
     /// Also cut classes at thresholds fitted on the run's eval split, beside the paper's rounding.

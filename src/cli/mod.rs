@@ -126,6 +126,9 @@ impl Cli {
     }
 }
 
+/// The most bootstrap replicates: far more than any interval needs, and a bound for the memory.
+const MOST_REPLICATES: i64 = 100_000;
+
 /// The formats of tables.
 #[derive(Clone, Copy, ValueEnum)]
 enum TableFormat {

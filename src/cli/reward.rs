@@ -12,6 +12,7 @@ use valuenet::recipe::{center, distinct_profiles, reward};
 use valuenet::report::rewards;
 use valuenet::reward::{Center, Form};
 
+use super::MOST_REPLICATES;
 use super::model::ModelArgs;
 use super::output::{Console, Output};
 use super::progress::Scoring;
@@ -67,7 +68,7 @@ pub struct Args {
     against_shuffled: Option<u64>,
 
     /// How many bootstrap replicates the intervals of that comparison are made of.
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(100..=MOST_REPLICATES))]
     bootstrap: u32,
 
     /// Only the first N dialogues.

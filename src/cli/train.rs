@@ -30,11 +30,11 @@ pub struct Args {
     set: Vec<String>,
 
     /// The seed (train.seed).
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=LARGEST_SEED))]
     seed: Option<u64>,
 
     /// Several seeds: one run each, in seed-N below the run directory, and their mean at the end.
-    #[arg(long, value_delimiter = ',', value_name = "N,…", conflicts_with = "seed")]
+    #[arg(long, value_delimiter = ',', value_name = "N,…", conflicts_with = "seed", value_parser = clap::value_parser!(u64).range(..=LARGEST_SEED))]
     seeds: Vec<u64>,
 
     /// Train so many models, each without a part of the data. Of a value model: parts of the texts of
@@ -91,6 +91,9 @@ pub struct Args {
     #[arg(long)]
     tensorboard: bool,
 }
+
+/// The largest number that a TOML file holds.
+const LARGEST_SEED: u64 = i64::MAX as u64;
 
 /// The exit code of what was interrupted and saved.
 const INTERRUPTED: u8 = 130;

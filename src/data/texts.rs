@@ -8,11 +8,38 @@ use super::record::Record;
 use super::records::text;
 use crate::error::{Error, Result};
 
-/// The lines of a text file, without their ends.
-pub fn lines(path: &Path, reader: impl BufRead) -> impl Iterator<Item = Result<String>> {
+/// The longest line that is taken for a text, in bytes: no model reads as much, and a file without
+/// line ends would fill the memory.
+pub const LONGEST_LINE: usize = 1 << 20;
+
+/// The lines of a text file, without their ends; one that is longer than [`LONGEST_LINE`] is an error,
+/// and the last.
+pub fn lines(path: &Path, mut reader: impl BufRead) -> impl Iterator<Item = Result<String>> {
     let path = PathBuf::from(path);
-    reader.split(b'\n').zip(1..).map(move |(line, number)| {
+    let mut is_over = false;
+    let mut next = move || -> Option<std::io::Result<Vec<u8>>> {
+        let mut line = Vec::new();
+        let most = LONGEST_LINE as u64 + 2; // a line end of two bytes
+        match reader.by_ref().take(most).read_until(b'\n', &mut line) {
+            _ if is_over => return None,
+            Ok(0) => return None,
+            Ok(_) => {}
+            Err(error) => return Some(Err(error)),
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        is_over = line.len() > LONGEST_LINE + 1;
+        Some(Ok(line))
+    };
+    let numbered = std::iter::from_fn(move || next()).zip(1..);
+    numbered.map(move |(line, number)| {
         let mut line = line.map_err(|error| Error::io(&path, "read", error))?;
+        if line.len() > LONGEST_LINE + 1 {
+            let what = format!("the line is longer than {LONGEST_LINE} bytes");
+            return Err(Error::row(&path, number, what)
+                .help("is this a text file with a text in each line? --column reads tables"));
+        }
         if line.last() == Some(&b'\r') {
             line.pop();
         }

@@ -62,6 +62,9 @@ fn judge_one(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<EvaluationReport> {
+    if !folder.exists() {
+        return Err(Error::file(folder, "there is no run and no model here"));
+    }
     let saved = match SavedRun::is_run(folder) {
         true => Some(SavedRun::open(folder)?),
         false if !members(folder).is_empty() => Some(SavedRun::of_seeds(folder)?),
