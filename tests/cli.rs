@@ -545,7 +545,7 @@ fn numbers_without_measure_are_refused_in_words() {
     let bootstrap = valuenet(["eval", "runs/any", "--bootstrap", "1000000000"]);
     assert_fails(&bootstrap, 2, &["1000000000 is not in", "100000"]);
     let nothing = valuenet(["eval", "runs/that/is/not/there"]);
-    assert_fails(&nothing, 1, &["runs/that/is/not/there: there is no run and no model here"]);
+    assert_fails(&nothing, 2, &["runs/that/is/not/there: there is no run and no model here"]);
 }
 
 #[test]

@@ -63,7 +63,8 @@ fn judge_one(
     observer: &dyn Observer,
 ) -> Result<EvaluationReport> {
     if !folder.exists() {
-        return Err(Error::file(folder, "there is no run and no model here"));
+        let what = format!("{}: there is no run and no model here", folder.display());
+        return Err(Error::usage(what));
     }
     let saved = match SavedRun::is_run(folder) {
         true => Some(SavedRun::open(folder)?),
