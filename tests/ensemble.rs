@@ -185,7 +185,8 @@ fn folds_judge_each_text_by_a_model_that_has_not_learned_from_it() {
     let mut expected: Vec<String> = expected
         .map(|one| format!("{}|{}|{}", one.value, one.scenario, one.label.number()))
         .collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected, "each row once");
     for fold in 1..=3 {
         let info = read(&run.join(format!("fold-{fold}/run.json")));

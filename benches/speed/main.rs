@@ -182,6 +182,7 @@ fn text_and_data(c: &mut Criterion) {
             label: labels[i % 3],
             utility: (i as f64 * 0.37).sin(),
             class: labels[i * 7 % 3],
+            probabilities: None,
             text: i / 2,
             seen: Some(i % 4 == 0),
         })

@@ -17,7 +17,7 @@ pub const LONGEST_LINE: usize = 1 << 20;
 pub fn lines(path: &Path, mut reader: impl BufRead) -> impl Iterator<Item = Result<String>> {
     let path = PathBuf::from(path);
     let mut is_over = false;
-    let mut next = move || -> Option<std::io::Result<Vec<u8>>> {
+    let next = move || -> Option<std::io::Result<Vec<u8>>> {
         let mut line = Vec::new();
         let most = LONGEST_LINE as u64 + 2; // a line end of two bytes
         match reader.by_ref().take(most).read_until(b'\n', &mut line) {
@@ -32,7 +32,7 @@ pub fn lines(path: &Path, mut reader: impl BufRead) -> impl Iterator<Item = Resu
         is_over = line.len() > LONGEST_LINE + 1;
         Some(Ok(line))
     };
-    let numbered = std::iter::from_fn(move || next()).zip(1..);
+    let numbered = std::iter::from_fn(next).zip(1..);
     numbered.map(move |(line, number)| {
         let mut line = line.map_err(|error| Error::io(&path, "read", error))?;
         if line.len() > LONGEST_LINE + 1 {

@@ -125,19 +125,23 @@ mod tests {
 
     #[test]
     fn a_mean_is_of_probabilities_where_all_have_some() {
-        let of = |logits| Prediction::of_logits(logits).unwrap();
-        let (a, b) = (of([0.0, 0.0, 3.0]), of([0.0, 0.0, -9.0]));
-        let together = mean([a, b].into_iter()).unwrap();
-        assert!((together.utility - (a.utility + b.utility) / 2.0).abs() < 1e-6);
-        let (of_a, of_b) = (a.probabilities.unwrap(), b.probabilities.unwrap());
-        let expected = Label::ALL.map(|label| (of_a[label.index()] + of_b[label.index()]) / 2.0);
-        let found = together.probabilities.unwrap();
-        assert!(expected.iter().zip(found).all(|(one, other)| (one - other).abs() < 1e-6));
-        assert_eq!(together.class, Label::Yes);
+        let both = [[0.0, 0.0, 3.0], [0.0, 0.0, -9.0]].map(Prediction::of_logits);
+        let together = mean(both.into_iter().flatten());
+        let mean_of = |number: &dyn Fn(Prediction) -> f32| {
+            both.into_iter().flatten().map(number).sum::<f32>() / 2.0
+        };
+        let near = |found: f32, expected: f32| (found - expected).abs() < 1e-6;
+        let utility = mean_of(&|one| one.utility);
+        assert!(together.is_some_and(|found| near(found.utility, utility)));
+        for label in Label::ALL {
+            let of = |one: Prediction| one.probabilities.map_or(f32::NAN, |it| it[label.index()]);
+            assert!(together.is_some_and(|found| near(of(found), mean_of(&of))), "{label}");
+        }
+        assert!(together.is_some_and(|found| found.class == Label::Yes));
 
-        let of = |utility| Prediction::of_utility(utility).unwrap();
-        let together = mean([of(0.9), of(-0.1)].into_iter()).unwrap();
-        assert_eq!((together.class, together.probabilities), (Label::Unrelated, None));
-        assert!((together.utility - 0.4).abs() < 1e-6);
+        let both = [0.9, -0.1].map(Prediction::of_utility);
+        let expected = Prediction::of_utility(0.4);
+        assert_eq!(mean(both.into_iter().flatten()), expected);
+        assert_eq!(likeliest([0.4, 0.2, 0.4]), Label::No, "the first of equal ones");
     }
 }
