@@ -196,7 +196,8 @@ impl SavedRun {
     /// The runs under several seeds in a folder as one: their data, and reports of its own.
     ///
     /// # Errors
-    /// If there is none, or two were not made with the same data.
+    /// If there is none, or two differ in their data, or in their configuration beside seed and
+    /// device.
     pub fn of_seeds(folder: &Path) -> Result<Self> {
         let mut runs = seeds(folder).into_iter().map(|(_, path)| Self::open(&path));
         let Some(first) = runs.next().transpose()? else {
@@ -206,14 +207,21 @@ impl SavedRun {
             let files = run.info.data.iter();
             files.map(|file| (file.role.clone(), file.sha256.clone(), file.rows)).collect()
         };
+        let recipe = |run: &Self| -> Config {
+            let mut config = run.info.config.clone();
+            (config.train.seed, config.train.device) = (0, String::new());
+            config.data.dir = PathBuf::new(); // its files are compared
+            config
+        };
         for run in runs {
             let run = run?;
-            if data(&run) != data(&first) {
-                let what = format!("this run has other data than {}", first.path.display());
-                return Err(
-                    Error::file(&run.path, what).help("an ensemble is of runs of one recipe")
-                );
-            }
+            let what = match (data(&run) == data(&first), recipe(&run) == recipe(&first)) {
+                (true, true) => continue,
+                (false, _) => "data",
+                (true, false) => "settings",
+            };
+            let what = format!("this run has other {what} than {}", first.path.display());
+            return Err(Error::file(&run.path, what).help("an ensemble is of runs of one recipe"));
         }
         Ok(Self { path: folder.into(), info: first.info })
     }

@@ -19,7 +19,7 @@ pub enum Purpose {
     /// Which texts a bootstrap replicate draws; the index is the replicate's number.
     Bootstrap = 5,
     /// The order in which texts are dealt out: to splits, index 0; dialogues that are kept apart, 1;
-    /// texts to the parts of a train split, 2.
+    /// texts to the parts of a train split, 2, and of the train and eval splits together, 3.
     Partition = 13,
     /// The order of a survey's questions and which hidden ones are among them; the index is the
     /// value's.

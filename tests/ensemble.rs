@@ -46,10 +46,7 @@ fn runs_under_several_seeds_are_one_model_wherever_a_run_is() {
     let runs = trained(folder.path(), "runs", &joint).display().to_string();
     let output = valuenet(["eval", &runs, "--ensemble", "--bootstrap", "0"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(
-        stdout(&output).contains("the most probable class")
-            || stdout(&output).contains("test · 10 rows")
-    );
+    assert!(stdout(&output).contains("test · 10 rows"), "{}", stdout(&output));
     let numbers = ["utility", "p_no", "p_unrelated", "p_yes"];
     let of = |path: PathBuf| -> Vec<Vec<f64>> {
         let rows = columns(&path.join("eval/test.predictions.csv"), &numbers);
@@ -84,6 +81,16 @@ fn runs_under_several_seeds_are_one_model_wherever_a_run_is() {
     trained(folder.path(), "runs/seed-4", &["--set", "model.objective=joint"]);
     let mixed = valuenet(["eval", &runs, "--ensemble"]);
     assert_fails(&mixed, 1, &["seed-4", "other data than"]);
+    assert_fails(&valuenet(["infer", &runs, &texts]), 1, &["seed-4", "other data than"]);
+    std::fs::remove_dir_all(Path::new(&runs).join("seed-4")).unwrap();
+    let rows = write(folder.path(), "rows.csv", csv(&samples(12))).display().to_string();
+    let each = stdout(&valuenet(["eval", &runs, "--data", &rows]));
+    assert!(each.contains("mean ± sd over seeds 1, 2, 3"), "{each}");
+    let one = stdout(&valuenet(["eval", &runs, "--data", &rows, "--ensemble"]));
+    assert!(one.contains("data.rows · 12 rows"), "{one}");
+    let seed_1 = Path::new(&runs).join("seed-1").display().to_string();
+    let output = valuenet(["compare", &runs, &seed_1]);
+    assert!(output.status.success(), "{}", stderr(&output));
     let alone = Path::new(&runs).join("seed-1").display().to_string();
     assert_fails(&valuenet(["eval", &alone, "--ensemble"]), 2, &["--ensemble", "several seeds"]);
 }
@@ -96,7 +103,7 @@ fn a_regression_has_no_probabilities() {
     let run = trained(folder.path(), "run", &[]).display().to_string();
     let texts = write(folder.path(), "texts.txt", "we sang\n").display().to_string();
     let output = valuenet(["infer", &run, &texts, "--probabilities"]);
-    assert_fails(&output, 2, &["is a regression", "model.objective=joint"]);
+    assert_fails(&output, 2, &["gives classes no probabilities", "model.objective=three-class"]);
 }
 
 #[test]
@@ -139,6 +146,17 @@ fn a_student_learns_what_its_teacher_says() {
     let weights =
         |run: &Path| std::fs::read(run.join("checkpoints/best/model.safetensors")).unwrap();
     assert!(kept() == 2 && weights(&again) == weights(&folder.path().join("student-0")));
+    // A training that stops and goes on is the same with all of this.
+    let shared = ["--set", "model.prompt=shared", "--set", "train.teacher_values=all"];
+    let all = [&["--set", &named, "--set", "train.r_drop=1"], &shared[..], &joint[..]].concat();
+    let smooth = [&all[..], &["--set", "train.label_smoothing=0.2"]].concat();
+    let whole = trained(folder.path(), "whole", &smooth);
+    trained(folder.path(), "parts", &[&smooth[..], &["--stop-after", "7"]].concat());
+    let parts = trained(folder.path(), "parts", &[&smooth[..], &["--resume"]].concat());
+    let last = |run: &Path| std::fs::read(run.join("checkpoints/last/model.safetensors")).unwrap();
+    assert!(last(&whole) == last(&parts));
+    let plain = trained(folder.path(), "plain", &all);
+    assert!(last(&plain) != last(&whole), "smoothing changes what is learned");
     let without = trained(folder.path(), "without", &joint);
     assert!(
         accuracy(&without) < accuracy(&teacher),
@@ -152,11 +170,31 @@ fn a_student_learns_what_its_teacher_says() {
     let to = folder.path().join("no").display().to_string();
     let fixed = ["train", &config, "-o", &to, "--set", &named, "--set"];
     let refused = valuenet(fixed.iter().chain(&["model.objective=joint"]));
-    assert_fails(&refused, 2, &["train.teacher", "the teacher is a regression"]);
+    assert_fails(&refused, 2, &["train.teacher", "gives classes no probabilities"]);
     let refused = valuenet(["train", &config, "-o", &to, "--set", "train.teacher=nowhere"]);
     assert_fails(&refused, 1, &["nowhere", "there is no value model here"]);
     let refused = valuenet(["train", &config, "-o", &to, "--set", "train.teacher_weight=2"]);
-    assert_fails(&refused, 2, &["train.teacher_weight"]);
+    assert_fails(&refused, 2, &["train.teacher_weight", "a share from 0 to 1"]);
+    for (set, says) in [
+        ("train.teacher_weight=0.7", "no train.teacher to weigh"),
+        ("train.teacher_values=all", "no train.teacher to ask"),
+        ("model.prompt=rare", "model.prompt"),
+    ] {
+        assert_fails(&valuenet(["train", &config, "-o", &to, "--set", set]), 2, &[says]);
+    }
+    let linear = ["--set", "model.family=linear", "--set", "model.prompt=shared"];
+    let refused = valuenet(["train", &config, "-o", &to].iter().chain(&linear));
+    assert_fails(&refused, 2, &["model.prompt", "with an encoder"]);
+    let silent = ["--set", "model.dropout=0.0", "--set", "train.r_drop=1"];
+    let refused = valuenet(["train", &config, "-o", &to].iter().chain(&silent));
+    assert_fails(&refused, 2, &["train.r_drop", "without dropout"]);
+    let card = std::fs::read_to_string(teacher.join("checkpoints/best/README.md")).unwrap();
+    assert!(card.contains("logits.softmax(-1) @") && card.contains("model-index:"), "{card}");
+    assert!(!card.contains("derived from its base") && !card.contains("base_model"), "{card}");
+    let cls = [&joint[..], &["--set", "model.pooling=cls"]].concat();
+    let cls = trained(folder.path(), "cls", &cls);
+    let card = std::fs::read_to_string(cls.join("checkpoints/best/README.md")).unwrap();
+    assert!(!card.contains("In transformers"), "its class there has layers that it lacks: {card}");
     let refused = valuenet(fixed.iter().chain(&["model.family=linear"]));
     assert_fails(&refused, 2, &["train.teacher", "with an encoder"]);
 }
@@ -193,6 +231,22 @@ fn folds_judge_each_text_by_a_model_that_has_not_learned_from_it() {
         assert_eq!(info["config"]["data"]["fold"], fold);
         assert!(!run.join(format!("fold-{fold}/eval/test.json")).is_file());
     }
+    let rows = |fold: usize| -> [u64; 2] {
+        let info = read(&run.join(format!("fold-{fold}/run.json")));
+        [0, 1].map(|split: usize| info["data"][split]["rows"].as_u64().unwrap())
+    };
+    let folds = [rows(1), rows(2), rows(3)];
+    assert!(folds.iter().all(|[learned, left]| learned + left == 90 && *left > 20), "{folds:?}");
+    assert_eq!(folds.iter().map(|[_, left]| left).sum::<u64>(), 90);
+    let config = folder.path().join("config.toml").display().to_string();
+    let to = run.display().to_string();
+    let fixed = ["train", &config, "-o", &to, "--resume", "--folds"];
+    let other = valuenet(fixed.iter().chain(&["2"]));
+    assert_fails(&other, 2, &["this is not the run in", "data.folds was 3 and is 2"]);
+    let other = valuenet(fixed.iter().chain(&["3", "--set", "train.learning_rate=0.5"]));
+    assert_fails(&other, 2, &["train.learning_rate was"]);
+    let teacher = ["train", &config, "--folds", "2", "--set", "train.teacher=runs/any"];
+    assert_fails(&valuenet(teacher), 2, &["train.teacher", "that a fold leaves out"]);
     let one = run.join("fold-1").display().to_string();
     let output = valuenet(["eval", &one, "--split", "eval"]);
     assert_fails(&output, 2, &["one of several folds", "folds.json"]);

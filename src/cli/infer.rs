@@ -55,7 +55,8 @@ enum VectorFormat {
     Jsonl,
     /// Comma-separated, with a header.
     Csv,
-    /// A NumPy float32 array of shape (texts, 10), or (texts, labels).
+    /// A NumPy float32 array of shape (texts, 10), or (texts, labels); with --probabilities (texts,
+    /// 40): the ten utilities, then the three probabilities of each value.
     Npy,
 }
 
@@ -142,8 +143,9 @@ fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
 
 /// The refusal of probabilities that a model does not give.
 pub fn without_probabilities(run: &Path) -> Error {
-    let what = format!("{} is a regression, and gives classes no probabilities", run.display());
-    Error::usage(what).help("train with --set model.objective=joint")
+    let what =
+        format!("{} gives classes no probabilities, as a regression does not", run.display());
+    Error::usage(what).help("train with --set model.objective=three-class")
 }
 
 /// How many texts are taken together: one, where somebody types them and waits.

@@ -126,6 +126,9 @@ impl Cli {
     }
 }
 
+/// The largest seed: the largest number that a TOML file holds.
+const LARGEST_SEED: u64 = i64::MAX as u64;
+
 /// The most bootstrap replicates: far more than any interval needs, and a bound for the memory.
 const MOST_REPLICATES: i64 = 100_000;
 

@@ -8,9 +8,9 @@ use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use valuenet::recipe::reproduce::{ReproduceRequest, Tables, reproduce, row_names};
 
-use super::TableFormat;
 use super::output::{Console, print};
 use super::site::Here;
+use super::{LARGEST_SEED, TableFormat};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,7 +47,7 @@ pub struct Args {
     value_emotions: Option<PathBuf>,
 
     /// The seeds: one run each [default: 1; for Table 5 1 to 5].
-    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    #[arg(long, value_delimiter = ',', value_name = "N,…", value_parser = clap::value_parser!(u64).range(..=LARGEST_SEED))]
     seeds: Vec<u64>,
 
     /// Change a key of all configurations, or as minilm:model.base=DIR of one row's.

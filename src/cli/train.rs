@@ -12,6 +12,7 @@ use valuenet::recipe::{
 use valuenet::report::{Format, render};
 use valuenet::run::IfOccupied;
 
+use super::LARGEST_SEED;
 use super::model::Dtype;
 use super::output::{Console, print};
 use super::site::Here;
@@ -91,9 +92,6 @@ pub struct Args {
     #[arg(long)]
     tensorboard: bool,
 }
-
-/// The largest number that a TOML file holds.
-const LARGEST_SEED: u64 = i64::MAX as u64;
 
 /// The exit code of what was interrupted and saved.
 const INTERRUPTED: u8 = 130;

@@ -2,8 +2,9 @@
 
 use super::{Config, FamilyKind, TaskKind, described, dialogue, emotion, reward};
 use crate::error::{Error, Result};
+use crate::model::value_prompts::PromptKind;
 use crate::text::tokenizer::SHORTEST;
-use crate::train::TeacherValues;
+use crate::train::{TeacherValues, TrainSettings};
 
 /// Refuses numbers out of their range, and settings that do not go together.
 ///
@@ -75,6 +76,7 @@ pub(super) fn check(config: &Config) -> Result<()> {
     let is_value_encoder =
         config.task.kind == TaskKind::Value && model.family == FamilyKind::Encoder;
     let of_value_models = [
+        ("model.prompt", model.prompt != PromptKind::Each),
         ("train.teacher", train.teacher.is_some()),
         ("train.contrast", train.contrast > 0.0),
         ("train.r_drop", train.r_drop > 0.0),
@@ -84,13 +86,41 @@ pub(super) fn check(config: &Config) -> Result<()> {
     {
         return Err(Error::key(*key, "this is for value models with an encoder"));
     }
-    if train.label_smoothing > 0.0 && !model.objective.has_probabilities() {
-        let what = "a regression has no classes to smooth";
-        return Err(Error::key("train.label_smoothing", what));
-    }
-    if train.contrast > 0.0 && train.teacher_values == TeacherValues::All {
-        let what = "a teacher of all values leaves no pairs of rows to learn from";
-        return Err(Error::key("train.contrast", what));
+    let is_odd = [
+        (
+            "train.teacher_values",
+            train.teacher.is_none() && train.teacher_values == TeacherValues::All,
+            "there is no train.teacher to ask",
+        ),
+        (
+            "train.teacher_weight",
+            train.teacher.is_none()
+                && train.teacher_weight != TrainSettings::default().teacher_weight,
+            "there is no train.teacher to weigh",
+        ),
+        (
+            "train.teacher",
+            train.teacher.is_some() && config.data.folds > 0,
+            "a teacher may have learned from the texts that a fold leaves out",
+        ),
+        (
+            "train.contrast",
+            train.contrast > 0.0 && train.teacher_values == TeacherValues::All,
+            "a teacher of all values leaves no pairs of rows to learn from",
+        ),
+        (
+            "train.r_drop",
+            train.r_drop > 0.0 && model.dropout == Some(0.0),
+            "without dropout two passes say the same",
+        ),
+        (
+            "train.label_smoothing",
+            train.label_smoothing > 0.0 && !model.objective.has_probabilities(),
+            "a regression has no classes to smooth",
+        ),
+    ];
+    if let Some((key, _, what)) = is_odd.iter().find(|(_, is_odd, _)| *is_odd) {
+        return Err(Error::key(*key, *what));
     }
     let (folds, fold) = (config.data.folds, config.data.fold);
     if (folds, fold) != (0, 0) {

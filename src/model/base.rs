@@ -76,7 +76,7 @@ pub(super) fn family_with_dropout(
 pub(super) struct Meaning<'a> {
     /// What each logit stands for.
     pub(super) labels: &'a [&'a str],
-    /// `regression` or `single_label_classification`.
+    /// `regression`, `single_label_classification` or `multi_label_classification`.
     pub(super) problem: &'a str,
     /// Whether the family's own layers stand before the last one.
     pub(super) pooling: Pooling,

@@ -15,11 +15,13 @@ use super::files::ModelFiles;
 use super::head::{HeadShape, Pooling};
 use super::network::{Network, Start};
 use super::predictor::{Prediction, Predictor, whole};
+use super::value_head::Objective;
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::nn::activation::Activation;
 use crate::nn::precision::Precision;
 use crate::nn::tape::{Node, Tape};
+use crate::text::tokenizer::SHORTEST;
 use crate::text::{PackedBatch, PlainEncoder};
 use crate::value::{LabelCounts, Value};
 
@@ -128,8 +130,11 @@ impl ImportedModel {
         let path = folder.join(DESCRIPTION);
         let text =
             std::fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", error))?;
-        let File { prompt } = toml::from_str(&text)
-            .map_err(|error| Error::file(&path, error.message().to_string()))?;
+        let File { prompt } = toml::from_str(&text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() as u64 + 1;
+            Error::config_line(&path, line, error.message().to_string())
+        })?;
         let files = ModelFiles::find(folder)?;
         let config = disk::read_json(&files.config)?;
         let family =
@@ -191,6 +196,11 @@ impl PromptDescription {
         &self,
         names: &[String],
     ) -> std::result::Result<Option<[LabelsOfValue; Value::COUNT]>, String> {
+        if self.max_length < SHORTEST {
+            return Err(format!(
+                "key \"max_length\": a length of {SHORTEST} tokens or more was expected"
+            ));
+        }
         if self.template.matches("{text}").count() != 1 {
             return Err("key \"template\": {text} once was expected".into());
         }
@@ -240,8 +250,9 @@ fn label_names(config: &Json) -> Vec<String> {
         .flatten()
         .filter_map(|(number, name)| Some((number.parse().ok()?, name.as_str()?.to_string())))
         .collect();
-    let count = config["num_labels"].as_u64().map_or(by_number.len(), |count| count as usize);
-    (0..count.max(1)).map(|label| by_number.get(&label).cloned().unwrap_or_default()).collect()
+    (0..by_number.len().max(1))
+        .map(|label| by_number.get(&label).cloned().unwrap_or_default())
+        .collect()
 }
 
 impl Predictor for ImportedModel {
@@ -269,7 +280,7 @@ impl Predictor for ImportedModel {
     }
 
     fn rule(&self) -> &'static str {
-        "nearest integer, ties to even, clamped to [-1, 1]"
+        Objective::Regression.rule()
     }
 
     fn has_probabilities(&self) -> bool {

@@ -35,6 +35,7 @@ pub fn open_model(
     if members.is_empty() {
         return open(run);
     }
+    SavedRun::of_seeds(run)?; // of one recipe
     let models: Vec<Model> = members.iter().map(|run| open(run)).collect::<Result<_>>()?;
     let parameters = models.iter().map(Model::parameters).sum();
     let models = models.into_iter().map(Model::into_predictor).collect();
@@ -65,6 +66,7 @@ pub(super) fn checkpoint_folder(run: &Path, checkpoint: Checkpoint) -> Result<Pa
 pub(super) fn weights(role: &str, path: &Path) -> Result<Vec<DataFile>> {
     let members = members(path);
     if !members.is_empty() {
+        SavedRun::of_seeds(path)?; // of one recipe
         let files = members.iter().map(|run| weights(role, run));
         return Ok(files.collect::<Result<Vec<_>>>()?.concat());
     }

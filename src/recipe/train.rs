@@ -124,12 +124,21 @@ pub(super) fn is_interrupted(outcome: &Outcome) -> bool {
 }
 
 /// Whether a run that is gone on with has come to its end before.
+///
+/// # Errors
+/// If it has, with another configuration or other data.
 pub(super) fn is_finished(request: &TrainRequest) -> Result<bool> {
     if request.begin != Begin::Resume {
         return Ok(false);
     }
-    let outcome = SavedRun::open(&request.folder)?.info.outcome;
-    Ok(matches!(outcome, Some(Stop::Finished | Stop::Patience)))
+    let TrainRequest { config, folder, limit, test, .. } = request;
+    let saved = SavedRun::open(folder)?;
+    let is_finished = matches!(saved.info.outcome, Some(Stop::Finished | Stop::Patience));
+    if is_finished {
+        let recipe = recipe_of(config, *limit, *test)?;
+        refuse_another(folder, &saved, config, recipe.sources(), *limit)?;
+    }
+    Ok(is_finished)
 }
 
 /// Says what is about to be done, and returns the number of steps.
@@ -165,8 +174,20 @@ fn resume(
 ) -> Result<(Run, SavedRun)> {
     let run = Run::resume(path)?;
     let saved = SavedRun::open(path)?;
-    match run::differences(&saved, config, sources, limit)?.as_slice() {
-        [] => Ok((run, saved)),
+    refuse_another(path, &saved, config, sources, limit)?;
+    Ok((run, saved))
+}
+
+/// Refuses a configuration or data that a run was not made with.
+fn refuse_another(
+    path: &Path,
+    saved: &SavedRun,
+    config: &Config,
+    sources: &[DataFile],
+    limit: Option<usize>,
+) -> Result<()> {
+    match run::differences(saved, config, sources, limit)?.as_slice() {
+        [] => Ok(()),
         found => Err(Error::usage(format!(
             "this is not the run in {}: {}",
             path.display(),

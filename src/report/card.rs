@@ -17,6 +17,10 @@ pub struct Provenance {
     pub from_logits: Option<String>,
     /// The model that it started from.
     pub base: String,
+    /// Whether that is a name on the model hub.
+    pub is_on_hub: bool,
+    /// The name of the data's folder.
+    pub dataset: String,
     /// The number of trained parameters.
     pub parameters: usize,
     /// How a class comes to be.
@@ -38,15 +42,16 @@ fn front_matter(provenance: &Provenance, evaluation: &Evaluation) -> String {
         ("f1", "macro F1", all.macro_f1),
         ("mse", "MSE", all.mse),
     ];
-    // A name on the hub, and no folder of some machine.
-    let is_name = |base: &str| base.split('/').count() == 2 && !base.starts_with(['.', '/', '~']);
-    let base = Some(&provenance.base).filter(|base| is_name(base));
-    let base = base.map_or(String::new(), |base| format!("base_model: {}\n", json!(base)));
+    let base = match provenance.is_on_hub {
+        true => format!("base_model: {}\n", json!(provenance.base)),
+        false => String::new(),
+    };
     format!(
         "---\nlibrary_name: transformers\npipeline_tag: text-classification\n{base}tags:\n- human-values\n\
          - schwartz-values\n- valuenet\nmodel-index:\n- name: {}\n  results:\n  - task:\n      type: text-classification\n    \
-         dataset:\n      name: ValueNet\n      type: valuenet\n      split: test\n    metrics:\n{}---\n\n",
+         dataset:\n      name: {}\n      type: valuenet\n      split: test\n    metrics:\n{}---\n\n",
         json!(provenance.name),
+        json!(provenance.dataset),
         metrics.map(metric).concat()
     )
 }
@@ -58,9 +63,11 @@ pub fn card(provenance: &Provenance, evaluation: &Evaluation) -> String {
         "# A model of human values in text\n\n\
          It predicts how far a scenario serves one of Schwartz's ten basic values, as a utility from -1 (against it) over 0\n\
          (unrelated) to +1 (for it). The value is asked for by a token before the text: `[BENEVOLENCE] I helped my neighbour.`\n\
-         It was trained by valuenet on data in the form of ValueNet (Qiu et al., AAAI 2022). It is a work derived from its base\n\
-         model, and the licence of that one holds for it too.\n\n",
+         It was trained by valuenet on data in the form of ValueNet (Qiu et al., AAAI 2022).\n\n",
     );
+    if !["scratch", "linear"].contains(&provenance.base.as_str()) {
+        card.push_str("It is a work derived from its base model, and the licence of that one holds for it too.\n\n");
+    }
     if let Some(from_logits) = &provenance.from_logits {
         let _ = write!(
             card,

@@ -43,12 +43,14 @@ pub struct TrainSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
     /// How much of a row's target is the teacher's prediction; the rest is the label.
+    #[serde(skip_serializing_if = "is_half")]
     pub teacher_weight: f64,
     /// Under which values it is asked about each text.
     #[serde(skip_serializing_if = "TeacherValues::is_own")]
     pub teacher_values: TeacherValues,
-    /// How much it weighs in a value model's loss how the rows of one text differ: the squared error
-    /// of their differences in utility, each pair as a row; 0 for not at all.
+    /// How much it weighs in a value model's loss how the rows of one text differ under other values:
+    /// the squared error of their differences in utility, each pair as a row; 0 for not at all. All
+    /// rows of a text are then one sample: `batch_size` counts texts.
     #[serde(skip_serializing_if = "is_zero")]
     pub contrast: f64,
     /// The share of each row's class that is spread evenly over all three, of value models that learn
@@ -84,6 +86,10 @@ pub enum TeacherValues {
     Own,
     /// All ten, of which only the row's has a label.
     All,
+}
+
+fn is_half(number: &f64) -> bool {
+    *number == 0.5
 }
 
 fn is_zero(number: &f64) -> bool {

@@ -27,6 +27,8 @@ pub struct ValueTask {
     groups: Vec<Vec<usize>>,
     /// How much the differences within a text weigh.
     contrast: f64,
+    /// The value of each prompt, where that is needed for them.
+    values: Vec<Value>,
     /// How much it weighs that two passes say different things.
     r_drop: f64,
     eval: Vec<Sample>,
@@ -47,6 +49,7 @@ impl ValueTask {
             prompts: model.prompts(&pairs)?,
             groups: (0..train.len()).map(|row| vec![row]).collect(),
             contrast: 0.0,
+            values: Vec::new(),
             r_drop: 0.0,
             targets: train.iter().map(|sample| sample.label.into()).collect(),
             eval,
@@ -54,9 +57,9 @@ impl ValueTask {
         })
     }
 
-    /// Learns from what a teacher says of the train samples too, in their order, each under its own value
-    /// or under all ten. `weight` is how much of each target it is; under values that nobody was asked
-    /// about it is all of it.
+    /// Learns from what a teacher says too: of the train samples in their order, or under all ten values
+    /// of each of their [`distinct_texts`]. `weight` is how much of a row's target it is; under values
+    /// that nobody was asked about it is all of it.
     ///
     /// # Errors
     /// If a text cannot be tokenized.
@@ -72,13 +75,13 @@ impl ValueTask {
             let targets = rows.map(|(own, said)| own.towards(said, weight as f32)).collect();
             return Ok(Self { targets, ..self });
         }
-        let mut targets = said;
-        for (row, (own, sample)) in self.targets.iter().zip(train).enumerate() {
-            let its = &mut targets[row * Value::COUNT + sample.value.index()];
-            *its = own.towards(*its, weight as f32);
+        let mut targets = said.clone();
+        let rows = train.iter().zip(clusters(train.iter().map(|row| row.scenario.as_str())));
+        for (own, (row, text)) in self.targets.iter().zip(rows) {
+            let place = text * Value::COUNT + row.value.index();
+            targets[place] = own.towards(said[place], weight as f32);
         }
-        let texts: Vec<&str> = train.iter().map(|sample| sample.scenario.as_str()).collect();
-        let prompts = self.model.prompts_of_all(&texts)?;
+        let prompts = self.model.prompts_of_all(&distinct_texts(train))?;
         let groups = (0..prompts.len()).map(|prompt| vec![prompt]).collect();
         Ok(Self { targets, prompts, groups, ..self })
     }
@@ -103,7 +106,12 @@ impl ValueTask {
         let texts = clusters(train.iter().map(|sample| sample.scenario.as_str()));
         let mut groups = vec![Vec::new(); texts.iter().max().map_or(0, |last| last + 1)];
         texts.into_iter().enumerate().for_each(|(row, text)| groups[text].push(row));
-        Self { groups, contrast: weight, ..self }
+        Self {
+            groups,
+            contrast: weight,
+            values: train.iter().map(|row| row.value).collect(),
+            ..self
+        }
     }
 }
 
@@ -131,9 +139,13 @@ impl Task for ValueTask {
         if self.contrast > 0.0 {
             let mut first = 0;
             for rows in groups() {
-                let last = first + rows.len() as u32;
-                pairs.extend((first..last).flat_map(|a| (first..a).map(move |b| (a, b))));
-                first = last;
+                for (a, row) in (first..).zip(rows) {
+                    let others = (first..).zip(rows).take_while(|(b, _)| *b < a);
+                    let others =
+                        others.filter(|(_, other)| self.values[**other] != self.values[*row]);
+                    pairs.extend(others.map(|(b, _)| (a, b)));
+                }
+                first += rows.len() as u32;
             }
         }
         let weight = pass.scale / values as f64;
@@ -148,6 +160,18 @@ impl Task for ValueTask {
     fn write(&self, folder: &Path) -> Result<()> {
         self.model.write(folder)
     }
+}
+
+/// The texts of samples, each once, in the order in which they come.
+pub fn distinct_texts(samples: &[Sample]) -> Vec<&str> {
+    let texts = clusters(samples.iter().map(|sample| sample.scenario.as_str()));
+    let mut distinct = Vec::new();
+    for (sample, text) in samples.iter().zip(texts) {
+        if text == distinct.len() {
+            distinct.push(sample.scenario.as_str());
+        }
+    }
+    distinct
 }
 
 /// The scores by which checkpoints of a value model can be compared, as `train.select` calls them.

@@ -41,7 +41,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("python3 scripts/trl_reward.py", PYTHON),
     ("valuenet train configs/minilm.toml", WEIGHTS),
     ("valuenet train configs/mpnet.toml", WEIGHTS),
-    ("valuenet train configs/minilm.toml --set train.teacher=runs/mpnet", WEIGHTS),
+    (
+        "valuenet train configs/minilm.toml --set train.teacher=runs/mpnet --set train.r_drop=1",
+        WEIGHTS,
+    ),
     (
         "valuenet reproduce --tables 4 --data data/personachat --values runs/minilm --seeds \
          1,2,3,4,5",

@@ -110,7 +110,7 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Result<
     let asked: ToScore = read(&head.headers, body, &service.limits).await?;
     let probabilities = asked.probabilities;
     if probabilities && !service.has_probabilities {
-        return Err(unfit("the model is a regression, and gives classes no probabilities"));
+        return Err(unfit("the model gives classes no probabilities, as a regression does not"));
     }
     let (texts, is_one) = match (asked.text, asked.texts) {
         (Some(text), None) => (vec![text], true),

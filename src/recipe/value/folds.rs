@@ -35,6 +35,7 @@ pub(in crate::recipe) fn train_folds(
         let folder = request.folder.join(format!("fold-{fold}"));
         let mut one = TrainRequest { folder, test: false, ..request.clone() };
         (one.config.data.folds, one.config.data.fold) = (folds, fold);
+        one.config.train.patience = 0; // what is left out does not say when to stop
         if request.begin == Begin::Resume && !SavedRun::is_run(&one.folder) {
             one.begin = Begin::New(IfOccupied::Refuse);
         }

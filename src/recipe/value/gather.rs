@@ -96,11 +96,14 @@ fn compare_two(
 fn predictions_of(run: &Path, split: Split) -> Result<Vec<SavedPrediction>> {
     let path = match SavedRun::is_run(run) {
         true => SavedRun::open(run)?.predictions(split.name()),
+        false if is_recipe(run) => SavedRun::of_seeds(run)?.predictions(split.name()),
         false => run.to_path_buf(),
     };
     if !path.is_file() {
+        let ensemble = if is_recipe(run) { " --ensemble" } else { "" };
+        let command = format!("`valuenet eval {} --split {split}{ensemble}`", run.display());
         return Err(Error::file(&path, "there are no such predictions")
-            .help(format!("`valuenet eval {} --split {split}` makes them", run.display())));
+            .help(format!("{command} makes them")));
     }
     predictions::read(&path)
 }

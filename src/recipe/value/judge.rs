@@ -15,6 +15,7 @@ use crate::eval::calibration::{Thresholded, reliability};
 use crate::eval::discrimination::Discrimination;
 use crate::eval::{Bootstrap, Evaluation, Scored};
 use crate::model::Predictor;
+use crate::model::head::Pooling;
 use crate::model::value_head::{Objective, Range};
 use crate::model::value_prompts::PromptKind;
 use crate::nn::device;
@@ -39,10 +40,7 @@ pub(in crate::recipe) fn judge(
     observer: &dyn Observer,
 ) -> Result<Box<dyn Report>> {
     let folder = &request.folder;
-    let (seeds, split) = match &request.rows {
-        Judged::Split(split) if !SavedRun::is_run(folder) => (run::seeds(folder), split.name()),
-        _ => (Vec::new(), ""),
-    };
+    let seeds = if SavedRun::is_run(folder) { Vec::new() } else { run::seeds(folder) };
     if seeds.is_empty() || request.ensemble {
         return Ok(Box::new(judge_one(request, folder, observer)?));
     }
@@ -52,7 +50,7 @@ pub(in crate::recipe) fn judge(
     }
     Ok(Box::new(seed_reports(
         folder,
-        &report_name(&format!("{split}{}", request.part()), request.checkpoint),
+        &report_name(&(request.rows.name() + &request.part()), request.checkpoint),
     )?))
 }
 
@@ -221,11 +219,21 @@ impl Job<'_> {
             ("dtype", info.dtype.clone()),
         ];
         let model = &info.config.model;
-        let is_plain = model.family == FamilyKind::Encoder && model.prompt == PromptKind::Each;
+        let is_plain = model.family == FamilyKind::Encoder
+            && model.prompt == PromptKind::Each
+            && model.pooling == Pooling::Pooler;
+        let base = &info.model.base;
+        // A name on the hub, and no folder of some machine.
+        let is_on_hub = base.split('/').count() == 2
+            && !base.starts_with(['.', '/', '~'])
+            && !Path::new(base).exists();
+        let dataset = info.config.data.dir.file_name().unwrap_or_default();
         let provenance = Provenance {
             name: self.folder.file_name().unwrap_or_default().to_string_lossy().into(),
             from_logits: is_plain.then(|| in_python(model.objective, model.activation).into()),
-            base: info.model.base.clone(),
+            base: base.clone(),
+            is_on_hub,
+            dataset: dataset.to_string_lossy().into(),
             parameters: info.model.parameters,
             class_rule: self.model.rule().into(),
             settings: settings.map(|(name, value)| (name.to_string(), value)).into(),

@@ -31,7 +31,7 @@ use crate::report::Report;
 use crate::report::seeds::Seeds;
 use crate::run::{self, DataFile, ModelInfo, SavedRun};
 use crate::train::linear::LinearLearner;
-use crate::train::value::ValueTask;
+use crate::train::value::{ValueTask, distinct_texts};
 use crate::train::{Checkpoint, GradientLearner, Learner, TeacherValues, TrainSettings};
 use crate::value::Value;
 
@@ -65,7 +65,7 @@ impl<'a> ValueRecipe<'a> {
                 train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect()
             }
             TeacherValues::All => {
-                let texts = train.iter().map(|sample| sample.scenario.as_str());
+                let texts = distinct_texts(train).into_iter();
                 texts.flat_map(|text| Value::ALL.map(|value| (value, text))).collect()
             }
         };

@@ -43,6 +43,11 @@ impl Splits {
             split.rows.push(row);
         }
         self.test = None;
+        let rows = [(Split::Train, self.train.rows.len()), (Split::Eval, self.eval.rows.len())];
+        for (split, rows) in rows {
+            let own = self.sources.iter_mut().filter(|source| source.role == split.name());
+            own.for_each(|source| source.rows = rows);
+        }
     }
 
     fn read_whole(config: &Config, limit: Option<usize>) -> Result<Self> {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::model::Prediction;
-use crate::model::files::write_tensors;
+use crate::model::files::{self, write_tensors};
 use crate::model::value_head::Target;
 use crate::nn::precision::Precision;
 use crate::recipe::models::{members, open_model, weights};
@@ -66,6 +66,9 @@ impl Teacher {
                 let text = format!("{rows} rows are predicted by the teacher {shown}");
                 observer.tell(ProgressEvent::Note(&text));
                 let model = open_model(&self.run, Checkpoint::Best, device, self.precision)?;
+                if of_classes && !model.predictor().has_probabilities() {
+                    return Err(without_probabilities());
+                }
                 let said = model.predictor().predict(pairs)?;
                 let targets: Vec<Target> = said.into_iter().map(target).collect();
                 if let Some(Err(error)) = path.map(|path| write(&path, &targets)) {
@@ -76,19 +79,22 @@ impl Teacher {
             }
         };
         if of_classes && targets.iter().any(|one| one.probabilities.iter().any(|it| it.is_nan())) {
-            let what = "the teacher is a regression, and gives classes no probabilities";
-            return Err(Error::key("train.teacher", what).help(
-                "choose model.objective = \"regression\", or a teacher that learned classes",
-            ));
+            return Err(without_probabilities());
         }
         Ok(targets)
     }
 
-    /// Where that is kept, under the hashes of weights and rows; nowhere if the model is that of no
+    /// Where that is kept, under a hash of the model, of this program's version and of the rows; nowhere if the model is that of no
     /// run.
     fn path(&self, pairs: &[(Value, &str)]) -> Option<PathBuf> {
         let mut hash = Sha256::new();
-        self.files.iter().for_each(|file| hash.update(&file.sha256));
+        hash.update(env!("CARGO_PKG_VERSION"));
+        for file in &self.files {
+            hash.update(&file.sha256);
+            for beside in [files::CONFIG, files::TOKENIZER] {
+                hash.update(std::fs::read(file.path.with_file_name(beside)).unwrap_or_default());
+            }
+        }
         for (value, text) in pairs {
             hash.update([value.index() as u8]);
             hash.update((text.len() as u64).to_le_bytes());
@@ -100,6 +106,12 @@ impl Teacher {
         let is_ours = SavedRun::is_run(&self.run) || !members(&self.run).is_empty();
         is_ours.then(|| self.run.join("values").join(name))
     }
+}
+
+fn without_probabilities() -> Error {
+    let what = "the teacher gives classes no probabilities, as a regression does not";
+    Error::key("train.teacher", what)
+        .help("choose model.objective = \"regression\", or a teacher that learned classes")
 }
 
 /// A prediction to learn from; probabilities that are not given are NaN.
