@@ -294,8 +294,9 @@ fn rows_of_one_text_are_learned_from_together() {
     assert_fails(&refused, 2, &["train.contrast", "with an encoder"]);
     let refused = valuenet(fixed.iter().chain(&["train.label_smoothing=0.1"]));
     assert_fails(&refused, 2, &["train.label_smoothing", "a regression has no classes"]);
-    let refused = valuenet(fixed.iter().chain(&["train.teacher_values=all"]));
-    assert_fails(&refused, 2, &["train.contrast"]);
+    let all = ["train.teacher=any", "--set", "train.teacher_values=all"];
+    let refused = valuenet(fixed.iter().chain(&all));
+    assert_fails(&refused, 2, &["train.contrast", "leaves no pairs"]);
 }
 
 #[test]

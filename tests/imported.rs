@@ -136,10 +136,7 @@ fn a_description_that_does_not_fit_is_refused() {
     let says = |description: &str, what: &str| {
         write(&path, "valuenet.toml", description);
         let error = open(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("valuenet.toml: ") && error.contains(what),
-            "{description}: {error}"
-        );
+        assert!(error.contains("valuenet.toml:") && error.contains(what), "{description}: {error}");
     };
     says("[prompt]\n", "template");
     let with = |template: &str, activation: &str| {

@@ -222,7 +222,7 @@ impl Config {
             assign(&mut table, key.trim(), value.trim())?;
             config = Self::from_table(&table, key.trim())?;
         }
-        check::check(&config)?;
+        config.check()?;
         Ok(config)
     }
 
@@ -234,6 +234,14 @@ impl Config {
             config.train.select = config.scores()[0].into();
         }
         Ok(config)
+    }
+
+    /// Refuses numbers out of their range, and settings that do not go together.
+    ///
+    /// # Errors
+    /// If there is one; it names the key.
+    pub fn check(&self) -> Result<()> {
+        check::check(self)
     }
 
     /// The configuration as a TOML file.

@@ -36,6 +36,7 @@ pub(in crate::recipe) fn train_folds(
         let mut one = TrainRequest { folder, test: false, ..request.clone() };
         (one.config.data.folds, one.config.data.fold) = (folds, fold);
         one.config.train.patience = 0; // what is left out does not say when to stop
+        one.config.check()?;
         if request.begin == Begin::Resume && !SavedRun::is_run(&one.folder) {
             one.begin = Begin::New(IfOccupied::Refuse);
         }
