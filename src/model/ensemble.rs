@@ -139,8 +139,8 @@ mod tests {
         }
         assert!(together.is_some_and(|found| found.class == Label::Yes));
 
-        let both = [0.9, -0.1].map(Prediction::of_utility);
-        let expected = Prediction::of_utility(0.4);
+        let both = [0.75, -0.25].map(Prediction::of_utility);
+        let expected = Prediction::of_utility(0.25);
         assert_eq!(mean(both.into_iter().flatten()), expected);
         assert_eq!(likeliest([0.4, 0.2, 0.4]), Label::No, "the first of equal ones");
     }
