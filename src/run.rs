@@ -41,24 +41,32 @@ impl Run {
     /// # Errors
     /// If the directory is not empty, or cannot be written, or another process is using it.
     pub fn create(path: &Path, if_occupied: IfOccupied) -> Result<(Self, Option<PathBuf>)> {
-        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
         let mut aside = None;
-        if path.is_file() {
-            return Err(Error::usage(format!("{} is a file, not a directory", path.display())));
-        }
-        if occupied {
-            if if_occupied == IfOccupied::Refuse {
-                return Err(Error::usage(format!("{} is not empty", path.display())).help(
-                    "--resume goes on with the run in it, --overwrite begins anew (the old one is kept under \
-                     another name), -o names another place",
-                ));
-            }
+        if Self::check(path, if_occupied)? {
             drop(Self::lock(path)?);
             aside = Some(move_aside(path)?);
         }
         std::fs::create_dir_all(path).map_err(|error| Error::io(path, "create", error))?;
         let lock = Self::lock(path)?;
         Ok((Self { path: path.into(), _lock: lock }, aside))
+    }
+
+    /// Whether something is in the directory of a new run that is to be moved aside.
+    ///
+    /// # Errors
+    /// If there is, and it is not to be, or it is a file.
+    pub fn check(path: &Path, if_occupied: IfOccupied) -> Result<bool> {
+        if path.is_file() {
+            return Err(Error::usage(format!("{} is a file, not a directory", path.display())));
+        }
+        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied && if_occupied == IfOccupied::Refuse {
+            return Err(Error::usage(format!("{} is not empty", path.display())).help(
+                "--resume goes on with the run in it, --overwrite begins anew (the old one is kept under \
+                 another name), -o names another place",
+            ));
+        }
+        Ok(occupied)
     }
 
     /// Takes up the run in a directory.

@@ -146,6 +146,12 @@ fn a_student_learns_what_its_teacher_says() {
     let weights =
         |run: &Path| std::fs::read(run.join("checkpoints/best/model.safetensors")).unwrap();
     assert!(kept() == 2 && weights(&again) == weights(&folder.path().join("student-0")));
+    let occupied = teacher.display().to_string();
+    let config = folder.path().join("config.toml").display().to_string();
+    let refused = valuenet(["train", &config, "-o", &occupied].iter().chain(&joint));
+    assert_fails(&refused, 2, &["is not empty"]);
+    assert!(!stderr(&refused).contains("device"), "it is said before anything is done");
+
     // A training that stops and goes on is the same with all of this.
     let shared = ["--set", "model.prompt=shared", "--set", "train.teacher_values=all"];
     let all = [&["--set", &named, "--set", "train.r_drop=1"], &shared[..], &joint[..]].concat();

@@ -61,6 +61,9 @@ pub enum Outcome {
 /// If data or model cannot be read, the run directory cannot be used, or the training fails.
 pub fn train(request: &TrainRequest, site: Site) -> Result<Outcome> {
     let TrainRequest { config, folder, limit, .. } = request;
+    if let Begin::New(if_occupied) = request.begin {
+        Run::check(folder, if_occupied)?; // before anything that takes time
+    }
     let recipe = recipe_of(config, *limit, request.test)?;
     let device = device::open(&config.train.device)?;
     let threads = rayon::current_num_threads();
