@@ -170,3 +170,9 @@ impl std::error::Error for Error {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+/// The line, from 1, at which a TOML text is wrong.
+pub fn toml_line(text: &str, error: &toml::de::Error) -> u64 {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() as u64 + 1
+}

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, toml_line};
 use crate::model::head::Pooling;
 use crate::model::linear::LinearSettings;
 use crate::model::scratch::ScratchSettings;
@@ -207,8 +207,7 @@ impl Config {
     pub fn read(path: &Path, sets: &[String]) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, "read", error))?;
         let from_file = |error: toml::de::Error| {
-            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
-            let line = before.matches('\n').count() as u64 + 1;
+            let line = toml_line(&text, &error);
             described(error.message(), |what| Error::config_line(path, line, what))
         };
         toml::from_str::<Config>(&text).map_err(from_file)?;

@@ -97,7 +97,7 @@ fn checked(revision: &str) -> Result<&str> {
 }
 
 /// `name` or `owner/name`, of letters, digits, `-`, `_` and `.`.
-fn is_hub_id(model: &str) -> bool {
+pub fn is_hub_id(model: &str) -> bool {
     let is_name = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')

@@ -31,6 +31,12 @@ impl TokenBudget {
         self.is_halved.get().then_some(self.tokens.get())
     }
 
+    /// What a user should know of that.
+    pub fn warning(&self) -> Option<String> {
+        let tokens = self.halved()?;
+        Some(format!("the device had too little memory: batches were halved to {tokens} tokens"))
+    }
+
     /// Calls `run` with batches of the items of these lengths until each has been in one.
     ///
     /// # Errors

@@ -89,34 +89,19 @@ impl Predictor for Ensemble {
     }
 }
 
-/// The mean of predictions: of probabilities, and the class that is the most probable by them, the
-/// first of equal ones, where all have some; otherwise of utilities.
+/// The mean of predictions: of probabilities where all have some, otherwise of utilities.
 fn mean(predictions: impl Iterator<Item = Prediction> + Clone) -> Option<Prediction> {
     let count = predictions.clone().count() as f64;
-    let mean_of = |number: &dyn Fn(&Prediction) -> Option<f32>| {
-        let numbers: Option<Vec<f32>> = predictions.clone().map(|one| number(&one)).collect();
-        Some(numbers?.into_iter().map(f64::from).sum::<f64>() / count)
+    let mean_of = |number: &dyn Fn(Prediction) -> f32| {
+        (predictions.clone().map(|one| f64::from(number(one))).sum::<f64>() / count) as f32
     };
-    let utility = mean_of(&|one| Some(one.utility))? as f32;
-    let share = |label: Label| mean_of(&|one| Some(one.probabilities?[label.index()]));
-    let shares = Label::ALL.map(share);
-    let [Some(no), Some(unrelated), Some(yes)] = shares else {
-        return Prediction::of_utility(utility);
+    if predictions.clone().any(|one| one.probabilities.is_none()) {
+        return Prediction::of_utility(mean_of(&|one| one.utility));
+    }
+    let share = |label: Label| {
+        mean_of(&|one| one.probabilities.map_or(f32::NAN, |shares| shares[label.index()]))
     };
-    let probabilities = [no, unrelated, yes].map(|share| share as f32);
-    Some(Prediction {
-        utility,
-        probabilities: Some(probabilities),
-        class: likeliest(probabilities),
-    })
-}
-
-/// The class with the largest share, the first of equal ones.
-fn likeliest(shares: [f32; Label::COUNT]) -> Label {
-    let better = |best: Label, label: Label| {
-        if shares[label.index()] > shares[best.index()] { label } else { best }
-    };
-    Label::ALL.into_iter().fold(Label::No, better)
+    Prediction::of_probabilities(Label::ALL.map(share))
 }
 
 #[cfg(test)]
@@ -142,6 +127,8 @@ mod tests {
         let both = [0.75, -0.25].map(Prediction::of_utility);
         let expected = Prediction::of_utility(0.25);
         assert_eq!(mean(both.into_iter().flatten()), expected);
-        assert_eq!(likeliest([0.4, 0.2, 0.4]), Label::No, "the first of equal ones");
+        let first = Prediction::of_probabilities([0.4, 0.2, 0.4]).map(|one| one.class);
+        assert_eq!(first, Some(Label::No), "the first of equal ones");
+        assert_eq!(Prediction::of_probabilities([0.5, f32::NAN, 0.5]), None);
     }
 }

@@ -17,7 +17,7 @@ use super::network::{Network, Start};
 use super::predictor::{Prediction, Predictor, whole};
 use super::value_head::Objective;
 use crate::disk;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, toml_line};
 use crate::nn::activation::Activation;
 use crate::nn::precision::Precision;
 use crate::nn::tape::{Node, Tape};
@@ -131,8 +131,7 @@ impl ImportedModel {
         let text =
             std::fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", error))?;
         let File { prompt } = toml::from_str(&text).map_err(|error: toml::de::Error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            let line = before.matches('\n').count() as u64 + 1;
+            let line = toml_line(&text, &error);
             Error::config_line(&path, line, error.message().to_string())
         })?;
         let files = ModelFiles::find(folder)?;
@@ -292,8 +291,7 @@ impl Predictor for ImportedModel {
     }
 
     fn warning(&self) -> Option<String> {
-        let tokens = self.budget.halved()?;
-        Some(format!("the device had too little memory: batches were halved to {tokens} tokens"))
+        self.budget.warning()
     }
 
     fn train_labels(&self) -> Option<&LabelCounts> {

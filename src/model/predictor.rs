@@ -25,6 +25,16 @@ impl Prediction {
         Some(Self { utility, class, probabilities: None })
     }
 
+    /// That of probabilities of the classes -1, 0 and +1: the most probable class, the first of equal
+    /// ones, and `p(+1) - p(-1)`. `None` if one is not finite.
+    pub fn of_probabilities(shares: [f32; Label::COUNT]) -> Option<Self> {
+        let largest = shares.into_iter().reduce(f32::max)?;
+        let class = Label::ALL.into_iter().find(|label| shares[label.index()] == largest)?;
+        let utility = shares[Label::Yes.index()] - shares[Label::No.index()];
+        let is_finite = shares.iter().all(|share| share.is_finite());
+        is_finite.then_some(Self { utility, class, probabilities: Some(shares) })
+    }
+
     /// That of a classifier: the class of the largest logit, the first of equal ones, and `p(+1) -
     /// p(-1)`. `None` if a logit is not finite.
     pub fn of_logits(logits: [f32; Label::COUNT]) -> Option<Self> {

@@ -135,6 +135,20 @@ impl HeadSettings {
         }
     }
 
+    /// How the utilities of a batch come from its `logits`, in Python with torch, for those who load
+    /// the model elsewhere.
+    pub fn in_torch(&self) -> &'static str {
+        match (self.objective, self.activation) {
+            (Objective::Regression, Range::ScaledSigmoid) => "2 * logits[:, 0].sigmoid() - 1",
+            (Objective::Regression, Range::Tanh) => "logits[:, 0].tanh()",
+            (Objective::Regression, Range::Identity) => "logits[:, 0]",
+            (Objective::ThreeClass | Objective::Joint, _) => {
+                "logits.softmax(-1) @ torch.tensor([-1.0, 0.0, 1.0])"
+            }
+            (Objective::Ordinal, _) => "logits[:, 0].sigmoid() * (1 + logits[:, 1].sigmoid()) - 1",
+        }
+    }
+
     /// `weight` times the sum of the losses of these logits.
     ///
     /// # Errors

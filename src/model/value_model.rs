@@ -244,8 +244,7 @@ impl Predictor for ValueModel {
     }
 
     fn warning(&self) -> Option<String> {
-        let tokens = self.budget.halved()?;
-        Some(format!("the device had too little memory: batches were halved to {tokens} tokens"))
+        self.budget.warning()
     }
 
     fn train_labels(&self) -> Option<&LabelCounts> {

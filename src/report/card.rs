@@ -17,6 +17,8 @@ pub struct Provenance {
     pub from_logits: Option<String>,
     /// The model that it started from.
     pub base: String,
+    /// Whether it started from one, and not from random weights.
+    pub has_base: bool,
     /// Whether that is a name on the model hub.
     pub is_on_hub: bool,
     /// The name of the data's folder.
@@ -65,7 +67,7 @@ pub fn card(provenance: &Provenance, evaluation: &Evaluation) -> String {
          (unrelated) to +1 (for it). The value is asked for by a token before the text: `[BENEVOLENCE] I helped my neighbour.`\n\
          It was trained by valuenet on data in the form of ValueNet (Qiu et al., AAAI 2022).\n\n",
     );
-    if !["scratch", "linear"].contains(&provenance.base.as_str()) {
+    if provenance.has_base {
         card.push_str("It is a work derived from its base model, and the licence of that one holds for it too.\n\n");
     }
     if let Some(from_logits) = &provenance.from_logits {

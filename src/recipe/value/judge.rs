@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::eval::calibration::{Thresholded, reliability};
 use crate::eval::discrimination::Discrimination;
 use crate::eval::{Bootstrap, Evaluation, Scored};
+use crate::hub::is_hub_id;
 use crate::model::Predictor;
 use crate::model::head::Pooling;
-use crate::model::value_head::{Objective, Range};
 use crate::model::value_prompts::PromptKind;
 use crate::nn::device;
 use crate::nn::precision::Precision;
@@ -218,21 +218,19 @@ impl Job<'_> {
             ("seed", train.seed.to_string()),
             ("dtype", info.dtype.clone()),
         ];
-        let model = &info.config.model;
+        let (model, new) = (&info.config.model, info.config.new_model());
         let is_plain = model.family == FamilyKind::Encoder
             && model.prompt == PromptKind::Each
             && model.pooling == Pooling::Pooler;
         let base = &info.model.base;
-        // A name on the hub, and no folder of some machine.
-        let is_on_hub = base.split('/').count() == 2
-            && !base.starts_with(['.', '/', '~'])
-            && !Path::new(base).exists();
+        let has_base = model.family == FamilyKind::Encoder && base != "scratch";
         let dataset = info.config.data.dir.file_name().unwrap_or_default();
         let provenance = Provenance {
             name: self.folder.file_name().unwrap_or_default().to_string_lossy().into(),
-            from_logits: is_plain.then(|| in_python(model.objective, model.activation).into()),
+            from_logits: is_plain.then(|| new.head.in_torch().into()),
             base: base.clone(),
-            is_on_hub,
+            has_base,
+            is_on_hub: has_base && is_hub_id(base) && !Path::new(base).is_dir(),
             dataset: dataset.to_string_lossy().into(),
             parameters: info.model.parameters,
             class_rule: self.model.rule().into(),
@@ -268,18 +266,5 @@ impl Job<'_> {
         predictions::write(
             rows.map(|(row, scored)| (row.line, row.sample.scenario.as_str(), scored)),
         )
-    }
-}
-
-/// How utilities come from `logits`, (batch, logits), in Python with torch.
-fn in_python(objective: Objective, activation: Range) -> &'static str {
-    match (objective, activation) {
-        (Objective::Regression, Range::ScaledSigmoid) => "2 * logits[:, 0].sigmoid() - 1",
-        (Objective::Regression, Range::Tanh) => "logits[:, 0].tanh()",
-        (Objective::Regression, Range::Identity) => "logits[:, 0]",
-        (Objective::ThreeClass | Objective::Joint, _) => {
-            "logits.softmax(-1) @ torch.tensor([-1.0, 0.0, 1.0])"
-        }
-        (Objective::Ordinal, _) => "logits[:, 0].sigmoid() * (1 + logits[:, 1].sigmoid()) - 1",
     }
 }
