@@ -4,8 +4,9 @@
     python scripts/check_transformers.py PATH/TO/valuenet
 
 The families' tiny bases are those of tests/fixtures/golden. A regression is trained with the activation "identity", so
-that what `valuenet infer` writes is the logit itself; classes are compared by p(+1) - p(-1). Shared prompts are read by
-the encoder under a mask: the text sees itself, and the pair of each value the text and itself.
+that what `valuenet infer` writes is the logit itself; classes are compared by their utility. Shared prompts are read by
+the encoder under a mask: the text sees itself, and the pair of each value the text and itself. With shared layers a BERT's
+first layer reads the text alone, and the pairs enter the next one as they are embedded.
 """
 import csv
 import os
@@ -23,7 +24,7 @@ logging.disable_progress_bar()
 
 FAMILIES = ["bert", "roberta", "distilbert", "bart", "mbart", "modernbert", "deberta-v2", "mpnet"]
 SHARING = ["bert", "roberta", "distilbert"]
-OBJECTIVES = ["regression", "three-class", "joint", "ordinal"]
+OBJECTIVES = ["regression", "three-class", "joint", "ordinal", "relevance"]
 VALUES = ("SECURITY POWER ACHIEVEMENT HEDONISM STIMULATION SELF-DIRECTION UNIVERSALISM BENEVOLENCE CONFORMITY "
           "TRADITION").split()
 TEXTS = [
@@ -36,13 +37,14 @@ TEXTS = [
 TOLERANCE = 1e-5
 
 
-def ours(program, folder, family, objective, prompt="each"):
+def ours(program, folder, family, objective, prompt="each", shared_layers=0):
     """Trains, and returns the checkpoint and the numbers that `infer` writes, (texts, values)."""
-    run = os.path.join(folder, f"{family}-{objective}-{prompt}")
+    run = os.path.join(folder, f"{family}-{objective}-{prompt}-{shared_layers}")
     settings = [
         f"model.base=tests/fixtures/golden/{family}",
         f"model.objective={objective}",
         f"model.prompt={prompt}",
+        f"model.shared_layers={shared_layers}",
         "model.activation=identity",
         "model.max_length=60",
         "train.epochs=1",
@@ -67,6 +69,7 @@ def theirs(checkpoint, objective):
         assert not missing[kind], f"{checkpoint}: {kind}: {missing[kind]}"
     labels, problem = {
         "regression": (1, "regression"),
+        "relevance": (1, "multi_label_classification"),
         "ordinal": (2, "multi_label_classification"),
     }.get(objective, (3, "single_label_classification"))
     assert (model.config.num_labels, model.config.problem_type) == (labels, problem)
@@ -84,13 +87,15 @@ def utilities(logits, objective):
     """What the logits, (rows, logits), stand for: (rows)."""
     if objective == "regression":
         return logits[:, 0]
+    if objective == "relevance":
+        return logits[:, 0].sigmoid()
     if objective == "ordinal":
         at_least_0, at_least_1 = logits.sigmoid().unbind(-1)
         return at_least_0 * (1 + at_least_1) - 1
     return logits.softmax(-1) @ torch.tensor([-1.0, 0.0, 1.0])
 
 
-def theirs_shared(checkpoint, family, objective):
+def theirs_shared(checkpoint, family, objective, shared_layers):
     """The ten numbers of each text from one pass of transformers' encoder."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint, attn_implementation="eager").eval()
@@ -114,6 +119,14 @@ def theirs_shared(checkpoint, family, objective):
                 embeddings = encoder.embeddings
                 x = embeddings.word_embeddings(torch.tensor([ids])) + embeddings.position_embeddings(positions)[None]
                 states = encoder.transformer(embeddings.LayerNorm(x), attention_mask=mask)[0]
+            elif shared_layers:
+                states = encoder.embeddings(input_ids=torch.tensor([ids]), position_ids=positions[None])
+                for number, layer in enumerate(encoder.encoder.layer):
+                    if number < shared_layers:
+                        text = layer(states[:, :count], attention_mask=mask[..., :count, :count])
+                        states = torch.cat([text[0].view(1, count, -1), states[:, count:]], dim=1)
+                    else:
+                        states = layer(states, attention_mask=mask)[0].view(1, rows, -1)
             else:
                 encode = {"position_ids": positions[None], "attention_mask": mask}
                 states = encoder(input_ids=torch.tensor([ids]), **encode).last_hidden_state
@@ -125,19 +138,21 @@ def theirs_shared(checkpoint, family, objective):
             else:
                 logits = model.classifier(model.pre_classifier(states).relu())
         numbers.append(utilities(logits, objective))
-    return f"{type(model).__name__}, shared", torch.stack(numbers)
+    above = f" above {shared_layers}" if shared_layers else ""
+    return f"{type(model).__name__}, shared{above}", torch.stack(numbers)
 
 
 def main():
     program = os.path.abspath(sys.argv[1])
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        cases = [(family, objective, "each") for family in FAMILIES for objective in OBJECTIVES]
-        cases += [(family, objective, "shared") for family in SHARING for objective in ("regression", "joint")]
-        for family, objective, prompt in cases:
-            checkpoint, found = ours(program, folder, family, objective, prompt)
+        cases = [(family, objective, "each", 0) for family in FAMILIES for objective in OBJECTIVES]
+        cases += [(family, objective, "shared", 0) for family in SHARING for objective in ("regression", "joint")]
+        cases.append(("bert", "joint", "shared", 1))
+        for family, objective, prompt, shared_layers in cases:
+            checkpoint, found = ours(program, folder, family, objective, prompt, shared_layers)
             if prompt == "shared":
-                name, expected = theirs_shared(checkpoint, family, objective)
+                name, expected = theirs_shared(checkpoint, family, objective, shared_layers)
             else:
                 name, expected = theirs(checkpoint, objective)
             far = (found - expected).abs().max().item()

@@ -35,6 +35,8 @@ pub enum Purpose {
     /// What another text is given in the place of its own, to see what that is worth: its values, index 0,
     /// or its emotion, index 1.
     Shuffled = 23,
+    /// Under which other values a text is learned from than it was labelled under; the index is 0.
+    Unlabelled = 24,
     /// Which utterances a reply is to be told from; the index is the dialogue's and the turn's.
     Candidates = 20,
 }

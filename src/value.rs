@@ -48,6 +48,11 @@ impl Value {
         self as usize
     }
 
+    /// How many places apart two values are on the circle: 0 to 5.
+    pub fn distance(self, other: Value) -> usize {
+        places_apart(self.index(), other.index())
+    }
+
     /// The name as ValueNet writes it: `SELF-DIRECTION`.
     pub fn name(self) -> &'static str {
         match self {
@@ -64,10 +69,43 @@ impl Value {
         }
     }
 
+    /// What it is about: its defining goal, after Schwartz (2012), *An overview of the Schwartz theory of
+    /// basic values*.
+    pub fn definition(self) -> &'static str {
+        match self {
+            Value::Security => {
+                "safety, harmony and stability of society, of relationships and of self"
+            }
+            Value::Power => {
+                "social status and prestige, control or dominance over people and resources"
+            }
+            Value::Achievement => {
+                "personal success through competence according to social standards"
+            }
+            Value::Hedonism => "pleasure and sensuous gratification for oneself",
+            Value::Stimulation => "excitement, novelty and challenge in life",
+            Value::SelfDirection => "independent thought and action: choosing, creating, exploring",
+            Value::Universalism => {
+                "understanding, appreciation, tolerance and protection of all people and of nature"
+            }
+            Value::Benevolence => "the welfare of the people with whom one is often in contact",
+            Value::Conformity => {
+                "restraint of what is likely to upset or harm others or violate social norms"
+            }
+            Value::Tradition => "respect for the customs and ideas of one's culture or religion",
+        }
+    }
+
     /// The special token that asks a model for this value: `[SELF-DIRECTION]`.
     pub fn token(self) -> String {
         format!("[{}]", self.name())
     }
+}
+
+/// How far two places around the circle of ten are apart.
+pub fn places_apart(a: usize, b: usize) -> usize {
+    let apart = a.abs_diff(b);
+    apart.min(Value::COUNT - apart)
 }
 
 impl fmt::Display for Value {

@@ -38,7 +38,7 @@ impl BackboneConfig for OneLayerConfig {
             max_length: 64,
             dropout_keys: &[],
             class: "OneLayer",
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor, Var};
 use valuenet::nn::activation::Activation;
-use valuenet::nn::adamw::AdamW;
+use valuenet::nn::adamw::{AdamW, AdamWSettings};
 use valuenet::nn::attention::{
     AdditiveAttention, Attention, Buckets, DistanceBias, Mask, Offsets, Relative,
 };
+use valuenet::nn::average::Average;
 use valuenet::nn::dropout::Dropout;
 use valuenet::nn::embedding::Lookup;
 use valuenet::nn::gated::Gated;
@@ -19,8 +20,8 @@ use valuenet::nn::language_loss::{
 use valuenet::nn::layer_norm::Normalise;
 use valuenet::nn::linear::{Epilogue, Linear, LinearOp};
 use valuenet::nn::losses::{
-    ContinuationRatio, CrossEntropy, Divergence, ExpectedUtility, SoftCrossEntropy,
-    SquaredDifferenceError, SquaredDistance, SquaredError,
+    ContinuationRatio, CrossEntropy, Divergence, Either, ExpectedUtility, SoftCrossEntropy,
+    SquaredDifferenceError, SquaredDistance, SquaredError, either, soft_cross_entropy,
 };
 use valuenet::nn::lstm::LstmOp;
 use valuenet::nn::noise::{DropoutMask, Noise};
@@ -669,6 +670,23 @@ fn what_two_passes_say_is_held_against_each_other() {
 }
 
 #[test]
+fn the_cross_entropy_of_relevance_is_that_of_two_classes() {
+    let (logit, share) = (0.75f32, 0.2f32);
+    let (params, nodes) = parameters(&[Tensor::new(&[[logit]], &CPU).unwrap()]);
+    let tape = Tape::training(None);
+    let classes = either(&tape, &nodes[0]).unwrap();
+    let loss = soft_cross_entropy(&tape, &classes, &[[0.0, 1.0 - share, share]], 1.0).unwrap();
+    let yes = 1.0 / (1.0 + (-logit).exp());
+    let expected = -share * yes.ln() - (1.0 - share) * (1.0 - yes).ln();
+    assert!((loss.tensor().to_scalar::<f32>().unwrap() - expected).abs() < 1e-6);
+    let mut gradients = Gradients::default();
+    tape.backward(&loss, &mut gradients).unwrap();
+    let gradient = values(gradients.get(params.id(0)).unwrap().tensor())[0];
+    assert!((gradient - f64::from(yes - share)).abs() < 1e-6, "{gradient}");
+    assert!(Either.reference(&[random(&[1, 3], 0)]).is_err());
+}
+
+#[test]
 fn the_losses_of_classes_and_utilities_are_right() {
     let shares = || vec![0.2, 0.3, 0.5, 0.0, 1.0, 0.0];
     let soft = || SoftCrossEntropy { shares: shares(), weight: 0.25 };
@@ -957,4 +975,42 @@ fn what_is_frozen_gets_no_gradient_and_does_not_move() {
     assert!(before[0] != after[0] && before[1] == after[1]);
     let names: Vec<String> = optimiser.state(&params).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["mean.w", "square.w"]);
+}
+
+#[test]
+fn each_parameter_has_its_own_rate_and_the_means_follow_the_parameters() {
+    let inputs = [random(&[2, 2], 3), random(&[2, 2], 3)];
+    let (params, nodes) = parameters(&inputs);
+    let settings = AdamWSettings { weight_decay: 0.1, ..TrainSettings::default().adamw() };
+    let mut optimiser = AdamW::new(&params, settings).unwrap().with_rates(&[1.0, 0.25]);
+    let average = Average::new(&params, 0.75).unwrap();
+    let weights = Tensor::ones((2, 2), DType::F32, device()).unwrap();
+    let mut means = values(&inputs[0]);
+    let place = |index: usize| values(params.var(index));
+    for step in 1..=40 {
+        let before = [place(0), place(1)];
+        let mut gradients = Gradients::default();
+        for node in &nodes {
+            let tape = Tape::training(None);
+            let loss = tape.apply(Weighted { weights: weights.clone() }, &[node]).unwrap();
+            tape.backward(&loss, &mut gradients).unwrap();
+        }
+        optimiser.step(&params, &gradients, 0.01, 0.0).unwrap();
+        average.update(&params, step).unwrap();
+        let moved = |index: usize, rate: f64| {
+            let kept = before[index].iter().map(|x| x * (1.0 - 0.01 * rate * 0.1));
+            kept.zip(place(index)).map(|(kept, now)| now - kept).collect::<Vec<f64>>()
+        };
+        for (whole, quarter) in moved(0, 1.0).iter().zip(moved(1, 0.25)) {
+            assert!((whole / 4.0 - quarter).abs() < 1e-6, "{whole} {quarter}");
+        }
+        let decay = 0.75f64.min((1 + step) as f64 / (10 + step) as f64);
+        for (mean, now) in means.iter_mut().zip(place(0)) {
+            *mean = decay * *mean + (1.0 - decay) * now;
+        }
+    }
+    let own = place(0);
+    let shown = average.shown(&params, || place(0)).unwrap();
+    assert!(shown.iter().zip(&means).all(|(found, mean)| (found - mean).abs() < 1e-5));
+    assert!(place(0) == own && shown != own, "they come back");
 }

@@ -235,7 +235,12 @@ fn what_cannot_be_meant_is_refused_in_words() {
         ("/score", "[\"a\", null]", 422, "invalid type: the body is no object"),
         ("/score", "text", 400, "the body is no JSON"),
         ("/score", "{\"texts\": \"a\"}", 422, "expected a sequence"),
-        ("/score", "{\"txt\": \"a\"}", 422, "unknown field `txt`, expected one of `text`, `texts`, `probabilities`"),
+        (
+            "/score",
+            "{\"txt\": \"a\"}",
+            422,
+            "unknown field `txt`, expected one of `text`, `texts`, `probabilities`",
+        ),
         ("/score", "{}", 422, "either \"text\" or \"texts\" is needed"),
         ("/score", "{\"text\": \"a\", \"texts\": []}", 422, "either \"text\" or \"texts\""),
         (

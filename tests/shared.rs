@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use valuenet::model::value_head::Objective;
-use valuenet::model::value_model::NewModel;
+use valuenet::model::head::Pooling;
+use valuenet::model::value_head::{HeadSettings, Objective, Range, Target};
+use valuenet::model::value_model::{Beside, NewModel};
 use valuenet::model::value_prompts::PromptKind;
 use valuenet::model::{Predictor, ValueModel};
+use valuenet::nn::gradients::Gradients;
 use valuenet::nn::precision::Precision;
-use valuenet::value::Value;
+use valuenet::nn::tape::Tape;
+use valuenet::value::{Label, Value};
 
 use crate::support::{device, folder, head, new_model};
-use valuenet::model::head::Pooling;
-use valuenet::model::value_head::{HeadSettings, Range};
 
 const FAMILIES: [&str; 3] = ["bert", "distilbert", "roberta"];
 
@@ -58,6 +59,48 @@ fn what_is_said_of_a_value_does_not_depend_on_which_others_are_asked_about() {
         let differ = |a: usize, b: usize| (all[a][0].utility - all[b][0].utility).abs() > 1e-7;
         assert!(differ(0, 1) && differ(0, 2), "{family}: it does depend on the text");
         assert!(all[0].iter().any(|one| one.utility != all[0][0].utility), "and on the value");
+    }
+}
+
+#[test]
+fn values_can_come_in_above_some_layers() {
+    let texts = ["we sang for the neighbours", "", "she left the meeting early and said nothing"];
+    for family in FAMILIES {
+        let base = Path::new("tests/fixtures/golden").join(family);
+        let above = |shared_layers| {
+            let new = NewModel { prompt: PromptKind::Shared, shared_layers, ..new_model() };
+            ValueModel::from_pretrained(&base, &new, device())
+        };
+        let [model, lower] = [1, 0].map(|layers| above(layers).unwrap());
+        let all = model.predict_all(&texts).unwrap();
+        assert_ne!(all, lower.predict_all(&texts).unwrap(), "{family}");
+        for (text, ten) in texts.iter().zip(&all) {
+            let pairs = Value::ALL.map(|value| (value, *text));
+            for (one, found) in model.predict(&pairs).unwrap().iter().zip(ten) {
+                assert!((one.utility - found.utility).abs() < 1e-5, "{family}: {one:?} {found:?}");
+            }
+        }
+        assert!(all[0].iter().any(|one| one.utility != all[0][0].utility), "the value counts");
+        // Of a text without others beside it, and after the model was written and read.
+        let kept = folder();
+        model.write(kept.path()).unwrap();
+        let again = ValueModel::open(kept.path(), device()).unwrap();
+        for (one, found) in again.predict_all(&texts[..1]).unwrap()[0].iter().zip(&all[0]) {
+            assert!((one.utility - found.utility).abs() < 1e-5, "{family}");
+        }
+        let error = above(99).unwrap_err().to_string();
+        assert!(error.contains("model.shared_layers is 99"), "{error}");
+        // Every parameter learns, the lowest layer from what the values above it need of the text.
+        let batch = model.prompts_of_all(&texts).unwrap().batch(&[0, 1, 2]);
+        let targets = vec![Target::from(Label::Yes); 30];
+        let tape = Tape::training(None);
+        let loss = model.loss(&tape, &batch, &targets, 1.0, &Beside::default()).unwrap();
+        let mut gradients = Gradients::default();
+        tape.backward(&loss, &mut gradients).unwrap();
+        let params = model.network().params();
+        for index in 0..params.len() {
+            assert!(gradients.get(params.id(index)).is_some(), "{family}: {}", params.name(index));
+        }
     }
 }
 

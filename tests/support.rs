@@ -156,6 +156,7 @@ pub fn new_model() -> NewModel {
         dropout: None,
         value_tokens: ValueTokenInit::Mean,
         prompt: PromptKind::Each,
+        shared_layers: 0,
         seed: 5,
     }
 }

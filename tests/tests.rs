@@ -37,6 +37,7 @@ mod ops;
 mod paper;
 mod queue;
 mod real;
+mod recipes;
 mod reinforce;
 mod report;
 mod reproduce;

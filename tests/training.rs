@@ -143,17 +143,21 @@ fn the_same_seed_gives_the_same_model_and_another_seed_another() {
 
 #[test]
 fn a_resumed_training_ends_in_the_same_bytes_wherever_it_stopped() {
-    let settings = settings();
-    let (stop, whole, rows) = train(&task(tiny_model()), &settings, None, None);
+    resumes_wherever_it_stopped(&settings());
+    resumes_wherever_it_stopped(&TrainSettings { average: 0.8, layer_decay: 0.5, ..settings() });
+}
+
+fn resumes_wherever_it_stopped(settings: &TrainSettings) {
+    let (stop, whole, rows) = train(&task(tiny_model()), settings, None, None);
     assert_eq!(stop, Stop::Finished);
-    let steps = Plan::new(&task(tiny_model()).lengths(), &settings, None).total_steps();
+    let steps = Plan::new(&task(tiny_model()).lengths(), settings, None).total_steps();
     assert_eq!(steps, 8);
     for stop_after in 1..steps {
-        let (stop, half, before) = train(&task(tiny_model()), &settings, None, Some(stop_after));
+        let (stop, half, before) = train(&task(tiny_model()), settings, None, Some(stop_after));
         assert_eq!(stop, Stop::Paused);
         let folder = unpack(&half["last"]);
         let model = ValueModel::open(folder.path(), device()).unwrap();
-        let (stop, rest, after) = train(&task(model), &settings, Some(folder.path()), None);
+        let (stop, rest, after) = train(&task(model), settings, Some(folder.path()), None);
         assert_eq!(stop, Stop::Finished);
         assert!(
             without_seconds(rest["last"].clone()) == without_seconds(whole["last"].clone()),

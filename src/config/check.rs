@@ -2,6 +2,7 @@
 
 use super::{Config, FamilyKind, TaskKind, described, dialogue, emotion, reward};
 use crate::error::{Error, Result};
+use crate::model::value_head::Objective;
 use crate::model::value_prompts::PromptKind;
 use crate::text::tokenizer::SHORTEST;
 use crate::train::{TeacherValues, TrainSettings};
@@ -50,6 +51,22 @@ pub(super) fn check(config: &Config) -> Result<()> {
             "a share from 0 to 1",
         ),
         (below_one(train.label_smoothing), "train.label_smoothing", "a share from 0 to below 1"),
+        (
+            train.layer_decay > 0.0 && train.layer_decay <= 1.0,
+            "train.layer_decay",
+            "a number above 0, up to 1 (off)",
+        ),
+        (below_one(train.average), "train.average", "a number from 0 (off) to below 1"),
+        (
+            (0.0..=9.0).contains(&train.unrelated),
+            "train.unrelated",
+            "a number from 0 (off) to 9, the number of other values,",
+        ),
+        (
+            (0.0..=9.0).contains(&train.circle),
+            "train.circle",
+            "a number from 0 (off) to 9, the number of other values,",
+        ),
         (not_negative(train.contrast), "train.contrast", "a number of 0 (off) or more"),
         (not_negative(train.r_drop), "train.r_drop", "a number of 0 (off) or more"),
         (train.log_every >= 1, "train.log_every", "a number of 1 or more"),
@@ -81,12 +98,45 @@ pub(super) fn check(config: &Config) -> Result<()> {
         ("train.contrast", train.contrast > 0.0),
         ("train.r_drop", train.r_drop > 0.0),
         ("train.label_smoothing", train.label_smoothing > 0.0),
+        ("train.unrelated", train.unrelated > 0.0),
+        ("train.circle", train.circle > 0.0),
+        ("model.objective", model.objective == Objective::Relevance),
     ];
     if let Some((key, _)) = of_value_models.iter().find(|(_, is_set)| *is_set && !is_value_encoder)
     {
         return Err(Error::key(*key, "this is for value models with an encoder"));
     }
     let is_odd = [
+        (
+            "model.shared_layers",
+            model.shared_layers > 0 && model.prompt != PromptKind::Shared,
+            "this is for `model.prompt = \"shared\"`",
+        ),
+        (
+            "train.layer_decay",
+            train.layer_decay < 1.0 && model.family != FamilyKind::Encoder,
+            "this is for models with layers, of the family `encoder`",
+        ),
+        (
+            "train.average",
+            train.average > 0.0 && (model.family == FamilyKind::Linear || config.reward.is_some()),
+            "this is for encoders, and for dialogue models that learn by likelihood",
+        ),
+        (
+            "train.circle",
+            train.circle > 0.0 && train.unrelated > 0.0,
+            "the same texts cannot be unrelated too: train.unrelated is set",
+        ),
+        (
+            "train.circle",
+            train.circle > 0.0 && train.teacher_values == TeacherValues::All,
+            "a teacher of all values leaves none that nobody labelled",
+        ),
+        (
+            "train.unrelated",
+            train.unrelated > 0.0 && train.teacher_values == TeacherValues::All,
+            "a teacher of all values leaves none that nobody labelled",
+        ),
         (
             "train.teacher_values",
             train.teacher.is_none() && train.teacher_values == TeacherValues::All,

@@ -159,6 +159,9 @@ pub struct ModelSettings {
     /// How a text and values are given to the encoder.
     #[serde(skip_serializing_if = "is_default")]
     pub prompt: PromptKind,
+    /// How many layers read a shared text before the values come in.
+    #[serde(skip_serializing_if = "is_default")]
+    pub shared_layers: usize,
     /// The size of a model from scratch.
     pub scratch: ScratchSettings,
     /// The linear baseline's settings.
@@ -193,6 +196,7 @@ impl Default for ModelSettings {
             dropout: None,
             value_tokens: ValueTokenInit::Mean,
             prompt: PromptKind::Each,
+            shared_layers: 0,
             scratch: ScratchSettings::default(),
             linear: LinearSettings::default(),
         }
@@ -280,6 +284,7 @@ impl Config {
             dropout: self.model.dropout,
             value_tokens: self.model.value_tokens,
             prompt: self.model.prompt,
+            shared_layers: self.model.shared_layers,
             seed: self.train.seed,
         }
     }

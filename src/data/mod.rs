@@ -26,6 +26,7 @@ pub mod stats;
 pub mod survey;
 pub mod table;
 pub mod texts;
+pub mod unlabelled;
 pub mod write;
 
 pub use records::FileKind;

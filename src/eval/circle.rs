@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::regression::Pairs;
 use crate::seed::{Purpose, Stream};
-use crate::value::{Group, Profile, Value};
+use crate::value::{Group, Profile, Value, places_apart};
 
 /// The greatest distance around the circle.
 const FARTHEST: usize = Value::COUNT / 2;
@@ -34,12 +34,6 @@ pub struct Circle {
     pub group_correlations: [[f64; Group::ALL.len()]; Group::ALL.len()],
 }
 
-/// How far two places around the circle are apart.
-fn distance(a: usize, b: usize) -> usize {
-    let apart = a.abs_diff(b);
-    apart.min(Value::COUNT - apart)
-}
-
 impl Circle {
     /// Looks for the circle in the vectors of texts.
     pub fn of(profiles: &[Profile]) -> Self {
@@ -54,8 +48,8 @@ impl Circle {
         }
         let mut by_distance = [0.0; FARTHEST];
         for (a, b) in pairs() {
-            let count = if distance(a, b) == FARTHEST { FARTHEST } else { Value::COUNT };
-            by_distance[distance(a, b) - 1] += correlations[a][b] / count as f64;
+            let count = if places_apart(a, b) == FARTHEST { FARTHEST } else { Value::COUNT };
+            by_distance[places_apart(a, b) - 1] += correlations[a][b] / count as f64;
         }
         let order: Vec<usize> = (0..Value::COUNT).collect();
         let fit = fit(&correlations, &order);
@@ -85,7 +79,7 @@ fn pairs() -> impl Iterator<Item = (usize, usize)> {
 /// How far correlations fall with distance when the values stand around the circle in this order.
 fn fit(correlations: &[[f64; Value::COUNT]; Value::COUNT], place: &[usize]) -> Option<f64> {
     let near = pairs()
-        .map(|(a, b)| (-(distance(place[a], place[b]) as f64), correlations[a][b]))
+        .map(|(a, b)| (-(places_apart(place[a], place[b]) as f64), correlations[a][b]))
         .collect();
     Pairs::new(near).spearman(&[1; Value::COUNT * (Value::COUNT - 1) / 2])
 }

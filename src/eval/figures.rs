@@ -101,10 +101,14 @@ impl Figure {
     }
 }
 
-/// Rows that are measured again and again with other weights.
+/// Rows that are measured again and again with other weights. Macro F1 is over the classes that the
+/// model tells apart: those without any probability, as -1 is to one that learned relevance, do not
+/// count.
 #[derive(Debug, Clone)]
 pub struct Measured {
     classes: Vec<(Label, Label)>,
+    /// Whether -1 can occur at all.
+    has_no: bool,
     pairs: Pairs,
 }
 
@@ -112,7 +116,12 @@ impl Measured {
     /// Prepares rows.
     pub fn new(rows: &[&Scored]) -> Self {
         let pair = |row: &&Scored| (row.utility, f64::from(row.label.number()));
+        let is_no = |row: &&Scored| match row.probabilities {
+            Some([no, ..]) => no > 0.0 || row.label == Label::No,
+            None => true,
+        };
         Self {
+            has_no: rows.iter().any(is_no),
             classes: rows.iter().map(|row| (row.label, row.class)).collect(),
             pairs: Pairs::new(rows.iter().map(pair).collect()),
         }
@@ -137,6 +146,13 @@ impl Measured {
         let classes = confusion.classes();
         Figure::ALL.map(|figure| match figure {
             Figure::Accuracy => confusion.accuracy(),
+            Figure::MacroF1 if !self.has_no => {
+                [Label::Unrelated, Label::Yes]
+                    .map(|label| classes[label.index()].f1)
+                    .iter()
+                    .sum::<f64>()
+                    / 2.0
+            }
             Figure::MacroF1 => confusion.macro_f1(),
             Figure::WeightedF1 => confusion.weighted_f1(),
             Figure::Mse => pairs.mean_squared_error(weights),

@@ -98,9 +98,9 @@ pub struct Architecture {
     pub dropout_keys: &'static [&'static str],
     /// The transformers class of the backbone alone.
     pub class: &'static str,
-    /// Whether it reads texts that several pairs of tokens share: its positions are absolute, and
-    /// its attention takes that mask.
-    pub reads_pairs: bool,
+    /// How many layers it has, if it reads texts that several pairs of tokens share: its positions are
+    /// absolute, and its attention takes that mask.
+    pub pair_layers: Option<usize>,
 }
 
 impl Architecture {

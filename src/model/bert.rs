@@ -89,7 +89,7 @@ impl BackboneConfig for BertConfig {
                 "classifier_dropout",
             ],
             class: "BertModel",
-            reads_pairs: true,
+            pair_layers: Some(self.num_hidden_layers),
         })
     }
 
@@ -145,7 +145,7 @@ impl Backbone for Bert {
     /// each is wanted. Positions are counted from `batch.positions`.
     fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
-        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x| {
+        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x, batch| {
             layer.forward(tape, rows, x, batch)
         })
     }

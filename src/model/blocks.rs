@@ -4,7 +4,7 @@ use candle_core::Result;
 
 use super::hidden_states::HiddenStates;
 use crate::nn::attention::{Attention, DistanceBias, Mask, Offsets};
-use crate::nn::embedding::{Embedding, select_rows};
+use crate::nn::embedding::{Embedding, merge_rows, select_rows};
 use crate::nn::layer_norm::LayerNorm;
 use crate::nn::linear::{Linear, concatenated};
 use crate::nn::params::Scope;
@@ -95,7 +95,7 @@ impl MultiHead {
         tokens: &Node,
         batch: &PackedBatch,
     ) -> Result<Node> {
-        let mask = batch.pairs.map_or(self.mask, Mask::Pairs);
+        let mask = batch.pairs.map_or(self.mask, |pairs| Mask::Pairs(pairs.count));
         let tokens_at = &batch.offsets;
         match &rows.sequences {
             None => {
@@ -193,8 +193,8 @@ pub struct Rows {
 }
 
 /// Runs the layers on all tokens, and the last one on the first of each sequence, or of each of its
-/// pairs, only, if no more is asked for. A layer gets the rows that it computes and all tokens,
-/// (tokens, hidden).
+/// pairs, only, if no more is asked for. A layer gets the rows that it computes, all tokens, (tokens,
+/// hidden), and what they are: the first layers have texts alone, if pairs come later.
 ///
 /// # Errors
 /// If a layer fails.
@@ -204,15 +204,26 @@ pub fn run_layers<L>(
     mut x: Node,
     batch: &PackedBatch,
     states: HiddenStates,
-    layer: impl Fn(&L, &Rows, &Node) -> Result<Node>,
+    layer: impl Fn(&L, &Rows, &Node, &PackedBatch) -> Result<Node>,
 ) -> Result<Node> {
     let first = |x: &Node| select_rows(tape, x, &batch.summary_rows());
-    for (number, own) in layers.iter().enumerate() {
+    let alone = batch.pairs.map_or(0, |pairs| pairs.shared_layers).min(layers.len());
+    if alone > 0 {
+        let (texts, [of_texts, of_pairs]) =
+            (batch.texts(), [false, true].map(|it| batch.rows_of(it)));
+        let pairs = select_rows(tape, &x, &of_pairs)?;
+        x = select_rows(tape, &x, &of_texts)?;
+        for own in &layers[..alone] {
+            x = layer(own, &Rows { x: x.clone(), sequences: None }, &x, &texts)?;
+        }
+        x = merge_rows(tape, (&x, &of_texts), (&pairs, &of_pairs))?;
+    }
+    for (number, own) in layers.iter().enumerate().skip(alone) {
         let rows = match states == HiddenStates::Summary && number + 1 == layers.len() {
             true => Rows { x: first(&x)?, sequences: Some(batch.summary_offsets()) },
             false => Rows { x: x.clone(), sequences: None },
         };
-        x = layer(own, &rows, &x)?;
+        x = layer(own, &rows, &x, batch)?;
     }
     if states == HiddenStates::Summary && layers.is_empty() { first(&x) } else { Ok(x) }
 }

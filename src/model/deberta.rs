@@ -144,7 +144,7 @@ impl BackboneConfig for DebertaConfig {
                 "cls_dropout",
             ],
             class: "DebertaV2Model",
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 
@@ -209,7 +209,7 @@ impl Backbone for Deberta {
         let x = self.embeddings.forward(tape, batch)?;
         let distances =
             self.distances.as_ref().map(|distances| distances.forward(tape, batch)).transpose()?;
-        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x| {
+        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x, batch| {
             layer.forward(tape, rows, x, batch, distances.as_ref())
         })
     }

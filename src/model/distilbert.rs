@@ -67,7 +67,7 @@ impl BackboneConfig for DistilBertConfig {
             max_length: self.max_position_embeddings,
             dropout_keys: &["dropout", "attention_dropout", "seq_classif_dropout"],
             class: "DistilBertModel",
-            reads_pairs: true,
+            pair_layers: Some(self.n_layers),
         })
     }
 
@@ -116,7 +116,7 @@ impl Backbone for DistilBert {
     /// The last hidden states: (tokens, hidden) or (sequences, hidden).
     fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = self.embeddings.forward(tape, batch)?;
-        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x| {
+        run_layers(tape, &self.layer, x, batch, states, |layer, rows, x, batch| {
             layer.forward(tape, rows, x, batch)
         })
     }

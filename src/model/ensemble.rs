@@ -72,6 +72,10 @@ impl Predictor for Ensemble {
         self.first().rule()
     }
 
+    fn meant(&self, label: Label) -> Label {
+        self.first().meant(label)
+    }
+
     fn has_probabilities(&self) -> bool {
         self.first().has_probabilities()
     }

@@ -40,7 +40,8 @@ impl ValueModel {
                      valuenet.toml says what it reads (docs/models.md)",
                 )
             })?;
-        check_prompt(&family, metadata.prompt).map_err(|error| unfit(&files, error))?;
+        check_prompt(&family, metadata.prompt, metadata.shared_layers)
+            .map_err(|error| unfit(&files, error))?;
         let text = TextEncoder::read(&files.tokenizer, metadata.max_length)?;
         let tensors = family.canonical(files.read_weights()?);
         check_rows(&files, &family, &tensors, text.vocabulary_size())?;
@@ -72,6 +73,7 @@ impl ValueModel {
             Objective::ThreeClass | Objective::Joint => {
                 (&["-1", "0", "1"], "single_label_classification")
             }
+            Objective::Relevance => (&["-1 or 1"], "multi_label_classification"),
             Objective::Ordinal => {
                 (&["at least 0", "1 if at least 0"], "multi_label_classification")
             }

@@ -109,7 +109,7 @@ impl BackboneConfig for Gpt2Config {
             max_length: self.n_positions,
             dropout_keys: &["resid_pdrop", "embd_pdrop", "attn_pdrop"],
             class: "GPT2Model",
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 

@@ -122,7 +122,7 @@ impl BackboneConfig for LlamaConfig {
             max_length: self.max_position_embeddings,
             dropout_keys: &["attention_dropout"],
             class: "LlamaModel",
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 

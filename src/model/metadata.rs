@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::files;
 use super::value_head::HeadSettings;
+use super::value_model::NewModel;
 use super::value_prompts::PromptKind;
 use crate::disk;
 use crate::error::Result;
@@ -24,17 +25,25 @@ pub(super) struct ModelMetadata {
     pub(super) head: HeadSettings,
     #[serde(default)]
     pub(super) prompt: PromptKind,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) shared_layers: usize,
     pub(super) max_length: usize,
     pub(super) value_tokens: Vec<String>,
     pub(super) train_labels: Option<LabelCounts>,
 }
 
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl ModelMetadata {
-    pub(super) fn new(head: HeadSettings, prompt: PromptKind, max_length: usize) -> Self {
+    pub(super) fn new(new: &NewModel) -> Self {
+        let NewModel { head, prompt, shared_layers, max_length, .. } = *new;
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             head,
             prompt,
+            shared_layers,
             max_length,
             value_tokens: Value::ALL.map(Value::token).into(),
             train_labels: None,

@@ -138,7 +138,7 @@ impl BackboneConfig for ModernBertConfig {
                 "classifier_dropout",
             ],
             class: "ModernBertModel",
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 
@@ -202,7 +202,7 @@ impl Backbone for ModernBert {
     fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let x = lookup(tape, &[(&self.tok_embeddings, &batch.ids)])?;
         let x = dropout(tape, &self.norm.forward(tape, &x)?, self.embedding_dropout)?;
-        let x = run_layers(tape, &self.layers, x, batch, states, |layer, rows, x| {
+        let x = run_layers(tape, &self.layers, x, batch, states, |layer, rows, x, batch| {
             layer.forward(tape, rows, x, batch)
         })?;
         self.final_norm.forward(tape, &x)

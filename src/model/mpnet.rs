@@ -100,7 +100,7 @@ impl BackboneConfig for MpnetConfig {
             max_length: self.max_position_embeddings.saturating_sub(FIRST_POSITION as usize),
             dropout_keys: &["hidden_dropout_prob", "attention_probs_dropout_prob"],
             class: "MPNetModel",
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 
@@ -163,8 +163,8 @@ impl Backbone for Mpnet {
     fn forward(&self, tape: &Tape, batch: &PackedBatch, states: HiddenStates) -> Result<Node> {
         let batch = batch.clone().with_positions_from(FIRST_POSITION);
         let x = self.embeddings.forward(tape, &batch)?;
-        run_layers(tape, &self.layer, x, &batch, states, |layer, rows, x| {
-            layer.forward(tape, rows, x, &batch)
+        run_layers(tape, &self.layer, x, &batch, states, |layer, rows, x, batch| {
+            layer.forward(tape, rows, x, batch)
         })
     }
 }

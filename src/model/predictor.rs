@@ -89,6 +89,11 @@ pub trait Predictor {
     /// How a class comes to be, for reports.
     fn rule(&self) -> &'static str;
 
+    /// What a label is to it, for those that do not tell all three apart.
+    fn meant(&self, label: Label) -> Label {
+        label
+    }
+
     /// Whether its predictions have the probabilities of the classes.
     fn has_probabilities(&self) -> bool;
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::nn::activation::Activation;
 use crate::nn::losses::{
-    continuation_ratio, divergence, expected_utility, soft_cross_entropy, squared_difference_error,
-    squared_distance, squared_error,
+    continuation_ratio, divergence, either, expected_utility, soft_cross_entropy,
+    squared_difference_error, squared_distance, squared_error,
 };
 use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
@@ -30,6 +30,10 @@ pub enum Objective {
     /// The same two, of classes in their order: the logits are those of "at least 0", and of "+1 if
     /// at least 0" (continuation ratios, as Shi, Cao and Raschka's CORN has them).
     Ordinal,
+    /// Whether a text has to do with a value, for or against it, by the cross-entropy of two classes
+    /// (as van der Meer et al., EMNLP 2023, and Borenstein et al., 2024, use the dataset). +1 stands for either, and
+    /// the utility is its probability.
+    Relevance,
 }
 
 /// The share of the cross-entropy in a loss of classes and utility.
@@ -37,13 +41,13 @@ const CLASSES_IN_JOINT: f64 = 0.5;
 
 impl Objective {
     /// All of them.
-    pub const ALL: [Objective; 4] =
-        [Self::Regression, Self::ThreeClass, Self::Joint, Self::Ordinal];
+    pub const ALL: [Objective; 5] =
+        [Self::Regression, Self::ThreeClass, Self::Joint, Self::Ordinal, Self::Relevance];
 
     /// How many logits it takes.
     pub fn outputs(self) -> usize {
         match self {
-            Self::Regression => 1,
+            Self::Regression | Self::Relevance => 1,
             Self::ThreeClass | Self::Joint => Label::COUNT,
             Self::Ordinal => Label::COUNT - 1,
         }
@@ -58,8 +62,30 @@ impl Objective {
     pub fn rule(self) -> &'static str {
         match self {
             Self::Regression => "nearest integer, ties to even, clamped to [-1, 1]",
+            Self::Relevance => {
+                "+1 for either label but 0, if that is more probable than 0; the utility is its probability"
+            }
             _ => "the most probable class; the utility is p(+1) - p(-1)",
         }
+    }
+}
+
+impl Objective {
+    /// What a label is to it.
+    pub fn meant(self, label: Label) -> Label {
+        match (self, label) {
+            (Self::Relevance, Label::No) => Label::Yes,
+            _ => label,
+        }
+    }
+
+    /// What a target is to it.
+    pub fn target(self, target: Target) -> Target {
+        if self != Self::Relevance {
+            return target;
+        }
+        let [no, unrelated, yes] = target.probabilities;
+        Target { utility: no + yes, probabilities: [0.0, unrelated, no + yes] }
     }
 }
 
@@ -82,6 +108,13 @@ impl Target {
                 between(self.probabilities[class], other.probabilities[class])
             }),
         }
+    }
+}
+
+impl From<[f32; Label::COUNT]> for Target {
+    fn from(probabilities: [f32; Label::COUNT]) -> Self {
+        let utility = probabilities[Label::Yes.index()] - probabilities[Label::No.index()];
+        Self { utility, probabilities }
     }
 }
 
@@ -145,6 +178,7 @@ impl HeadSettings {
             (Objective::ThreeClass | Objective::Joint, _) => {
                 "logits.softmax(-1) @ torch.tensor([-1.0, 0.0, 1.0])"
             }
+            (Objective::Relevance, _) => "logits[:, 0].sigmoid()",
             (Objective::Ordinal, _) => "logits[:, 0].sigmoid() * (1 + logits[:, 1].sigmoid()) - 1",
         }
     }
@@ -166,7 +200,7 @@ impl HeadSettings {
         }
         let logits = self.class_logits(tape, logits)?;
         let shares: Vec<_> = targets.iter().map(|target| target.probabilities).collect();
-        if self.objective == Objective::ThreeClass {
+        if matches!(self.objective, Objective::ThreeClass | Objective::Relevance) {
             return soft_cross_entropy(tape, &logits, &shares, weight);
         }
         let of_classes = soft_cross_entropy(tape, &logits, &shares, CLASSES_IN_JOINT * weight)?;
@@ -220,6 +254,7 @@ impl HeadSettings {
     fn class_logits(&self, tape: &Tape, logits: &Node) -> Result<Node> {
         match self.objective {
             Objective::Ordinal => continuation_ratio(tape, logits),
+            Objective::Relevance => either(tape, logits),
             _ => Ok(logits.clone()),
         }
     }

@@ -21,7 +21,7 @@ use crate::nn::precision::Precision;
 use crate::nn::sum::sum;
 use crate::nn::tape::{Node, Tape};
 use crate::text::{PackedBatch, TextEncoder};
-use crate::value::{LabelCounts, Value};
+use crate::value::{Label, LabelCounts, Value};
 
 /// What is asked of a model that is about to be trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct NewModel {
     pub value_tokens: ValueTokenInit,
     /// How a text and values are given to the encoder.
     pub prompt: PromptKind,
+    /// How many layers read a shared text before the values come in.
+    pub shared_layers: usize,
     /// The seed of everything that starts at random.
     pub seed: u64,
 }
@@ -124,9 +126,9 @@ impl ValueModel {
         device: &Device,
     ) -> candle_core::Result<Self> {
         let family = family_with_dropout(&mut config, new.dropout)?;
-        check_prompt(&family, new.prompt)?;
+        check_prompt(&family, new.prompt, new.shared_layers)?;
         let network = Network::build(&family, new.head.shape(), tensors, start, new.seed, device)?;
-        let metadata = ModelMetadata::new(new.head, new.prompt, new.max_length);
+        let metadata = ModelMetadata::new(new);
         let (precision, budget) = (Precision::F32, TokenBudget::of(device));
         Ok(Self { network, text, metadata, config, tokenizer_settings, precision, budget })
     }
@@ -162,7 +164,8 @@ impl ValueModel {
     /// # Errors
     /// If the tokenizer fails.
     pub fn prompts(&self, pairs: &[(Value, &str)]) -> Result<Prompts> {
-        Prompts::of_pairs(&self.text, self.metadata.prompt, pairs)
+        let ModelMetadata { prompt, shared_layers, .. } = self.metadata;
+        Ok(Prompts::of_pairs(&self.text, prompt, pairs)?.with_shared_layers(shared_layers))
     }
 
     /// The prompts of texts under all ten values, in their order.
@@ -170,7 +173,8 @@ impl ValueModel {
     /// # Errors
     /// If the tokenizer fails.
     pub fn prompts_of_all(&self, texts: &[&str]) -> Result<Prompts> {
-        Prompts::of_all(&self.text, self.metadata.prompt, texts)
+        let ModelMetadata { prompt, shared_layers, .. } = self.metadata;
+        Ok(Prompts::of_all(&self.text, prompt, texts)?.with_shared_layers(shared_layers))
     }
 
     /// `weight` times the sum of the losses of these prompts, of which each has as many targets as
@@ -233,6 +237,10 @@ impl Predictor for ValueModel {
 
     fn rule(&self) -> &'static str {
         self.metadata.head.objective.rule()
+    }
+
+    fn meant(&self, label: Label) -> Label {
+        self.metadata.head.objective.meant(label)
     }
 
     fn has_probabilities(&self) -> bool {

@@ -26,6 +26,23 @@ pub struct AdamWSettings {
     pub weight_decay: f64,
 }
 
+impl AdamWSettings {
+    /// The factors of step number `step`, from 1, for a tensor that decays or does not.
+    fn factors(&self, step: u64, learning_rate: f64, decays: bool) -> Factors {
+        let Self { beta1, beta2, epsilon, weight_decay } = *self;
+        let decay = if decays { learning_rate * weight_decay } else { 0.0 };
+        Factors {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            epsilon: epsilon as f32,
+            keep: (1.0 - decay) as f32,
+            rate: (learning_rate / (1.0 - beta1.powf(step as f64))) as f32,
+            square_correction: (1.0 / (1.0 - beta2.powf(step as f64)).sqrt()) as f32,
+            scale: 1.0,
+        }
+    }
+}
+
 /// The optimiser and its state: a running mean of each parameter's gradients and of their squares.
 #[derive(Debug)]
 pub struct AdamW {
@@ -39,6 +56,8 @@ pub struct AdamW {
 struct Moments {
     mean: Var,
     square: Var,
+    /// A factor of its learning rate.
+    rate: f64,
     /// Of a table with sparse gradients: whether a row's moments are zero still, so that only its
     /// decay is due.
     idle_rows: Option<Vec<bool>>,
@@ -50,7 +69,7 @@ struct Factors {
     beta1: f32,
     beta2: f32,
     epsilon: f32,
-    /// `1 - learning rate * weight decay`.
+    /// `1 - learning rate * weight decay`, or 1 for what does not decay.
     keep: f32,
     /// `learning rate / (1 - beta1^step)`.
     rate: f32,
@@ -71,10 +90,17 @@ impl AdamW {
             .filter(|&index| !params.is_frozen(index))
             .map(|index| {
                 let var = params.var(index);
-                Ok((index, Moments { mean: zeros(var)?, square: zeros(var)?, idle_rows: None }))
+                let (mean, square) = (zeros(var)?, zeros(var)?);
+                Ok((index, Moments { mean, square, rate: 1.0, idle_rows: None }))
             })
             .collect::<Result<_>>()?;
         Ok(Self { settings, steps: 0, moments })
+    }
+
+    /// The same with a factor of the learning rate for each parameter, by its number.
+    pub fn with_rates(mut self, rates: &[f64]) -> Self {
+        self.moments.iter_mut().for_each(|(&index, moments)| moments.rate = rates[index]);
+        self
     }
 
     /// Moves every parameter that has a gradient, and returns the norm of all gradients together.
@@ -99,12 +125,12 @@ impl AdamW {
         }
         self.steps += 1;
         let scale = if max_norm > 0.0 { clip::factor(norm, max_norm) } else { 1.0 };
-        let factors = self.factors(learning_rate, scale);
+        let (settings, steps) = (self.settings, self.steps);
         for (index, gradient) in gradients.of(params) {
             let var = params.var(index);
-            let keep = if decays(var) { factors.keep } else { 1.0 };
             if let Some(moments) = self.moments.get_mut(&index) {
-                moments.update(var, gradient, Factors { keep, ..factors })?;
+                let factors = settings.factors(steps, learning_rate * moments.rate, decays(var));
+                moments.update(var, gradient, Factors { scale: scale as f32, ..factors })?;
             }
         }
         Ok(norm)
@@ -124,28 +150,17 @@ impl AdamW {
             let gradient = gradient.dense(var.shape())?.to_dtype(DType::F32)?.contiguous()?;
             let (parameter, mean, square) =
                 (var.as_tensor(), moments.mean.as_tensor(), moments.square.as_tensor());
-            Ok(AdamWTensors { parameter, mean, square, gradient, decays: decays(var) })
+            let learning_rate = learning_rate * moments.rate;
+            let Factors { keep, rate, .. } =
+                self.settings.factors(self.steps, learning_rate, decays(var));
+            Ok(AdamWTensors { parameter, mean, square, gradient, keep, rate })
         };
         let all = gradients.of(params).map(moved).collect::<Result<Vec<_>>>()?;
-        let Factors { beta1, beta2, epsilon, keep, rate, square_correction, .. } =
-            self.factors(learning_rate, 1.0);
+        let Factors { beta1, beta2, epsilon, square_correction, .. } =
+            self.settings.factors(self.steps, learning_rate, true);
         let max_norm = max_norm as f32;
-        let by = AdamWStep { max_norm, beta1, beta2, epsilon, keep, rate, square_correction };
+        let by = AdamWStep { max_norm, beta1, beta2, epsilon, square_correction };
         Ok(f64::from(gpu::adamw::step(&all, by)?.to_vec1::<f32>()?[0]))
-    }
-
-    /// The factors of the current step, for a tensor that decays.
-    fn factors(&self, learning_rate: f64, scale: f64) -> Factors {
-        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
-        Factors {
-            beta1: beta1 as f32,
-            beta2: beta2 as f32,
-            epsilon: epsilon as f32,
-            keep: (1.0 - learning_rate * weight_decay) as f32,
-            rate: (learning_rate / (1.0 - beta1.powf(self.steps as f64))) as f32,
-            square_correction: (1.0 / (1.0 - beta2.powf(self.steps as f64)).sqrt()) as f32,
-            scale: scale as f32,
-        }
     }
 
     /// How many steps it has made.

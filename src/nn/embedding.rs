@@ -48,6 +48,36 @@ pub fn select_rows(tape: &Tape, x: &Node, numbers: &[u32]) -> Result<Node> {
     tape.apply(Lookup { ids: vec![numbers.to_vec()], scale: 1.0 }, &[x])
 }
 
+/// The rows of two tensors, (rows, width) each, in one: row number `firsts[i]` is row `i` of `a`, and row
+/// number `seconds[i]` that of `b`. Every row is one of these.
+///
+/// # Errors
+/// If there are not as many numbers as rows.
+pub fn merge_rows(
+    tape: &Tape,
+    (a, firsts): (&Node, &[u32]),
+    (b, seconds): (&Node, &[u32]),
+) -> Result<Node> {
+    let mut sources = vec![0; firsts.len() + seconds.len()];
+    for (source, &row) in (0..).zip(firsts.iter().chain(seconds)) {
+        sources[row as usize] = source;
+    }
+    tape.apply(Merged { sources }, &[a, b])
+}
+
+/// Rows of the two inputs behind each other, in this order.
+#[derive(Debug)]
+struct Merged {
+    sources: Vec<u32>,
+}
+
+impl Op for Merged {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let sources = Tensor::new(self.sources.as_slice(), inputs[0].device())?;
+        Tensor::cat(inputs, 0)?.index_select(&sources, 0)
+    }
+}
+
 /// `scale * table₁[ids₁] + table₂[ids₂] + …`; the inputs are the tables.
 #[derive(Debug)]
 pub struct Lookup {

@@ -199,6 +199,27 @@ impl Op for ContinuationRatio {
     }
 }
 
+/// From one logit an item, (items, 1), that its label is not 0, those of the labels -1, 0 and +1,
+/// (items, 3), where +1 stands for either and -1 has no probability.
+///
+/// # Errors
+/// If there is not one.
+pub fn either(tape: &Tape, logits: &Node) -> Result<Node> {
+    tape.apply(Either, &[logits])
+}
+
+/// `-1e9, 0, x` of `x`.
+#[derive(Debug)]
+pub struct Either;
+
+impl Op for Either {
+    fn reference(&self, inputs: &[Tensor]) -> Result<Tensor> {
+        let (_, 1) = inputs[0].dims2()? else { candle_core::bail!("one logit was expected") };
+        let zero = inputs[0].zeros_like()?;
+        Tensor::cat(&[&(&zero - 1e9)?, &zero, &inputs[0]], 1)
+    }
+}
+
 /// How far two rows of logits, (items, classes), are from saying the same: `weight * Σ ½ (KL(p ‖ q) +
 /// KL(q ‖ p))`, with `p` and `q` their softmax.
 ///

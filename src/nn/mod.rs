@@ -19,6 +19,7 @@
 pub mod activation;
 pub mod adamw;
 pub mod attention;
+pub mod average;
 pub mod clip;
 pub mod cpu;
 pub mod device;

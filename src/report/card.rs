@@ -15,6 +15,8 @@ pub struct Provenance {
     /// How the utilities of a batch come from its `logits`, in Python; none if transformers cannot
     /// load the model.
     pub from_logits: Option<String>,
+    /// What the tokenizer is given of a text, for an example.
+    pub prompt: String,
     /// The model that it started from.
     pub base: String,
     /// Whether it started from one, and not from random weights.
@@ -71,13 +73,14 @@ pub fn card(provenance: &Provenance, evaluation: &Evaluation) -> String {
         card.push_str("It is a work derived from its base model, and the licence of that one holds for it too.\n\n");
     }
     if let Some(from_logits) = &provenance.from_logits {
+        let prompt = &provenance.prompt;
         let _ = write!(
             card,
             "## In transformers\n\n```python\n\
              import torch\n\
              from transformers import AutoModelForSequenceClassification, AutoTokenizer\n\
              tokenizer, model = AutoTokenizer.from_pretrained(\".\"), AutoModelForSequenceClassification.from_pretrained(\".\").eval()\n\
-             inputs = tokenizer([\"[BENEVOLENCE] I helped my neighbour.\"], return_tensors=\"pt\", padding=True, truncation=True)\n\
+             inputs = tokenizer([\"{prompt}\"], return_tensors=\"pt\", padding=True, truncation=True)\n\
              logits = model(inputs[\"input_ids\"], inputs[\"attention_mask\"]).logits\n\
              print({from_logits})\n```\n\n",
         );

@@ -19,9 +19,18 @@ pub struct PackedBatch {
     pub segments: Option<Vec<u32>>,
     /// For each sequence what it goes on from, if sequences go on from one another.
     pub prefixes: Option<Arc<[Option<Prefix>]>>,
-    /// How many pairs of tokens stand behind each sequence's text, which they share: each sees the
-    /// text and itself, and the text only itself. None if sequences are plain ones.
-    pub pairs: Option<usize>,
+    /// The pairs of tokens behind each sequence's text, which they share: each sees the text and itself,
+    /// and the text only itself. None if sequences are plain ones.
+    pub pairs: Option<Pairs>,
+}
+
+/// Pairs of tokens that share a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pairs {
+    /// How many there are behind each text.
+    pub count: usize,
+    /// How many layers read the text before there are any; they enter the next as they are embedded.
+    pub shared_layers: usize,
 }
 
 /// The first tokens of another sequence of a batch, from which a sequence goes on: it sees them as
@@ -49,11 +58,11 @@ impl PackedBatch {
 
     /// Packs sequences of a text and so many pairs of tokens that share it. A pair has the first two
     /// positions, and the text those behind them.
-    pub fn shared<'a>(sequences: impl IntoIterator<Item = &'a [u32]>, pairs: usize) -> Self {
+    pub fn shared<'a>(sequences: impl IntoIterator<Item = &'a [u32]>, pairs: Pairs) -> Self {
         let mut batch = Self { pairs: Some(pairs), ..Self::new(sequences) };
         for bounds in batch.offsets.windows(2) {
             let own = &mut batch.positions[bounds[0]..bounds[1]];
-            let (text, pairs) = own.split_at_mut(own.len().saturating_sub(2 * pairs));
+            let (text, pairs) = own.split_at_mut(own.len().saturating_sub(2 * pairs.count));
             text.iter_mut().for_each(|position| *position += 2);
             pairs.iter_mut().enumerate().for_each(|(place, it)| *it = place as u32 % 2);
         }
@@ -111,14 +120,41 @@ impl PackedBatch {
 
     /// The row of the first token of each sequence, or of each of its pairs.
     pub fn summary_rows(&self) -> Vec<u32> {
-        let Some(pairs) = self.pairs else { return self.first_rows() };
+        let Some(Pairs { count: pairs, .. }) = self.pairs else { return self.first_rows() };
         let firsts = |&end: &usize| (0..pairs).map(move |pair| (end - 2 * (pairs - pair)) as u32);
         self.offsets[1..].iter().flat_map(firsts).collect()
     }
 
     /// Where sequences begin among those rows.
     pub fn summary_offsets(&self) -> Arc<[usize]> {
-        (0..=self.len()).map(|sequence| sequence * self.pairs.unwrap_or(1)).collect()
+        let count = self.pairs.map_or(1, |pairs| pairs.count);
+        (0..=self.len()).map(|sequence| sequence * count).collect()
+    }
+
+    /// The texts without their pairs.
+    pub fn texts(&self) -> Self {
+        let rows = self.rows_of(false);
+        let pick = |numbers: &[u32]| rows.iter().map(|&row| numbers[row as usize]).collect();
+        let behind = 2 * self.pairs.map_or(0, |pairs| pairs.count);
+        let offsets = self.offsets.iter().enumerate();
+        Self {
+            ids: pick(&self.ids),
+            positions: pick(&self.positions),
+            offsets: offsets.map(|(before, &offset)| offset - before * behind).collect(),
+            segments: self.segments.as_deref().map(pick),
+            prefixes: None,
+            pairs: None,
+        }
+    }
+
+    /// The rows of all pairs, or of all texts.
+    pub fn rows_of(&self, pairs: bool) -> Vec<u32> {
+        let behind = 2 * self.pairs.map_or(0, |pairs| pairs.count);
+        let own = |bounds: &[usize]| {
+            let middle = bounds[1] - behind;
+            if pairs { middle as u32..bounds[1] as u32 } else { bounds[0] as u32..middle as u32 }
+        };
+        self.offsets.windows(2).flat_map(own).collect()
     }
 
     /// The row of each sequence's first token.

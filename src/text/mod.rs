@@ -9,6 +9,6 @@ mod template;
 pub mod tokenizer;
 pub mod vocabulary;
 
-pub use batch::{PackedBatch, Prefix};
+pub use batch::{PackedBatch, Pairs, Prefix};
 pub use prompt::plain::PlainEncoder;
 pub use prompt::value::TextEncoder;

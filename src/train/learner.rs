@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use super::event::{RolloutFigures, SpokenSample};
+use super::layer_rates::layer_rates;
 use super::policy::Score;
 use super::settings::TrainSettings;
 use super::task::{Pass, Task};
 use crate::error::{Error, Result};
 use crate::model::files::write_tensors;
 use crate::nn::adamw::AdamW;
+use crate::nn::average::Average;
 use crate::nn::gradients::Gradients;
 use crate::nn::noise::Noise;
 use crate::nn::tape::{Node, Tape};
@@ -100,6 +102,7 @@ pub struct GradientLearner<'a, T> {
     pub(super) task: T,
     pub(super) settings: &'a TrainSettings,
     pub(super) optimiser: AdamW,
+    average: Option<Average>,
 }
 
 const OPTIMISER: &str = "optimizer.safetensors";
@@ -110,8 +113,20 @@ impl<'a, T: Task> GradientLearner<'a, T> {
     /// # Errors
     /// If there is no memory for the optimiser's state.
     pub fn new(task: T, settings: &'a TrainSettings) -> Result<Self> {
-        let optimiser = AdamW::new(task.params(), settings.adamw())?;
-        Ok(Self { task, settings, optimiser })
+        let params = task.params();
+        let rates = layer_rates(params, settings.layer_decay);
+        let optimiser = AdamW::new(params, settings.adamw())?.with_rates(&rates);
+        let average = (settings.average > 0.0).then(|| Average::new(params, settings.average));
+        let average = average.transpose()?;
+        Ok(Self { task, settings, optimiser, average })
+    }
+
+    /// What `see` makes of the task with the weights that are judged and kept.
+    fn shown<R>(&self, see: impl FnOnce(&T) -> Result<R>) -> Result<R> {
+        match &self.average {
+            Some(average) => average.shown(self.task.params(), || see(&self.task))?,
+            None => see(&self.task),
+        }
     }
 }
 
@@ -140,6 +155,9 @@ impl<T: Task> Learner for GradientLearner<'_, T> {
         }
         let norm =
             self.optimiser.step(self.task.params(), &gradients, learning_rate, max_grad_norm)?;
+        if let Some(average) = &self.average {
+            average.update(self.task.params(), self.optimiser.steps())?;
+        }
         // Losses are read last: a GPU is waited for once.
         let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
         let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;
@@ -148,15 +166,17 @@ impl<T: Task> Learner for GradientLearner<'_, T> {
     }
 
     fn evaluate(&mut self) -> Result<Vec<Score>> {
-        self.task.evaluate()
+        self.shown(T::evaluate)
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
-        self.task.write(folder)
+        self.shown(|task| task.write(folder))
     }
 
     fn write_state(&self, folder: &Path) -> Result<()> {
-        write_tensors(&folder.join(OPTIMISER), self.optimiser.state(self.task.params()))
+        let mut state = self.optimiser.state(self.task.params());
+        state.extend(self.average.iter().flat_map(|it| it.state(self.task.params())));
+        write_tensors(&folder.join(OPTIMISER), state)
     }
 
     fn read_state(&mut self, folder: &Path, steps: u64) -> Result<()> {
@@ -166,6 +186,8 @@ impl<T: Task> Learner for GradientLearner<'_, T> {
         };
         let moments =
             candle_core::safetensors::load(&path, &candle_core::Device::Cpu).map_err(damaged)?;
-        self.optimiser.restore(self.task.params(), &moments, steps).map_err(damaged)
+        let params = self.task.params();
+        self.optimiser.restore(params, &moments, steps).map_err(damaged)?;
+        self.average.iter().try_for_each(|it| it.restore(params, &moments)).map_err(damaged)
     }
 }

@@ -3,6 +3,7 @@
 pub mod dialogue;
 pub mod emotion;
 mod event;
+mod layer_rates;
 mod learner;
 pub mod linear;
 mod plan;

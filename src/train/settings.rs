@@ -38,6 +38,14 @@ pub struct TrainSettings {
     /// The largest norm of all gradients together; 0 for no limit.
     #[serde(alias = "clip")]
     pub max_grad_norm: f64,
+    /// A factor of the learning rate from one layer of the encoder to the one below: the last layer's
+    /// rate has it once, the embeddings' once more than there are layers; 1 for one rate.
+    #[serde(skip_serializing_if = "is_one")]
+    pub layer_decay: f64,
+    /// The decay of a running mean of the weights, which is then what is judged and kept; 0 for the
+    /// weights themselves.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub average: f64,
     /// A value model's run, a folder of its runs under several seeds, or a model's folder, from whose
     /// predictions a value model learns beside the labels (Hinton et al. 2015).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +61,14 @@ pub struct TrainSettings {
     /// rows of a text are then one sample: `batch_size` counts texts.
     #[serde(skip_serializing_if = "is_zero")]
     pub contrast: f64,
+    /// How many rows a value model is given beside each row of the train split: its text under another
+    /// value, under which nobody labelled it, as unrelated.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unrelated: f64,
+    /// The same with what such a text is, as the train split's texts under several values tell: by the
+    /// label that it has, and by how far apart the two values are on Schwartz's circle.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub circle: f64,
     /// The share of each row's class that is spread evenly over all three, of value models that learn
     /// classes.
     #[serde(skip_serializing_if = "is_zero")]
@@ -92,6 +108,10 @@ fn is_half(number: &f64) -> bool {
     *number == 0.5
 }
 
+fn is_one(number: &f64) -> bool {
+    *number == 1.0
+}
+
 fn is_zero(number: &f64) -> bool {
     *number == 0.0
 }
@@ -117,10 +137,14 @@ impl Default for TrainSettings {
             beta2: 0.999,
             epsilon: 1e-8,
             max_grad_norm: 1.0,
+            layer_decay: 1.0,
+            average: 0.0,
             teacher: None,
             teacher_weight: 0.5,
             teacher_values: TeacherValues::Own,
             contrast: 0.0,
+            unrelated: 0.0,
+            circle: 0.0,
             label_smoothing: 0.0,
             r_drop: 0.0,
             seed: 1,

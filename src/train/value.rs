@@ -40,9 +40,10 @@ impl ValueTask {
     /// # Errors
     /// If a text cannot be tokenized.
     pub fn new(mut model: ValueModel, train: &[Sample], eval: Vec<Sample>) -> Result<Self> {
-        model.set_train_labels(LabelCounts::of(
-            train.iter().map(|sample| (sample.value, sample.label)),
-        ));
+        let meant = |sample: &Sample| model.meant(sample.label);
+        let labels = train.iter().map(|sample| (sample.value, meant(sample)));
+        let targets = train.iter().map(|sample| meant(sample).into()).collect();
+        model.set_train_labels(LabelCounts::of(labels));
         let pairs: Vec<(Value, &str)> =
             train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
         Ok(Self {
@@ -51,10 +52,24 @@ impl ValueTask {
             contrast: 0.0,
             values: Vec::new(),
             r_drop: 0.0,
-            targets: train.iter().map(|sample| sample.label.into()).collect(),
+            targets,
             eval,
             model,
         })
+    }
+
+    /// Learns from these rows too, of which each has a target; they do not count as rows of the train
+    /// split.
+    ///
+    /// # Errors
+    /// If a text cannot be tokenized.
+    pub fn with_more(mut self, rows: &[Sample], targets: Vec<Target>) -> Result<Self> {
+        let pairs: Vec<(Value, &str)> =
+            rows.iter().map(|row| (row.value, row.scenario.as_str())).collect();
+        self.prompts.append(self.model.prompts(&pairs)?);
+        self.targets.extend(targets);
+        self.groups.extend((self.groups.len()..).take(rows.len()).map(|row| vec![row]));
+        Ok(self)
     }
 
     /// Learns from what a teacher says too: of the train samples in their order, or under all ten values
@@ -205,7 +220,7 @@ pub fn predict(
     let rows = samples.iter().zip(texts).zip(predictions);
     let scored = rows.map(|((sample, text), prediction)| Scored {
         value: sample.value,
-        label: sample.label,
+        label: model.meant(sample.label),
         utility: prediction.utility.into(),
         class: prediction.class,
         probabilities: prediction.probabilities,

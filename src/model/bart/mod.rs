@@ -105,7 +105,7 @@ impl BackboneConfig for BartConfig {
                 "classifier_dropout",
             ],
             class: if self.normalize_before { "MBartModel" } else { "BartModel" },
-            reads_pairs: false,
+            pair_layers: None,
         })
     }
 

@@ -20,8 +20,10 @@ pub struct AdamWTensors<'a> {
     pub square: &'a Tensor,
     /// Its gradient.
     pub gradient: Tensor,
-    /// Whether it decays.
-    pub decays: bool,
+    /// `1 - learning rate * weight decay`, or 1 if it does not decay.
+    pub keep: f32,
+    /// `learning rate / (1 - beta1^step)`.
+    pub rate: f32,
 }
 
 /// What all parameters have in common in one step.
@@ -35,10 +37,6 @@ pub struct AdamWStep {
     pub beta2: f32,
     /// Keeps the divisor away from zero.
     pub epsilon: f32,
-    /// `1 - learning rate * weight decay`.
-    pub keep: f32,
-    /// `learning rate / (1 - beta1^step)`.
-    pub rate: f32,
     /// `1 / sqrt(1 - beta2^step)`.
     pub square_correction: f32,
 }
@@ -64,7 +62,8 @@ pub fn step(all: &[AdamWTensors], by: AdamWStep) -> Result<Tensor> {
             }
             table.push(address(tensor)? as i64);
         }
-        table.extend([count as i64, i64::from(one.decays)]);
+        let factors = u64::from(one.rate.to_bits()) << 32 | u64::from(one.keep.to_bits());
+        table.extend([count as i64, factors.cast_signed()]);
         chunks += count.div_ceil(CHUNK);
         firsts.push(u32::try_from(chunks).map_err(candle_core::Error::wrap)?);
     }
@@ -73,8 +72,8 @@ pub fn step(all: &[AdamWTensors], by: AdamWStep) -> Result<Tensor> {
     let tensors: [Arg; 3] = [(&table).into(), (&firsts).into(), all.len().into()];
     launch("squares", "f32", 32 * chunks, &[&[Arg::from(&sums)], tensors.as_slice()].concat())?;
     launch("root_of_sum", "f32", 32, &[(&norm).into(), (&sums).into(), chunks.into()])?;
-    let AdamWStep { max_norm, beta1, beta2, epsilon, keep, rate, square_correction } = by;
-    let factors = [max_norm, beta1, beta2, epsilon, keep, rate, square_correction].map(Arg::from);
+    let AdamWStep { max_norm, beta1, beta2, epsilon, square_correction } = by;
+    let factors = [max_norm, beta1, beta2, epsilon, square_correction].map(Arg::from);
     launch(
         "adamw",
         "f32",

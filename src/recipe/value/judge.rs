@@ -220,13 +220,14 @@ impl Job<'_> {
         ];
         let (model, new) = (&info.config.model, info.config.new_model());
         let is_plain = model.family == FamilyKind::Encoder
-            && model.prompt == PromptKind::Each
+            && model.prompt != PromptKind::Shared
             && model.pooling == Pooling::Pooler;
         let base = &info.model.base;
         let has_base = model.family == FamilyKind::Encoder && base != "scratch";
         let dataset = info.config.data.dir.file_name().unwrap_or_default();
         let provenance = Provenance {
             name: self.folder.file_name().unwrap_or_default().to_string_lossy().into(),
+            prompt: model.prompt.example(),
             from_logits: is_plain.then(|| new.head.in_torch().into()),
             base: base.clone(),
             has_base,

@@ -21,6 +21,7 @@ use teacher::Teacher;
 use super::models::{LAYOUT, open_model};
 use super::{Observer, Origin, Prepared, ProgressEvent, Recipe, Site};
 use crate::config::{Config, FamilyKind};
+use crate::data::unlabelled::{CircleRates, guesses};
 use crate::data::{Sample, SampleTable, Split};
 use crate::error::{Error, Result};
 use crate::hub;
@@ -52,6 +53,18 @@ impl<'a> ValueRecipe<'a> {
         Ok(Self { config, data, teacher })
     }
 
+    /// The train samples' texts under other values, as the configuration asks for them, and what they
+    /// probably are.
+    fn guessed(&self, train: &[Sample]) -> (Vec<Sample>, Vec<Target>) {
+        let TrainSettings { unrelated, circle, seed, .. } = self.config.train;
+        let unrelated = guesses(train, unrelated, seed, |_, _| [0.0, 1.0, 0.0]);
+        let rates = CircleRates::of(train);
+        let by_rates = |own: &Sample, value: Value| rates.shares(own.value, own.label, value);
+        let all = unrelated.into_iter().chain(guesses(train, circle, seed, by_rates));
+        let objective = self.config.model.objective;
+        all.map(|one| (one.sample, objective.target(one.shares.into()))).unzip()
+    }
+
     /// What the teacher says of the train samples.
     fn said(
         &self,
@@ -69,8 +82,10 @@ impl<'a> ValueRecipe<'a> {
                 texts.flat_map(|text| Value::ALL.map(|value| (value, text))).collect()
             }
         };
-        let of_classes = self.config.model.objective.has_probabilities();
-        teacher.targets(&pairs, of_classes, device, site.observer)
+        let objective = self.config.model.objective;
+        let targets =
+            teacher.targets(&pairs, objective.has_probabilities(), device, site.observer)?;
+        Ok(targets.into_iter().map(|target| objective.target(target)).collect())
     }
 }
 
@@ -93,9 +108,12 @@ impl<'a> Recipe<'a> for ValueRecipe<'a> {
         let (train, eval) = (data.samples(Split::Train), data.samples(Split::Eval));
         let learner: Box<dyn Learner + 'a> = match model {
             Model::Encoder(model) => {
+                let (more, targets) = self.guessed(&train);
                 let mut task = ValueTask::new(model, &train, eval)?
+                    .with_more(&more, targets)?
                     .with_smoothing(config.train.label_smoothing)
                     .with_r_drop(config.train.r_drop);
+                let train = [train, more].concat();
                 if let Some(teacher) = &self.teacher {
                     let said = self.said(teacher, &train, device, site)?;
                     let TrainSettings { teacher_values, teacher_weight, .. } = config.train;

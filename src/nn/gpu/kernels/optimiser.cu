@@ -1,7 +1,7 @@
 // Gradients and parameters, which are f32 whatever the activations are: sums, and the whole optimiser step in one pass.
 //
 // `table` has six numbers for each of `count` tensors: the addresses of parameter, mean, square and gradient, how many
-// numbers it has, and 1 if it decays. `firsts` (count + 1) says at which chunk of 8,192 numbers each begins among all.
+// numbers it has, and two f32: what it keeps of itself, and its rate. `firsts` (count + 1) says at which chunk of 8,192 numbers each begins among all.
 
 constexpr u64 OPTIMISER_CHUNK = 8192;
 
@@ -9,7 +9,7 @@ struct Tensors {
     float *parameter, *mean, *square;
     const float *gradient;
     u64 first, end;
-    bool decays;
+    float keep, rate;
 };
 
 // The part of a tensor that chunk number `chunk` is.
@@ -22,8 +22,9 @@ DEVICE Tensors tensors_of(const u64 *table, const u32 *firsts, u32 count, u32 ch
     }
     const u64 *row = table + 6 * u64(low);
     const u64 first = (chunk - firsts[low]) * OPTIMISER_CHUNK, end = first + OPTIMISER_CHUNK;
+    const float *factors = (const float *)(row + 5);
     return {(float *)row[0], (float *)row[1], (float *)row[2], (const float *)row[3],
-            first,           end < row[4] ? end : row[4], row[5] != 0};
+            first,           end < row[4] ? end : row[4], factors[0], factors[1]};
 }
 
 // The sum of squares of the gradients in each chunk.
@@ -47,7 +48,7 @@ KERNEL(root_of_sum, float *root, const float *sums, u32 count) {
 
 // AdamW, on gradients clipped to `max_norm` (0: not clipped); nothing moves if their norm is not finite.
 KERNEL(adamw, const u64 *table, const u32 *firsts, u32 count, const float *norm, float max_norm, float beta1, float beta2,
-       float epsilon, float keep, float rate, float square_correction) {
+       float epsilon, float square_correction) {
     const u64 chunk = WARP_NUMBER;
     if (chunk >= firsts[count] || !isfinite(*norm)) return;
     const Tensors t = tensors_of(table, firsts, count, u32(chunk));
@@ -59,7 +60,7 @@ KERNEL(adamw, const u64 *table, const u32 *firsts, u32 count, const float *norm,
         const float divisor = sqrtf(square) * square_correction + epsilon;
         t.mean[i] = mean;
         t.square[i] = square;
-        t.parameter[i] = t.parameter[i] * (t.decays ? keep : 1.0f) - rate * mean / divisor;
+        t.parameter[i] = t.parameter[i] * t.keep - t.rate * mean / divisor;
     }
 }
 
