@@ -101,8 +101,10 @@ impl Drop for Server {
 }
 
 fn send(stream: &mut TcpStream, method: &str, path: &str, body: &[u8]) {
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
 }
@@ -389,7 +391,7 @@ fn a_body_that_is_too_large_is_refused_after_it_was_sent_and_before() {
 
     // A client that asks first, as curl does, need not send it.
     let mut stream = server.connect();
-    let head = "POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 10000000\r\nExpect: 100-continue\r\n\r\n";
+    let head = "POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\nExpect: 100-continue\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     assert_eq!(receive(&mut stream).status, 413);
 
@@ -397,7 +399,7 @@ fn a_body_that_is_too_large_is_refused_after_it_was_sent_and_before() {
     let mut stream = server.connect();
     stream
         .write_all(
-            b"POST /score HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n",
+            b"POST /score HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n",
         )
         .unwrap();
     stream.write_all(&vec![b' '; 0x200000]).unwrap();
@@ -413,7 +415,9 @@ fn slow_clients_are_let_go_and_others_are_served_meanwhile() {
         (server.connect(), server.connect(), server.connect());
     slow_head.write_all(b"POST /score HT").unwrap();
     slow_body
-        .write_all(b"POST /score HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n\r\n{\"text\":")
+        .write_all(
+            b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{\"text\":",
+        )
         .unwrap();
     assert_eq!(server.post("/score", json!({"text": "quick"})).status, 200);
     assert!(begun.elapsed() < Duration::from_millis(600), "the others had to wait");
@@ -501,6 +505,126 @@ fn a_client_that_goes_away_costs_nothing() {
     }
     assert_eq!(server.post("/score", json!({"text": "but for this"})).status, 200);
     assert_eq!(server.metric("valuenet_texts_waiting"), 0.0);
+}
+
+/// The answer to a request with these lines in its head.
+fn with_head(server: &Server, head: &str, body: &str) -> Answer {
+    let mut stream = server.connect();
+    let head = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    receive(&mut stream)
+}
+
+#[test]
+fn pages_of_other_names_and_origins_get_no_answer() {
+    let server = Server::start(&[]);
+    let body = "{\"text\": \"a text\"}";
+    let post = |lines: &str| with_head(&server, &format!("POST /score HTTP/1.1\r\n{lines}"), body);
+    let port = server.address.port();
+    for own in [
+        format!("Host: 127.0.0.1:{port}"),
+        format!("Host: localhost:{port}\r\nOrigin: http://localhost:{port}"),
+        "Host: [::1]".to_string(),
+    ] {
+        assert_eq!(post(&own).status, 200, "{own}");
+    }
+    for other in ["Host: rebound.example.org", "Host: 127.0.0.1.example.org:80", "Host: 10.1.2.3"] {
+        let answer = post(other);
+        assert_eq!(answer.status, 403, "{other}");
+        assert!(answer.error().contains("for this machine"), "{}", answer.body);
+    }
+    for origin in ["http://example.org", "null", "http://localhost:1", "localhost"] {
+        let lines =
+            format!("Host: localhost:{port}\r\nContent-Type: text/plain\r\nOrigin: {origin}");
+        let answer = post(&lines);
+        assert_eq!(
+            (answer.status, answer.error().contains("other origins")),
+            (403, true),
+            "{origin}"
+        );
+    }
+    let health = server.ask("GET", "/health", "").json();
+    assert_eq!(health["model"], "model", "its name, and not where it lies");
+    assert_eq!(server.metric("valuenet_requests_total{path=\"/score\",status=\"403\"}"), 7.0);
+}
+
+#[test]
+fn beyond_this_machine_a_token_is_asked_for() {
+    let folder = folder();
+    let model = saved_model(folder.path()).display().to_string();
+    let open = ["serve", &model, "--host", "0.0.0.0", "--port", "0"];
+    let output = valuenet(open);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("no token is asked for") && stderr(&output).contains("--insecure")
+    );
+    for (text, says) in [("", "no token in it"), ("two words", "no white space")] {
+        let file = write(folder.path(), "token", text).display().to_string();
+        let output = valuenet(open.into_iter().chain(["--token-file", &file]));
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+    }
+    let file = write(folder.path(), "token", "s3cret-token\n").display().to_string();
+    let server = Server::start(&["--token-file", &file]);
+    let ask = |lines: &str| {
+        let head = format!("POST /score HTTP/1.1\r\nHost: localhost{lines}");
+        with_head(&server, &head, "{\"text\": \"a text\"}")
+    };
+    assert_eq!(ask("\r\nAuthorization: Bearer s3cret-token").status, 200);
+    for wrong in ["", "\r\nAuthorization: Bearer s3cret", "\r\nAuthorization: Basic s3cret-token"] {
+        let answer = ask(wrong);
+        assert_eq!(answer.status, 401, "{wrong}");
+        assert!(answer.head.contains("www-authenticate: bearer"), "{}", answer.head);
+    }
+    assert_eq!(server.ask("GET", "/health", "").status, 200);
+    assert_eq!(server.ask("GET", "/metrics", "").status, 401);
+}
+
+#[test]
+fn clients_that_do_not_read_and_those_that_take_all_are_let_go() {
+    let server = Server::start(&["--write-timeout", "500ms", "--max-connections", "4"]);
+    let text = "a long text ".repeat(2000);
+    let body = json!({"texts": vec![text; 40]}).to_string();
+    let head = format!(
+        "POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut deaf = server.connect();
+    deaf.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    // It asks again and again, and reads nothing, until no more goes in.
+    let request = [head.as_bytes(), body.as_bytes()].concat();
+    let begun = Instant::now();
+    let mut is_closed = false;
+    while begun.elapsed() < Duration::from_secs(60) && !is_closed {
+        match deaf.write(&request) {
+            Ok(_) => {}
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) => {}
+            Err(_) => is_closed = true,
+        }
+    }
+    assert!(is_closed, "it is still connected after {:?}", begun.elapsed());
+    drop(deaf);
+
+    let mut held: Vec<TcpStream> = (0..4).map(|_| server.connect()).collect();
+    for stream in &mut held {
+        send(stream, "GET", "/health", b"");
+        assert_eq!(receive(stream).status, 200);
+    }
+    assert!(self::is_closed(&mut server.connect()), "a fifth is one too many");
+    held.pop();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let mut stream = server.connect();
+        let head = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        if stream.write_all(head).is_ok() && stream.read(&mut [0]).is_ok_and(|count| count == 1) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "there is no place again");
+    }
 }
 
 #[test]

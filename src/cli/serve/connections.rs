@@ -10,7 +10,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Notify, Semaphore};
 
+use super::admission::Clients;
 use super::routes::{Service, router};
+use super::timed::Timed;
 
 /// The most connections at once; further ones wait in the listener's own queue.
 const CONNECTIONS: usize = 1024;
@@ -47,6 +49,7 @@ async fn accept(listener: tokio::net::TcpListener, service: &Arc<Service>, stop:
     let router = router(service.clone());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(service.limits.read);
+    let clients = Clients::default();
     let (graceful, places) = (GracefulShutdown::new(), Arc::new(Semaphore::new(CONNECTIONS)));
     loop {
         let connection = async {
@@ -57,17 +60,21 @@ async fn accept(listener: tokio::net::TcpListener, service: &Arc<Service>, stop:
             connection = connection => connection,
             () = stop.notified() => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, client)) = accepted else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
+        let Some(own) = clients.enter(client.ip(), service.limits.connections) else {
+            continue; // it has enough; this one is closed
+        };
         let _ = stream.set_nodelay(true); // small answers, and each is waited for
+        let stream = Timed::new(stream, service.limits.write);
         let handler = TowerToHyperService::new(router.clone());
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), handler));
         tokio::spawn(async move {
             // A client that goes away, or is too slow, is no fault of ours.
             let _ = connection.await;
-            drop(place);
+            drop((own, place));
         });
     }
     drop(listener);

@@ -20,6 +20,7 @@ use valuenet::report::profiles;
 use valuenet::value::ScoredText;
 
 use super::Limits;
+use super::admission::Admission;
 use super::body::{Refusal, answer, read};
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::reward::{Asked, Dialogues, Request as ToReward, rewards, without_gamma};
@@ -29,6 +30,7 @@ pub struct Service {
     pub queue: Queue<Waiting>,
     pub metrics: Metrics,
     pub limits: Limits,
+    pub admission: Admission,
     /// Whether the model gives classes probabilities.
     pub has_probabilities: bool,
     /// What `/health` answers.
@@ -69,7 +71,10 @@ async fn measure(State(service): State<Arc<Service>>, request: Request, next: Ne
         "/metrics" => "/metrics",
         _ => "other",
     };
-    let response = next.run(request).await;
+    let response = match service.admission.check(request.headers(), request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
     service.metrics.request(path, response.status().as_u16(), begun.elapsed());
     response
 }
