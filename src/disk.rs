@@ -71,6 +71,7 @@ impl NewFile {
     /// If nothing can be written there.
     pub fn create(place: &Path) -> Result<Self> {
         let begin = || {
+            may_fail()?;
             if is_device(place) {
                 return Ok(Target::Device(File::options().write(true).open(place)?));
             }
@@ -92,7 +93,9 @@ impl NewFile {
         let keep = || match self.target {
             Target::Device(mut device) => device.flush(),
             Target::Beside(file) => {
+                may_fail()?;
                 file.as_file().sync_all()?;
+                may_fail()?;
                 file.persist(&self.place)?;
                 sync_folder(folder_of(&self.place));
                 Ok(())
@@ -104,6 +107,7 @@ impl NewFile {
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        may_fail()?;
         match &mut self.target {
             Target::Beside(file) => file.write(bytes),
             Target::Device(device) => device.write(bytes),
@@ -116,6 +120,26 @@ impl Write for NewFile {
             Target::Device(device) => device.flush(),
         }
     }
+}
+
+/// Fails where a test wants it to: at the operation on files with the number `VALUENET_FAIL_AT`, counted from 1, as on a
+/// full disk. Programs that are built to be used have nothing of this.
+///
+/// # Errors
+/// There and then.
+pub fn may_fail() -> std::io::Result<()> {
+    #[cfg(debug_assertions)]
+    {
+        use std::sync::LazyLock;
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static AT: LazyLock<Option<u64>> =
+            LazyLock::new(|| std::env::var("VALUENET_FAIL_AT").ok()?.parse().ok());
+        static DONE: AtomicU64 = AtomicU64::new(0);
+        if AT.is_some_and(|at| DONE.fetch_add(1, Ordering::Relaxed) + 1 == at) {
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+    }
+    Ok(())
 }
 
 /// How the temporary name of a file or a folder begins; it ends with letters by chance and
@@ -167,10 +191,11 @@ fn sync_folder(folder: &Path) {
 /// If the folder cannot be written, or `fill` fails; what was there before is still there.
 pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let refused = |error| Error::io(path, "write", error);
-    std::fs::create_dir_all(folder_of(path)).map_err(refused)?;
+    may_fail().and_then(|()| std::fs::create_dir_all(folder_of(path))).map_err(refused)?;
     let mut name = Name::of(path);
     let partial = name.builder(0o777).tempdir_in(folder_of(path)).map_err(refused)?;
     fill(partial.path())?;
+    may_fail().map_err(refused)?;
     replace(partial.path(), path).map_err(refused)?;
     sync_folder(folder_of(path));
     Ok(())

@@ -53,7 +53,8 @@ enum Location {
 
 impl Error {
     fn new(kind: Kind, place: Location, what: impl Into<String>) -> Self {
-        Self { kind, place, what: what.into(), help: None, source: None }
+        let what = without_backtrace(&what.into()).into();
+        Self { kind, place, what, help: None, source: None }
     }
 
     /// A failure without a place.
@@ -142,6 +143,11 @@ impl Error {
         let of_cause = || self.source.as_ref()?.downcast_ref::<Error>()?.advice();
         self.help.as_deref().or_else(of_cause)
     }
+}
+
+/// A message without the backtrace that candle puts behind its own where `RUST_BACKTRACE` is set.
+pub fn without_backtrace(text: &str) -> &str {
+    text.find("\n   0: ").map_or(text, |end| &text[..end])
 }
 
 /// An operating system's message without Rust's ` (os error 28)`.

@@ -34,6 +34,7 @@ pub mod disk;
 pub mod error;
 pub mod eval;
 pub mod generate;
+pub mod guard;
 pub mod hub;
 pub mod infer;
 pub mod model;

@@ -23,7 +23,7 @@ use crate::train::Checkpoint;
 #[derive(Debug)]
 pub struct Run {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// What a directory that is not empty means for a new run.
@@ -48,7 +48,7 @@ impl Run {
         }
         std::fs::create_dir_all(path).map_err(|error| Error::io(path, "create", error))?;
         let lock = Self::lock(path)?;
-        Ok((Self { path: path.into(), _lock: lock }, aside))
+        Ok((Self { path: path.into(), lock }, aside))
     }
 
     /// Whether something is in the directory of a new run that is to be moved aside.
@@ -81,11 +81,11 @@ impl Run {
         }
         let lock = Self::lock(path)?;
         disk::clear_leavings(&path.join(CHECKPOINTS))?;
-        Ok(Self { path: path.into(), _lock: lock })
+        Ok(Self { path: path.into(), lock })
     }
 
     fn lock(path: &Path) -> Result<File> {
-        let name = path.join(".lock");
+        let name = path.join(LOCK);
         let refused = |error| Error::io(path, "write to", error);
         let file = File::options().create(true).append(true).open(&name).map_err(refused)?;
         match file.try_lock() {
@@ -96,6 +96,25 @@ impl Run {
             }
             Err(TryLockError::Error(error)) => Err(refused(error)),
         }
+    }
+
+    /// Whether the directory is still where it was: a training whose directory was moved must not go on
+    /// in two.
+    fn check_place(&self) -> Result<()> {
+        let what = "the run directory is not there any more: it was moved or removed";
+        let gone = || Error::file(&self.path, what);
+        let there = self.path.join(LOCK).metadata().map_err(|_| gone())?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let own = self.lock.metadata().map_err(|error| Error::io(&self.path, "read", error))?;
+            if (own.dev(), own.ino()) != (there.dev(), there.ino()) {
+                return Err(gone());
+            }
+        }
+        #[cfg(not(unix))]
+        drop(there);
+        Ok(())
     }
 
     /// The directory.
@@ -136,6 +155,7 @@ impl Run {
     /// # Errors
     /// If it cannot be written.
     pub fn write_info(&self, info: &RunInfo) -> Result<()> {
+        self.check_place()?;
         disk::write_json(&self.path.join(INFO), info)
     }
 
@@ -144,10 +164,13 @@ impl Run {
     /// # Errors
     /// If it cannot be written; the checkpoint before it is still there.
     pub fn save(&self, checkpoint: Checkpoint, fill: &dyn Fn(&Path) -> Result<()>) -> Result<()> {
+        self.check_place()?;
         disk::write_folder(&folder(&self.path, checkpoint), fill)
+            .or_else(|error| self.check_place().and(Err(error)))
     }
 }
 
+const LOCK: &str = ".lock";
 const CONFIG: &str = "config.toml";
 const INFO: &str = "run.json";
 const METRICS: &str = "metrics.jsonl";

@@ -345,7 +345,7 @@ fn tokens_that_are_added_start_at_the_mean_and_change_nothing_else() {
 }
 
 /// A llama's golden folder as a GGUF file, whose matrices have this type.
-fn gguf(golden: &Golden, path: &Path, dtype: GgmlDType) {
+pub fn gguf(golden: &Golden, path: &Path, dtype: GgmlDType) {
     let tokenizer = read_json(&golden.folder.join("tokenizer.json")).unwrap();
     let config = read_json(&golden.folder.join("config.json")).unwrap();
     let number = |key: &str| config[key].as_u64().unwrap() as u32;

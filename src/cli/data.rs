@@ -123,7 +123,7 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
                 }
                 None => match labelled_check::read_if_likely(&args.dir)? {
                     Some(splits) => drop(write_labelled(&splits, args.format.into())?),
-                    None => write_stats(&args.dir, args.format.into())?,
+                    None => write_stats(&args.dir, args.format.into(), console)?,
                 },
             }
             Ok(ExitCode::SUCCESS)
@@ -149,7 +149,7 @@ pub fn run(command: &Command, console: &Console) -> anyhow::Result<ExitCode> {
             let keeps = if args.keep.is_empty() { &PUBLISHED[..] } else { &args.keep };
             let kept = balance(&train, keeps, args.seed)?;
             console.note(&format!("{} of {} train rows are kept", kept.len(), train.len()));
-            make(&args.dir, &args.output, kept.iter().map(|row| &row.sample))
+            make(&args.dir, &args.output, kept.iter().map(|row| &row.sample), console)
         }
         Command::Augment(args) => augment(args, console),
         Command::Aggregate(args) => aggregate::run(args, console),
@@ -173,7 +173,7 @@ fn augment(args: &AugmentArgs, console: &Console) -> anyhow::Result<ExitCode> {
         added.len()
     ));
     let train = Split::Train.read(&args.dir)?.rows;
-    make(&args.dir, &args.output, train.iter().map(|row| &row.sample).chain(&added))
+    make(&args.dir, &args.output, train.iter().map(|row| &row.sample).chain(&added), console)
 }
 
 /// Writes the new folder, and says what is in it.
@@ -181,9 +181,10 @@ fn make<'a>(
     from: &Path,
     to: &Path,
     train: impl Iterator<Item = &'a Sample>,
+    console: &Console,
 ) -> anyhow::Result<ExitCode> {
     write::with_train_split(to, from, train)?;
-    write_stats(to, Format::Table)?;
+    write_stats(to, Format::Table, console)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -195,8 +196,17 @@ fn write_labelled(splits: &[(String, LabelledFile)], format: Format) -> anyhow::
     Ok(labels.iter().all(|part| part.unknown.is_empty()))
 }
 
-fn write_stats(folder: &Path, format: Format) -> anyhow::Result<()> {
-    let stats = stats::stats(&Part::read_all(folder)?);
+fn write_stats(folder: &Path, format: Format, console: &Console) -> anyhow::Result<()> {
+    let parts = Part::read_all(folder)?;
+    let tables = parts.iter().flat_map(|part| &part.tables);
+    for table in tables.filter(|table| !table.bad.is_empty()) {
+        let (bad, all) = (table.bad.len(), table.bad.len() + table.rows.len());
+        let path = table.path.display();
+        console.note(&format!(
+            "warning: {path}: {bad} of {all} rows are wrong and not counted; `valuenet data check` lists them"
+        ));
+    }
+    let stats = stats::stats(&parts);
     let paper = Paper::built_in().map_err(Error::failure)?;
     print(&render(&StatsReport { stats: &stats, paper: &paper }, format)?)
 }

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use valuenet::error::Error;
+use valuenet::error::{Error, without_backtrace};
 
 /// Shows an error with its causes and what can be done about it. A reader that has gone away is no
 /// error.
@@ -32,7 +32,8 @@ pub fn show(error: &(dyn std::error::Error + 'static)) {
     let _ = writeln!(stderr, "{} {error}", label("error:", "31"));
     let causes = || std::iter::successors(Some(error), |error| error.source());
     for cause in causes().skip(1) {
-        let _ = writeln!(stderr, "  caused by: {cause}");
+        let cause = cause.to_string();
+        let _ = writeln!(stderr, "  caused by: {}", without_backtrace(&cause));
     }
     if let Some(advice) =
         causes().find_map(|cause| cause.downcast_ref::<Error>()).and_then(Error::advice)

@@ -7,6 +7,9 @@ use crate::model::value_prompts::PromptKind;
 use crate::text::tokenizer::SHORTEST;
 use crate::train::{TeacherValues, TrainSettings};
 
+/// The most parameters that a model from scratch may have.
+const LARGEST_SCRATCH: u64 = 2_000_000_000;
+
 /// Refuses numbers out of their range, and settings that do not go together.
 ///
 /// # Errors
@@ -31,6 +34,11 @@ pub(super) fn check(config: &Config) -> Result<()> {
             scratch.intermediate_size >= 1,
             "model.scratch.intermediate_size",
             "a number of 1 or more",
+        ),
+        (
+            scratch.parameters(model.max_length) <= LARGEST_SCRATCH,
+            "model.scratch",
+            "a model of at most two billion parameters",
         ),
         (model.linear.dimension >= 1, "model.linear.dimension", "a number of 1 or more"),
         (model.linear.word_ngrams >= 1, "model.linear.word_ngrams", "a number of 1 or more"),

@@ -16,6 +16,7 @@ use parquet::schema::types::Type;
 
 use super::record::{Record, Records};
 use crate::error::{Error, Result};
+use crate::guard;
 
 const HELP: &str =
     "files without compression or with Snappy are read, as pandas and datasets write them";
@@ -23,6 +24,10 @@ const HELP: &str =
 /// Reads a file; a row's line is its number, counted from 1, and what is null becomes an empty
 /// cell.
 pub(super) fn read(path: &Path) -> Result<Records> {
+    guard::reading(path, || read_file(path))
+}
+
+fn read_file(path: &Path) -> Result<Records> {
     let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
     let bad = |error: ParquetError| {
         Error::data(path, format!("cannot read it as Parquet: {error}")).help(HELP)

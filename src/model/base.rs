@@ -50,7 +50,7 @@ pub(super) fn check_rows(
     tokens: usize,
 ) -> Result<()> {
     let table = tensors.get(&family.architecture().word_embeddings());
-    let rows = table.map_or(0, |table| table.dims()[0]);
+    let rows = table.and_then(|table| table.dims().first().copied()).unwrap_or(0);
     if tokens <= rows {
         return Ok(());
     }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 
+use super::pickle;
 use crate::disk;
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::nn::params::Params;
 
 /// The name of the weights.
@@ -132,15 +134,14 @@ pub fn parts(index: &str, text: &[u8]) -> Result<BTreeSet<String>, String> {
 
 pub(super) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
     let is_safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
-    let tensors = match is_safetensors {
-        true => candle_core::safetensors::load(path, &Device::Cpu),
-        false => candle_core::pickle::read_all(path).map(HashMap::from_iter),
+    let unreadable = || Error::file(path, "the weights cannot be read");
+    let tensors = || match is_safetensors {
+        true => candle_core::safetensors::load(path, &Device::Cpu)
+            .map_err(|error| unreadable().because(error)),
+        false => pickle::read(path).map_err(|what| unreadable().because(what)),
     };
-    tensors.map_err(|error| {
-        Error::file(path, "the weights cannot be read")
-            .because(error)
-            .help("the file may be incomplete or damaged: copy or download it again")
-    })
+    let help = "the file may be incomplete or damaged: copy or download it again";
+    guard::reading(path, || tensors().map_err(|error| error.help(help)))
 }
 
 /// Writes tensors to a safetensors file; the same tensors give the same bytes.

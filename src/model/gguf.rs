@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::language_model::{Checkpoint, SideFiles, generation};
 use crate::error::{Error, Result};
+use crate::guard;
 use crate::text::byte_level::{BytePairs, Pieces};
 
 /// The tensors of a layer, by their names here and in a checkpoint.
@@ -43,6 +44,10 @@ const SPECIAL: [i64; 2] = [2, 3];
 /// # Errors
 /// If the file cannot be read, or holds another kind of model.
 pub(super) fn read(path: &Path) -> Result<Checkpoint> {
+    guard::reading(path, || read_file(path))
+}
+
+fn read_file(path: &Path) -> Result<Checkpoint> {
     let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
     let mut file = BufReader::new(file);
     let damaged = |error: candle_core::Error| {

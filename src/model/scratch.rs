@@ -78,6 +78,23 @@ impl ScratchSettings {
         })
     }
 
+    /// About how many parameters a model of this size has that reads `max_length` tokens: those of its
+    /// matrices, and one for each layer at least.
+    pub fn parameters(&self, max_length: usize) -> u64 {
+        let [vocabulary, hidden, layers, inner, positions] = [
+            self.vocabulary_size,
+            self.hidden_size,
+            self.layers,
+            self.intermediate_size,
+            max_length,
+        ]
+        .map(|size| size as u64);
+        let of_layer =
+            hidden.saturating_mul(hidden.saturating_mul(4).saturating_add(inner.saturating_mul(2)));
+        let of_tables = vocabulary.saturating_add(positions).saturating_mul(hidden);
+        layers.saturating_mul(of_layer.max(1)).saturating_add(of_tables)
+    }
+
     /// A tokenizer learned from texts.
     ///
     /// # Errors

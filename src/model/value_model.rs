@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::base::{Base, family_with_dropout, unfit};
+use super::base::{Base, check_rows, family_with_dropout, unfit};
 use super::budget::TokenBudget;
 use super::metadata::{ModelMetadata, TokenizerSettings};
 use super::network::{Network, Start};
@@ -81,6 +81,7 @@ impl ValueModel {
             ..new.clone()
         };
         let text = TextEncoder::read_base(&files.tokenizer, new.max_length)?;
+        check_rows(&files, &family, &tensors, text.base_vocabulary_size())?;
         if let Some(table) = tensors.get_mut(&family.architecture().word_embeddings()) {
             let longer = add_value_rows(table, &text, new.value_tokens, new.seed);
             *table = longer.map_err(|error| unfit(&files, error))?;

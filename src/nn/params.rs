@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::{DType, Device, Result, Shape, Tensor, Var};
+use rayon::prelude::*;
 
+use super::cpu;
 use super::tape::Node;
 use crate::seed::{Purpose, Stream, name_index};
 
@@ -151,6 +153,13 @@ impl Loader {
     }
 }
 
+/// Whether all numbers of a checkpoint's tensor are finite.
+fn is_finite(tensor: &Tensor) -> Result<bool> {
+    let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.contiguous()?;
+    let values = cpu::values(&tensor)?;
+    Ok(values.par_chunks(1 << 15).all(|values| values.iter().all(|value| value.is_finite())))
+}
+
 /// A part of the names of a network, as a path into its tree.
 #[derive(Debug, Clone)]
 pub struct Scope<'a> {
@@ -193,7 +202,12 @@ impl Scope<'_> {
     pub fn param(&self, name: &str, shape: impl Into<Shape>, init: Init) -> Result<Node> {
         let (name, shape) = (self.enter(name).prefix, shape.into());
         let tensor = match self.loader.checkpoint.borrow_mut().remove(&name) {
-            Some(tensor) if tensor.shape() == &shape => tensor.to_device(&self.loader.device)?,
+            Some(tensor) if tensor.shape() == &shape => {
+                if !is_finite(&tensor)? {
+                    candle_core::bail!("tensor {name} has numbers that are not finite");
+                }
+                tensor.to_device(&self.loader.device)?
+            }
             Some(tensor) => candle_core::bail!(
                 "tensor {name} has the shape {:?}, but config.json asks for {:?}",
                 tensor.dims(),

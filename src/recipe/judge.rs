@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::dialogue::{self, Measures, PersonaRequest};
 use super::models::members;
-use super::{Observer, emotion, value};
+use super::{Observer, ProgressEvent, emotion, value};
 use crate::config::TaskKind;
 use crate::data::Split;
 use crate::error::{Error, Result};
@@ -105,6 +105,24 @@ pub fn judge(request: &JudgeRequest, observer: &dyn Observer) -> Result<Box<dyn 
     }
 }
 
+/// What is said instead where a run cannot keep a report because nothing may be written there: it is
+/// shown all the same.
+///
+/// # Errors
+/// If there is another reason, such as a full disk.
+pub(super) fn unless_read_only(kept: Result<()>, observer: &dyn Observer) -> Result<()> {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let Err(error) = kept else { return Ok(()) };
+    let source = std::error::Error::source(&error);
+    let kind = source.and_then(|it| it.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    if !matches!(kind, Some(PermissionDenied | ReadOnlyFilesystem)) {
+        return Err(error);
+    }
+    observer
+        .tell(ProgressEvent::Note(&format!("warning: the report is not kept in the run: {error}")));
+    Ok(())
+}
+
 /// The name under which a run keeps the report on a split or a file.
 pub(super) fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
     match checkpoint {
@@ -116,4 +134,35 @@ pub(super) fn report_name(judged: &str, checkpoint: Checkpoint) -> String {
 /// How many bootstrap replicates a split's report has unless told otherwise.
 pub(super) fn replicates_for(split: &str) -> u32 {
     if split.starts_with(Split::Test.name()) { 2000 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Heard(AtomicUsize);
+
+    impl Observer for Heard {
+        fn tell(&self, event: ProgressEvent<'_>) {
+            if let ProgressEvent::Note(text) = event {
+                assert!(text.contains("not kept in the run: runs/old/eval"), "{text}");
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_may_not_be_written_is_a_warning() {
+        let heard = Heard::default();
+        let kept = |kind: ErrorKind| {
+            unless_read_only(Err(Error::io("runs/old/eval", "create", kind.into())), &heard).is_ok()
+        };
+        assert!(kept(ErrorKind::ReadOnlyFilesystem) && kept(ErrorKind::PermissionDenied));
+        assert!(!kept(ErrorKind::StorageFull));
+        assert_eq!(heard.0.load(Ordering::Relaxed), 2, "and it is said");
+    }
 }

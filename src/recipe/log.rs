@@ -208,7 +208,7 @@ impl Appended {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = self.file.write_all(bytes);
+        let written = disk::may_fail().and_then(|()| self.file.write_all(bytes));
         written.map_err(|error| Error::io(&self.path, "write", error))
     }
 }

@@ -124,14 +124,14 @@ impl Table {
     /// The table in Markdown under its title.
     pub fn markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let escape = |cell: &str| cell.replace('|', "\\|");
         let rule =
             self.header.iter().map(|(_, align)| if *align == Align::Left { "---" } else { "---:" });
-        let rows = self.written(escape, |text| format!("**{text}**")).into_iter().map(line);
+        let rows =
+            self.written(escape_markdown, |text| format!("**{text}**")).into_iter().map(line);
         format!(
             "**{}**\n\n{}{}{}{}",
-            self.title,
-            line(self.header.iter().map(|(name, _)| escape(name)).collect()),
+            escape_markdown(&self.title),
+            line(self.header.iter().map(|(name, _)| escape_markdown(name)).collect()),
             line(rule.map(String::from).collect()),
             rows.collect::<String>(),
             self.note
@@ -163,6 +163,17 @@ impl Table {
 /// What is left of so many columns of a terminal beside a text.
 fn blanks(text: &str, columns: usize) -> String {
     " ".repeat(columns.saturating_sub(text.width()))
+}
+
+/// Text that Markdown shows as it is in one line: no cell ends there, and no HTML begins.
+fn escape_markdown(text: &str) -> String {
+    let escape = |letter: char| match letter {
+        '|' => "\\|".into(),
+        '<' => "&lt;".into(),
+        '\r' | '\n' => " ".into(),
+        other => other.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// Text that LaTeX sets as it is; minus signs before numbers are typeset as such.

@@ -5,11 +5,12 @@ use std::path::Path;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, TruncationParams};
+use tokenizers::{AddedToken, DecoderWrapper, Encoding, Tokenizer, TruncationParams};
 
 use super::template::classifier_template;
 use super::{byte_pairs, sentencepiece};
 use crate::error::{Error, Result};
+use crate::guard;
 
 /// One more than the largest id of a tokenizer: how many rows an embedding table needs.
 pub fn rows_for(tokenizer: &Tokenizer) -> usize {
@@ -49,6 +50,10 @@ pub(super) fn unlimited_json(tokenizer: &Tokenizer) -> Result<String> {
 /// # Errors
 /// If the file cannot be read, or is none of them.
 pub fn parse(path: &Path) -> Result<Tokenizer> {
+    guard::reading(path, || parse_file(path))
+}
+
+fn parse_file(path: &Path) -> Result<Tokenizer> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("txt") => return from_vocabulary_file(path),
         Some("model") => return sentencepiece::read(path),
@@ -76,6 +81,20 @@ fn from_vocabulary_file(path: &Path) -> Result<Tokenizer> {
         .build()
         .map_err(|error| Error::file(path, format!("not a WordPiece vocabulary: {error}")))?;
     bert_tokenizer(model, lowercase)
+}
+
+/// What a tokenizer makes of a text, with the special tokens that it puts around it or without.
+///
+/// # Errors
+/// If it fails.
+pub(super) fn encode(tokenizer: &Tokenizer, text: &str, special: bool) -> Result<Encoding> {
+    let failed = Error::failure_because("cannot tokenize a text");
+    match guard::caught(|| tokenizer.encode_fast(text, special)) {
+        Ok(encoding) => encoding.map_err(failed),
+        Err(what) => {
+            Err(failed(what.into()).help("the tokenizer may be damaged: copy or download it again"))
+        }
+    }
 }
 
 /// BERT's tokenizer around a WordPiece model.

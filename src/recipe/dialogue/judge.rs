@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::eval::Bootstrap;
 use crate::model::DialogueModel;
 use crate::nn::device;
-use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
+use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name, unless_read_only};
 use crate::recipe::models::checkpoint_folder;
 use crate::recipe::saved::note_change;
 use crate::recipe::{Observer, ProgressEvent};
@@ -333,7 +333,7 @@ impl Job<'_> {
             if let Some(saved) = saved {
                 let name = report_name(&format!("{name}{}", self.part), self.checkpoint);
                 let own = DialogueReport { sets: vec![evaluation.clone()], ..report.clone() };
-                self.keep(saved, &name, own, rows)?;
+                unless_read_only(self.keep(saved, &name, own, rows), self.observer)?;
             }
             report.sets.push(evaluation);
         }

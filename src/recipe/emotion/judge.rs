@@ -15,7 +15,7 @@ use crate::model::EmotionModel;
 use crate::model::emotion::{Control, ValueFeatures};
 use crate::nn::device;
 use crate::nn::precision::Precision;
-use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
+use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name, unless_read_only};
 use crate::recipe::models::checkpoint_folder;
 use crate::recipe::saved::{note_change, saved_file};
 use crate::recipe::{Observer, ProgressEvent};
@@ -183,7 +183,7 @@ impl Job<'_> {
             evaluation: ClassEvaluation::of(&classified, model.labels(), self.bootstrap),
         };
         if let Some(saved) = self.saved {
-            self.keep(saved, &report, file, &classified)?;
+            unless_read_only(self.keep(saved, &report, file, &classified), self.observer)?;
         }
         Ok(report)
     }

@@ -20,7 +20,7 @@ use crate::model::head::Pooling;
 use crate::model::value_prompts::PromptKind;
 use crate::nn::device;
 use crate::nn::precision::Precision;
-use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name};
+use crate::recipe::judge::{JudgeRequest, Judged, replicates_for, report_name, unless_read_only};
 use crate::recipe::models::{members, open_model};
 use crate::recipe::{Observer, ProgressEvent};
 use crate::report::card::{Provenance, card};
@@ -174,7 +174,7 @@ impl Job<'_> {
             evaluation,
         };
         if let Some(saved) = self.saved {
-            self.keep(saved, &report, &scored)?;
+            unless_read_only(self.keep(saved, &report, &scored), self.observer)?;
         }
         Ok(report)
     }

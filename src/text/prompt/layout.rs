@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::error::{Error, Result};
+use crate::text::tokenizer::encode;
 
 /// The order of the parts and what stands between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,8 +96,7 @@ pub trait Vocabulary {
 
 impl Vocabulary for Tokenizer {
     fn ids(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.encode_fast(text, false);
-        Ok(encoding.map_err(Error::failure_because("cannot tokenize a text"))?.get_ids().to_vec())
+        Ok(encode(self, text, false)?.get_ids().to_vec())
     }
 
     fn id(&self, token: &str) -> Option<u32> {

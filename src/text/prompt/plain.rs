@@ -5,8 +5,8 @@ use std::path::Path;
 use rayon::prelude::*;
 use tokenizers::Tokenizer;
 
-use crate::error::{Error, Result};
-use crate::text::tokenizer::{limit, parse, rows_for, unlimited_json};
+use crate::error::Result;
+use crate::text::tokenizer::{encode, limit, parse, rows_for, unlimited_json};
 
 /// Turns texts into token ids.
 #[derive(Debug, Clone)]
@@ -34,12 +34,8 @@ impl PlainEncoder {
     /// # Errors
     /// If the tokenizer fails.
     pub fn encode_all<S: AsRef<str> + Sync>(&self, texts: &[S]) -> Result<Vec<Vec<u32>>> {
-        let encode = |text: &S| {
-            let encoding = self.0.encode_fast(text.as_ref(), true);
-            let encoding = encoding.map_err(Error::failure_because("cannot tokenize a text"))?;
-            Ok(encoding.get_ids().to_vec())
-        };
-        texts.par_iter().map(encode).collect()
+        let ids = |text: &S| Ok(encode(&self.0, text.as_ref(), true)?.get_ids().to_vec());
+        texts.par_iter().map(ids).collect()
     }
 
     /// One more than the largest id: how many rows an embedding table needs.

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::error::{Error, Result};
-use crate::text::tokenizer::{limit, parse, rows_for, unlimited_json};
+use crate::text::tokenizer::{encode, limit, parse, rows_for, unlimited_json};
 use crate::value::Value;
 
 /// Turns (value, scenario) pairs into token ids.
@@ -84,8 +84,7 @@ impl TextEncoder {
     /// If the tokenizer fails.
     pub fn encode(&self, value: Value, scenario: &str) -> Result<Vec<u32>> {
         let prompt = format!("{} {scenario}", value.token());
-        let encoding = self.tokenizer.encode_fast(prompt, true);
-        Ok(encoding.map_err(Error::failure_because("cannot tokenize a text"))?.get_ids().to_vec())
+        Ok(encode(&self.tokenizer, &prompt, true)?.get_ids().to_vec())
     }
 
     /// The token ids of many prompts, on all threads, in their order.
@@ -146,17 +145,18 @@ impl TextEncoder {
     /// # Errors
     /// If the tokenizer fails.
     pub fn name_pieces(&self, value: Value) -> Result<Vec<u32>> {
-        let encoding =
-            self.tokenizer.encode_fast(format!(" {}", value.name().to_lowercase()), false);
-        Ok(encoding
-            .map_err(Error::failure_because("cannot tokenize a value's name"))?
-            .get_ids()
-            .to_vec())
+        let name = format!(" {}", value.name().to_lowercase());
+        Ok(encode(&self.tokenizer, &name, false)?.get_ids().to_vec())
     }
 
     /// One more than the largest id: how many rows an embedding table needs.
     pub fn vocabulary_size(&self) -> usize {
         rows_for(&self.tokenizer)
+    }
+
+    /// The same without the value tokens that were added to what was read.
+    pub fn base_vocabulary_size(&self) -> usize {
+        self.first_added
     }
 
     /// Whether a value's token was not in the tokenizer that was read, but added to it.
