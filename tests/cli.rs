@@ -1026,3 +1026,27 @@ fn env_says_what_there_is() {
         );
     }
 }
+
+#[test]
+fn shells_and_manuals_learn_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = valuenet(["completions", shell]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let script = stdout(&output);
+        for word in ["infer", "ensemble", "keep"] {
+            assert!(script.contains(word), "{shell} does not know {word}");
+        }
+    }
+    let folder = folder();
+    let to = folder.path().join("man1").display().to_string();
+    let output = valuenet(["man", &to]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for (page, word) in [
+        ("valuenet.1", "reproduce"),
+        ("valuenet-infer.1", "probabilities"),
+        ("valuenet-data-curate.1", "keywords"),
+    ] {
+        let text = std::fs::read_to_string(Path::new(&to).join(page)).unwrap();
+        assert!(text.contains(word) && text.contains(".TH"), "{page}");
+    }
+}

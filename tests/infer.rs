@@ -7,11 +7,12 @@ use std::path::Path;
 use candle_core::Tensor;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use valuenet::data::texts::{LONGEST_LINE, column, lines};
+use valuenet::data::texts::{LONGEST_LINE, lines};
+use valuenet::data::{Keep, TextKind, TextTable};
 use valuenet::error::{Error, Kind, Result};
 use valuenet::infer::{CHUNK, stream};
 use valuenet::model::Predictor;
-use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
+use valuenet::report::profiles::{Beside, Columns, ProfileFormat, ProfileWriter};
 use valuenet::value::{ScoredText, Value};
 
 use crate::support::{Stub, folder, tiny_model};
@@ -112,7 +113,21 @@ fn a_line_without_an_end_does_not_fill_the_memory() {
     assert_eq!(endless.next().unwrap().unwrap(), "one");
     let error = endless.next().unwrap().unwrap_err();
     assert_eq!(error.to_string(), format!("t:2: the line is longer than {LONGEST_LINE} bytes"));
-    assert!(endless.next().is_none(), "what follows belongs to the same line");
+    let text = format!("{}\nafter it\n", "a".repeat(3 * LONGEST_LINE));
+    let mut long = lines(Path::new("t"), text.as_bytes());
+    assert!(long.next().unwrap().is_err());
+    assert_eq!(long.next().unwrap().unwrap(), "after it", "it is one line, whatever its length");
+}
+
+/// The cells of a column of CSV.
+fn column<'a>(
+    path: &Path,
+    reader: impl Read + 'a,
+    name: &str,
+) -> Result<impl Iterator<Item = Result<String>> + 'a> {
+    let reader = Box::new(std::io::BufReader::new(reader));
+    let table = TextTable::read(path, Some(reader), TextKind::Csv, Some(name), &Keep::Nothing)?;
+    Ok(table.rows.map(|row| Ok(row?.text.unwrap_or_default())))
 }
 
 #[test]
@@ -153,7 +168,6 @@ fn a_row_that_would_swallow_or_shift_texts_is_an_error_with_its_line() {
         ("\u{feff}\"text\" x\na\n", 0, "t:1: text after the closing quote of a cell"),
         ("text,Text\na,b\n", 0, "t:1: two columns are named \"text\""),
         ("id,body\n1,a\n", 0, "t:1: there is no column \"text\" (columns: id, body)"),
-        ("", 0, "t: the file is empty"),
     ];
     for (bytes, before, message) in table {
         let (read, error) = cells(bytes.as_bytes());
@@ -247,8 +261,9 @@ fn written_with(format: ProfileFormat, probabilities: bool) -> Vec<u8> {
         ScoredText { text: " ".into(), profile: None, probabilities: None },
     ];
     let mut bytes = Vec::new();
-    let mut writer = ProfileWriter::new(format, probabilities, &mut bytes).unwrap();
-    writer.write(&rows).unwrap();
+    let mut writer =
+        ProfileWriter::new(format, probabilities, &Columns::default(), &mut bytes).unwrap();
+    writer.write(&rows, &[Beside::default(), Beside::default()]).unwrap();
     writer.finish().unwrap();
     bytes
 }

@@ -53,4 +53,5 @@ mod simulation;
 mod support;
 mod survey;
 mod text;
+mod text_table;
 mod training;

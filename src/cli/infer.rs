@@ -1,22 +1,26 @@
 //! `valuenet infer`: texts in, value vectors out; or labels, of a classifier of texts.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use valuenet::error::Error;
+use serde_json::Value as Json;
+use valuenet::data::{Keep, TextRow};
+use valuenet::error::{Error, Kind};
 use valuenet::infer;
 use valuenet::nn::device;
 use valuenet::recipe::{EmotionPredictor, is_classifier};
 use valuenet::report::labels::LabelWriter;
-use valuenet::report::profiles::{ProfileFormat, ProfileWriter};
+use valuenet::report::profiles::{Beside, Columns, ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Series};
 
 use super::model::ModelArgs;
 use super::output::{Console, Output};
 use super::progress::Scoring;
-use super::texts::{TextArgs, read_texts};
+use super::texts::{TextArgs, read_table, read_texts};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -25,6 +29,15 @@ pub struct Args {
 
     #[command(flatten)]
     texts: TextArgs,
+
+    /// The columns of a table that are written beside each vector, or `all`.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    keep: Vec<String>,
+
+    /// What becomes of a row that is wrong: the end, or a row without a vector whose column `error`
+    /// says why.
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "stop")]
+    on_error: OnError,
 
     /// How to write the vectors, or the labels.
     #[arg(long, value_enum, default_value = "jsonl")]
@@ -49,7 +62,15 @@ pub struct Args {
     top_k: Option<u32>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnError {
+    /// The program ends.
+    Stop,
+    /// The row has no vector.
+    Null,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum VectorFormat {
     /// One JSON object a line.
     Jsonl,
@@ -77,9 +98,14 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if args.top_k.is_some() {
         return Err(Error::usage("--top-k is for classifiers of texts").into());
     }
+    if args.format == VectorFormat::Npy && !(args.keep.is_empty() && args.on_error == OnError::Stop)
+    {
+        return Err(Error::usage("an array has no columns for --keep and --on-error null").into());
+    }
     let output = Output::open(args.output.as_deref())?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
-    let texts = read_texts(&args.texts)?;
+    let table = read_table(&args.texts, &args.keep())?;
+    let columns = Columns { kept: table.kept, errors: args.on_error == OnError::Null };
     let model = args.model.open()?;
     if args.probabilities && !model.predictor().has_probabilities() {
         return Err(without_probabilities(&args.model.run).into());
@@ -87,20 +113,42 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let chunk = chunk(args, console);
     let mut progress = Scoring::new(console);
     let mut lines: Vec<Series> = Vec::new();
+    // What stands beside texts that are being scored.
+    let beside = RefCell::new(VecDeque::new());
+    let (mut failed, blank) = (0usize, vec![Json::Null; columns.kept.len()]);
+    let texts = table.rows.map(|row| match row {
+        Ok(TextRow { text, kept }) => {
+            beside.borrow_mut().push_back(Beside { kept, error: None });
+            Ok(text.unwrap_or_default())
+        }
+        Err(error) if error.kind() == Kind::Data && args.on_error == OnError::Null => {
+            failed += 1;
+            let error = Some(error.to_string());
+            beside.borrow_mut().push_back(Beside { kept: blank.clone(), error });
+            Ok(String::new())
+        }
+        Err(error) => Err(error),
+    });
     let score = |out: &mut dyn Write| -> anyhow::Result<()> {
-        let mut writer = ProfileWriter::new(args.format.into(), args.probabilities, out)?;
+        let mut writer = ProfileWriter::new(args.format.into(), args.probabilities, &columns, out)?;
         infer::stream(model.predictor(), texts, chunk, &mut |rows| {
             progress.advance(rows.len());
             let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
             let more = vectors.map(|(name, profile)| Series { name, profile, band: None });
             lines.extend(more.take(radar::MOST - lines.len()));
-            writer.write(rows)
+            let beside: Vec<Beside> = beside.borrow_mut().drain(..rows.len()).collect();
+            writer.write(rows, &beside)
         })?;
         writer.finish()?;
         Ok(())
     };
     output.write_rows(score)?;
     progress.finish();
+    if failed > 0 {
+        console.note(&format!(
+            "warning: {failed} rows are wrong, and have no vector; the column error says why"
+        ));
+    }
     if let Some(warning) = model.predictor().warning() {
         console.note(&format!("warning: {warning}"));
     }
@@ -110,10 +158,24 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Args {
+    fn keep(&self) -> Keep {
+        match self.keep.as_slice() {
+            [] => Keep::Nothing,
+            [all] if all == "all" => Keep::All,
+            names => Keep::These(names.to_vec()),
+        }
+    }
+}
+
 /// Labels texts by a classifier.
 fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if args.probabilities {
         let what = "--probabilities is for value models; a classifier of texts always names them";
+        return Err(Error::usage(what).into());
+    }
+    if !(args.keep.is_empty() && args.on_error == OnError::Stop) {
+        let what = "--keep and --on-error null are for value vectors, and this run is a classifier of texts";
         return Err(Error::usage(what).into());
     }
     if args.radar.is_some() {

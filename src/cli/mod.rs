@@ -25,6 +25,7 @@ mod serve;
 #[cfg(not(feature = "serve"))]
 #[path = "not_built.rs"]
 mod serve;
+mod shell;
 mod site;
 mod split;
 mod survey;
@@ -96,6 +97,10 @@ enum Command {
     Download(download::Args),
     /// Say what this build and this machine can do.
     Env,
+    /// Write the completions of a shell to stdout.
+    Completions(shell::CompletionArgs),
+    /// Write manual pages.
+    Man(shell::ManArgs),
 }
 
 impl Cli {
@@ -122,6 +127,8 @@ impl Cli {
             Command::Dialogue(command) => dialogue::run(&command, &console),
             Command::Download(args) => download::run(&args, &console),
             Command::Env => env::run(),
+            Command::Completions(args) => shell::completions(&args),
+            Command::Man(args) => shell::man(&args, &console),
         })
     }
 }

@@ -4,31 +4,68 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use valuenet::data::texts;
+use clap::ValueEnum;
+use valuenet::data::{Keep, TextKind, TextTable};
 use valuenet::error::{Error, Result};
 
 /// Where texts come from.
 #[derive(clap::Args)]
 pub struct TextArgs {
-    /// A file with one text a line; `-` for stdin.
+    /// A file of texts: one a line, or in a table; `-` for stdin.
     #[arg(default_value = "-")]
     pub file: PathBuf,
 
-    /// The file is CSV with a header, and the texts are in this column.
+    /// How the texts stand in the file [default: what its name ends in, and lines otherwise].
+    #[arg(long, value_enum, value_name = "KIND")]
+    from: Option<From>,
+
+    /// The column of a table that the texts are in [default: text].
     #[arg(long, value_name = "NAME")]
     column: Option<String>,
 }
 
-type TextIterator<'a> = Box<dyn Iterator<Item = Result<String>> + 'a>;
+#[derive(Clone, Copy, ValueEnum)]
+enum From {
+    /// A text a line.
+    Lines,
+    /// Comma-separated, under a header.
+    Csv,
+    /// Tab-separated, under a header.
+    Tsv,
+    /// A JSON object a line.
+    Jsonl,
+    /// Apache Parquet.
+    Parquet,
+}
 
-/// The texts, one by one.
-pub fn read_texts(from: &TextArgs) -> Result<TextIterator<'_>> {
-    let file = &from.file;
-    let reader = open(file)?;
-    Ok(match &from.column {
-        Some(name) => Box::new(texts::column(file, reader, name)?),
-        None => Box::new(texts::lines(file, reader)),
-    })
+impl std::convert::From<From> for TextKind {
+    fn from(from: From) -> Self {
+        match from {
+            From::Lines => TextKind::Lines,
+            From::Csv => TextKind::Csv,
+            From::Tsv => TextKind::Tsv,
+            From::Jsonl => TextKind::Jsonl,
+            From::Parquet => TextKind::Parquet,
+        }
+    }
+}
+
+type TextIterator = Box<dyn Iterator<Item = Result<String>>>;
+
+/// The texts, one by one; what is null is blank.
+pub fn read_texts(from: &TextArgs) -> Result<TextIterator> {
+    let rows = read_table(from, &Keep::Nothing)?.rows;
+    Ok(Box::new(rows.map(|row| Ok(row?.text.unwrap_or_default()))))
+}
+
+/// The texts, and what is kept beside them.
+pub fn read_table(from: &TextArgs, keep: &Keep) -> Result<TextTable<'static>> {
+    let named = from.from.map(TextKind::from);
+    let is_table = from.column.is_some() && TextKind::of(&from.file) == TextKind::Lines;
+    let kind = named.unwrap_or(if is_table { TextKind::Csv } else { TextKind::of(&from.file) });
+    let reader =
+        (kind != TextKind::Parquet || from.file.as_os_str() == "-").then(|| open(&from.file));
+    TextTable::read(&from.file, reader.transpose()?, kind, from.column.as_deref(), keep)
 }
 
 /// A file to read from, or stdin for `-`.

@@ -40,7 +40,7 @@ pub(super) fn parse(bytes: &[u8]) -> Records {
     Records { rows: objects.into_iter().map(row).collect(), names }
 }
 
-fn object(line: &[u8]) -> Result<Map<String, Json>, String> {
+pub(super) fn object(line: &[u8]) -> Result<Map<String, Json>, String> {
     let text = std::str::from_utf8(line).map_err(|error| {
         format!("the byte 0x{:02x} is not UTF-8 (is the file Latin-1?)", line[error.valid_up_to()])
     })?;

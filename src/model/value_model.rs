@@ -253,7 +253,12 @@ impl Predictor for ValueModel {
     }
 
     fn warning(&self) -> Option<String> {
-        self.budget.warning()
+        let (cut, most) = (self.text.cut(), self.metadata.max_length);
+        let of_texts = format!(
+            "{cut} texts were longer than a prompt of {most} tokens leaves room for, and were cut"
+        );
+        let all = [self.budget.warning(), (cut > 0).then_some(of_texts)];
+        all.into_iter().flatten().reduce(|first, second| format!("{first}\n{second}"))
     }
 
     fn train_labels(&self) -> Option<&LabelCounts> {

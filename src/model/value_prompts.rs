@@ -70,10 +70,7 @@ impl Prompts {
     pub fn of_all(encoder: &TextEncoder, kind: PromptKind, texts: &[&str]) -> Result<Self> {
         let (ids, values) = match kind {
             PromptKind::Each => (encoder.encode_profiles(texts)?, 1),
-            PromptKind::Defined => {
-                let pairs = texts.iter().flat_map(|text| Value::ALL.map(|value| (value, *text)));
-                (encoder.encode_all(&defined(&pairs.collect::<Vec<_>>()))?, 1)
-            }
+            PromptKind::Defined => (encoder.encode_under_each(texts, with_definition)?, 1),
             PromptKind::Shared => {
                 let all = texts.iter().map(|text| (Value::ALL.as_slice(), *text));
                 (encoder.encode_shared(&all.collect::<Vec<_>>())?, Value::COUNT)

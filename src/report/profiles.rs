@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::array::ArraySpool;
 use crate::error::{Error, Result};
@@ -25,19 +26,62 @@ pub struct ProfileWriter<W: Write> {
     format: ProfileFormat,
     /// Whether the probabilities of classes are written behind the utilities.
     probabilities: bool,
+    columns: Columns,
     out: W,
     array: Option<ArraySpool>,
+}
+
+/// What is written beside texts and vectors; an array has no place for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// The names of what stands before the text.
+    pub kept: Vec<String>,
+    /// Whether a last column says what is wrong with a row.
+    pub errors: bool,
+}
+
+/// That of one text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Beside {
+    /// A cell for each column that is kept.
+    pub kept: Vec<Json>,
+    /// What is wrong with the row.
+    pub error: Option<String>,
+}
+
+impl Columns {
+    /// Refuses names that would stand twice among the columns.
+    fn check(&self) -> Result<()> {
+        let own = ["text", "utilities", "probabilities", "error"];
+        let is_ours = |name: &str| {
+            own.contains(&name) || Value::ALL.iter().any(|value| name.starts_with(value.name()))
+        };
+        for (place, name) in self.kept.iter().enumerate() {
+            if is_ours(name) || self.kept[..place].contains(name) {
+                let what = format!("the column \"{name}\" would stand twice among what is written");
+                return Err(Error::usage(what).help("leave it out of --keep, or rename it"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How many probabilities there are of a text: those of -1, 0 and +1 under each value.
 const SHARES: usize = Value::COUNT * Label::COUNT;
 
 impl<W: Write> ProfileWriter<W> {
-    /// A writer in the given format, of the utilities alone or with the probabilities of classes.
+    /// A writer in the given format, of the utilities alone or with the probabilities of classes, and
+    /// of what stands beside them.
     ///
     /// # Errors
-    /// If the header cannot be written.
-    pub fn new(format: ProfileFormat, probabilities: bool, mut out: W) -> Result<Self> {
+    /// If the header cannot be written, or a column would stand there twice.
+    pub fn new(
+        format: ProfileFormat,
+        probabilities: bool,
+        columns: &Columns,
+        mut out: W,
+    ) -> Result<Self> {
+        columns.check()?;
         let mut array = None;
         match format {
             ProfileFormat::Jsonl => {}
@@ -48,22 +92,24 @@ impl<W: Write> ProfileWriter<W> {
                 let shares = names()
                     .flat_map(|value| classes.map(|class| format!("{value}_{class}")))
                     .take(if probabilities { SHARES } else { 0 });
-                write_csv(&mut out, header.chain(shares))?;
+                let error = columns.errors.then(|| "error".to_string());
+                let header = columns.kept.iter().cloned().chain(header).chain(shares).chain(error);
+                write_csv(&mut out, header)?;
             }
             ProfileFormat::Npy => {
                 let columns = Value::COUNT + if probabilities { SHARES } else { 0 };
                 array = Some(ArraySpool::new(columns)?);
             }
         }
-        Ok(Self { format, probabilities, out, array })
+        Ok(Self { format, probabilities, columns: columns.clone(), out, array })
     }
 
-    /// Writes some rows.
+    /// Writes some rows, each with what stands beside it.
     ///
     /// # Errors
     /// If they cannot be written; the source is the operating system's error.
-    pub fn write(&mut self, rows: &[ScoredText]) -> Result<()> {
-        for row in rows {
+    pub fn write(&mut self, rows: &[ScoredText], beside: &[Beside]) -> Result<()> {
+        for (row, beside) in rows.iter().zip(beside) {
             let mut numbers = row.profile.map_or([None; Value::COUNT], |it| it.map(Some)).to_vec();
             if self.probabilities {
                 let shares = row.probabilities.as_ref().map(|shares| shares.as_flattened());
@@ -72,13 +118,18 @@ impl<W: Write> ProfileWriter<W> {
             match (self.format, &mut self.array) {
                 (ProfileFormat::Jsonl, _) => {
                     let line = json(row, self.probabilities)?;
+                    let line = self.columns.around(&line, beside)?;
                     writeln!(self.out, "{line}").map_err(refused)?;
                 }
                 (ProfileFormat::Csv, _) => {
                     let cell =
                         |number: Option<f32>| number.map_or(String::new(), |it| it.to_string());
                     let numbers = numbers.into_iter().map(cell);
-                    write_csv(&mut self.out, std::iter::once(row.text.clone()).chain(numbers))?;
+                    let kept = beside.kept.iter().map(bare);
+                    let error =
+                        self.columns.errors.then(|| beside.error.clone().unwrap_or_default());
+                    let cells = kept.chain([row.text.clone()]).chain(numbers).chain(error);
+                    write_csv(&mut self.out, cells)?;
                 }
                 (ProfileFormat::Npy, Some(array)) => {
                     let numbers = numbers.into_iter().map(|number| number.unwrap_or(f32::NAN));
@@ -100,6 +151,34 @@ impl<W: Write> ProfileWriter<W> {
         }
         self.out.flush().map_err(refused)?;
         Ok(self.out)
+    }
+}
+
+impl Columns {
+    /// A line of JSON with what stands beside its text.
+    fn around(&self, line: &str, beside: &Beside) -> Result<String> {
+        let pair = |(name, cell): (&str, &Json)| {
+            let cell = serde_json::to_string(cell);
+            Ok(format!("{}:{}", Json::from(name), cell?))
+        };
+        let names = self.kept.iter().map(String::as_str);
+        let before = names.zip(&beside.kept).map(pair).collect::<serde_json::Result<Vec<_>>>();
+        let error = beside.error.clone().map_or(Json::Null, Json::from);
+        let behind = self.errors.then(|| pair(("error", &error))).transpose();
+        let failed = Error::failure_because("cannot write JSON");
+        let (before, behind) = before.and_then(|before| Ok((before, behind?))).map_err(failed)?;
+        let own = &line[1..line.len() - 1]; // without its braces
+        let parts = before.iter().map(String::as_str).chain([own]).chain(behind.as_deref());
+        Ok(format!("{{{}}}", parts.collect::<Vec<_>>().join(",")))
+    }
+}
+
+/// A cell of CSV: a text as it is, nothing for null, and else JSON.
+fn bare(cell: &Json) -> String {
+    match cell {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

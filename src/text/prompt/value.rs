@@ -4,6 +4,8 @@
 //! the tokens need are the model folder's business.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 use tokenizers::{AddedToken, Tokenizer};
@@ -19,6 +21,8 @@ pub struct TextEncoder {
     value_ids: [u32; Value::COUNT],
     /// Tokens from this id on were added to what was read.
     first_added: usize,
+    /// How many texts were cut so far.
+    cut: Arc<AtomicU64>,
 }
 
 impl TextEncoder {
@@ -63,7 +67,8 @@ impl TextEncoder {
 
     fn new(tokenizer: Tokenizer, first_added: usize, max_length: usize) -> Result<Self> {
         let tokenizer = limit(tokenizer, max_length)?;
-        let mut encoder = Self { value_ids: [0; Value::COUNT], first_added, tokenizer };
+        let (value_ids, cut) = ([0; Value::COUNT], Arc::default());
+        let mut encoder = Self { value_ids, first_added, tokenizer, cut };
         for value in Value::ALL {
             let id = encoder.tokenizer.token_to_id(&value.token());
             encoder.value_ids[value.index()] =
@@ -83,8 +88,21 @@ impl TextEncoder {
     /// # Errors
     /// If the tokenizer fails.
     pub fn encode(&self, value: Value, scenario: &str) -> Result<Vec<u32>> {
+        let (ids, is_cut) = self.cut_ids(value, scenario)?;
+        self.cut.fetch_add(u64::from(is_cut), Ordering::Relaxed);
+        Ok(ids)
+    }
+
+    /// The token ids, and whether some are missing.
+    fn cut_ids(&self, value: Value, scenario: &str) -> Result<(Vec<u32>, bool)> {
         let prompt = format!("{} {scenario}", value.token());
-        Ok(encode(&self.tokenizer, &prompt, true)?.get_ids().to_vec())
+        let encoding = encode(&self.tokenizer, &prompt, true)?;
+        Ok((encoding.get_ids().to_vec(), !encoding.get_overflowing().is_empty()))
+    }
+
+    /// How many texts were longer than a prompt may be, and were cut, so far.
+    pub fn cut(&self) -> u64 {
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// The token ids of many prompts, on all threads, in their order.
@@ -112,6 +130,25 @@ impl TextEncoder {
                 prompt[1] = id;
                 prompt
             }))
+        });
+        Ok(prompts.collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// The token ids of each scenario's ten prompts where the text is another one under each value.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn encode_under_each(
+        &self,
+        scenarios: &[&str],
+        text: impl Fn(Value, &str) -> String + Sync,
+    ) -> Result<Vec<Vec<u32>>> {
+        let prompts = scenarios.par_iter().map(|scenario| {
+            let ten = Value::ALL.map(|value| self.cut_ids(value, &text(value, scenario)));
+            let ten = ten.into_iter().collect::<Result<Vec<_>>>()?;
+            let is_cut = ten.iter().any(|(_, is_cut)| *is_cut);
+            self.cut.fetch_add(u64::from(is_cut), Ordering::Relaxed);
+            Ok(ten.into_iter().map(|(ids, _)| ids).collect::<Vec<_>>())
         });
         Ok(prompts.collect::<Result<Vec<_>>>()?.concat())
     }
