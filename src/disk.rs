@@ -122,20 +122,27 @@ impl Write for NewFile {
     }
 }
 
-/// Fails where a test wants it to: at the operation on files with the number `VALUENET_FAIL_AT`, counted from 1, as on a
-/// full disk. Programs that are built to be used have nothing of this.
+/// How many operations on files are left until one fails, for tests; with none left, none fails.
+#[cfg(debug_assertions)]
+static UNTIL_FAILURE: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// Makes the operation on files with this number, counted from 1, fail as on a full disk. Programs
+/// that are built to be used have nothing of this.
+#[cfg(debug_assertions)]
+pub fn fail_at(number: u64) {
+    UNTIL_FAILURE.store(number, std::sync::atomic::Ordering::Relaxed);
+}
+
+/// Fails where a test wants it to.
 ///
 /// # Errors
 /// There and then.
 pub fn may_fail() -> std::io::Result<()> {
     #[cfg(debug_assertions)]
     {
-        use std::sync::LazyLock;
-        use std::sync::atomic::{AtomicU64, Ordering};
-        static AT: LazyLock<Option<u64>> =
-            LazyLock::new(|| std::env::var("VALUENET_FAIL_AT").ok()?.parse().ok());
-        static DONE: AtomicU64 = AtomicU64::new(0);
-        if AT.is_some_and(|at| DONE.fetch_add(1, Ordering::Relaxed) + 1 == at) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let less = |left: u64| left.checked_sub(1);
+        if UNTIL_FAILURE.fetch_update(Relaxed, Relaxed, less) == Ok(1) {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
     }

@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    #[cfg(debug_assertions)]
+    if let Some(number) = std::env::var("VALUENET_FAIL_AT").ok().and_then(|it| it.parse().ok()) {
+        valuenet::disk::fail_at(number); // tests/failing_disk.rs
+    }
     valuenet::nn::cpu::keep_memory();
     let cli = cli::Cli::parse();
     match cli.run() {

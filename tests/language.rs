@@ -488,6 +488,29 @@ fn what_is_no_language_model_is_refused() {
 }
 
 #[test]
+fn a_gguf_file_whose_tensors_have_impossible_sizes_is_refused() {
+    let folder = crate::support::folder();
+    let path = folder.path().join("tiny.gguf");
+    let golden = Golden::all().into_iter().find(|golden| golden.name == "llama").unwrap();
+    gguf(&golden, &path, GgmlDType::F32);
+    let bytes = std::fs::read(&path).unwrap();
+    let name = b"blk.0.ffn_up.weight";
+    let at = bytes.windows(name.len()).rposition(|window| window == name).unwrap() + name.len();
+    assert_eq!(bytes[at..at + 4], [2, 0, 0, 0], "two dimensions follow");
+    for size in [0, u64::MAX / 2] {
+        let mut odd = bytes.clone();
+        odd[at + 4..at + 12].copy_from_slice(&size.to_le_bytes());
+        std::fs::write(&path, odd).unwrap();
+        let error = LanguageModel::open(&path, device()).unwrap_err().to_string();
+        assert!(error.contains("tiny.gguf"), "{error}");
+        assert!(
+            size > 0 || error.contains("the tensor blk.0.ffn_up.weight has the shape"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 #[ignore = "needs SmolLM2's GGUF file: VALUENET_SMOLLM2"]
 fn smollm2_computes_what_transformers_computes() {
     let folder = std::env::var_os("VALUENET_SMOLLM2").expect("VALUENET_SMOLLM2 is not set");

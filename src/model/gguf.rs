@@ -60,12 +60,17 @@ fn read_file(path: &Path) -> Result<Checkpoint> {
     let failed = |what: String| Error::file(path, what);
     let config = config(&content, &metadata).map_err(failed)?;
     let mut tensors = HashMap::new();
-    for name in content.tensor_infos.keys() {
+    for (name, info) in &content.tensor_infos {
         let Some(canonical) = canonical_name(name) else {
             return Err(failed(format!("the tensor {name} is not one of a Llama's")).help(
                 "a folder with the model's safetensors can be opened if its config.json can",
             ));
         };
+        let sizes = info.shape.dims().iter();
+        let count = sizes.copied().try_fold(1usize, usize::checked_mul);
+        if count.is_none_or(|count| count == 0) {
+            return Err(failed(format!("the tensor {name} has the shape {:?}", info.shape.dims())));
+        }
         let tensor = content.tensor(&mut file, name, &Device::Cpu);
         let tensor = tensor.and_then(|tensor| tensor.dequantize(&Device::Cpu)).map_err(damaged)?;
         let heads = match canonical.rsplit_once('.') {
