@@ -127,7 +127,7 @@ fn column<'a>(
 ) -> Result<impl Iterator<Item = Result<String>> + 'a> {
     let reader = Box::new(std::io::BufReader::new(reader));
     let table = TextTable::read(path, Some(reader), TextKind::Csv, Some(name), &Keep::Nothing)?;
-    Ok(table.rows.map(|row| Ok(row?.text.unwrap_or_default())))
+    Ok(table.rows.map(|row| Ok(row??.text.unwrap_or_default())))
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::{assert_fails, folder, program, saved_model, stderr, stdout,
 
 fn read(path: &Path, column: Option<&str>, keep: &Keep) -> Result<(Vec<String>, Vec<TextRow>)> {
     let table = TextTable::read(path, None, TextKind::of(path), column, keep)?;
-    Ok((table.kept, table.rows.collect::<Result<_>>()?))
+    Ok((table.kept, table.rows.map(|row| row?).collect::<Result<_>>()?))
 }
 
 fn row(text: Option<&str>, kept: &[Json]) -> TextRow {
@@ -142,13 +142,35 @@ fn rows_are_kept_and_wrong_ones_cost_nothing_but_themselves() {
     for (more, says) in [
         (&["--format", "npy", "--keep", "id"][..], "an array has no columns"),
         (&["--keep", "id,id"], "would stand twice"),
-        (&["--keep", "text"], "would stand twice"),
+        (&["--keep", "note,text"], "is the texts' own column"),
+        (&["--keep", "id,note", "--column", "Note"], "is the texts' own column"),
         (&["--from", "lines", "--keep", "id"], "lines have no columns"),
     ] {
         let refused =
             valuenet(["infer", &model, &table].iter().copied().chain(more.iter().copied()));
         assert_fails(&refused, 2, &[says]);
     }
+    // What is wrong with more than a row ends the reading, whatever becomes of rows.
+    let open = format!("text\nfine\n\"{}", "open\n".repeat(4 << 20));
+    let open = write(folder.path(), "open.csv", open).display().to_string();
+    let pandas = std::fs::read("tests/fixtures/pandas.parquet").unwrap();
+    let middle = pandas.iter().map(|byte| if *byte == b'a' { 0xff } else { *byte });
+    let cut =
+        write(folder.path(), "cut.parquet", middle.collect::<Vec<u8>>()).display().to_string();
+    let null = ["--on-error", "null"];
+    let output = valuenet(["infer", &model, &open].into_iter().chain(null));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("a quote is opened here and never closed"),
+        "{}",
+        stderr(&output)
+    );
+    let output = valuenet(["infer", &model, &cut, "--column", "scenario"].into_iter().chain(null));
+    assert!(
+        !output.status.success() && stderr(&output).contains("cut.parquet"),
+        "{}",
+        stderr(&output)
+    );
     // What the name does not say: stdin, and a file of another name.
     let piped = program()
         .args(["infer", &model, "-", "--from", "jsonl", "--keep", "id"])

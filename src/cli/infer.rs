@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde_json::Value as Json;
 use valuenet::data::{Keep, TextRow};
-use valuenet::error::{Error, Kind};
+use valuenet::error::Error;
 use valuenet::infer;
 use valuenet::nn::device;
 use valuenet::recipe::{EmotionPredictor, is_classifier};
@@ -116,12 +116,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     // What stands beside texts that are being scored.
     let beside = RefCell::new(VecDeque::new());
     let (mut failed, blank) = (0usize, vec![Json::Null; columns.kept.len()]);
-    let texts = table.rows.map(|row| match row {
+    let texts = table.rows.map(|row| match row? {
         Ok(TextRow { text, kept }) => {
             beside.borrow_mut().push_back(Beside { kept, error: None });
             Ok(text.unwrap_or_default())
         }
-        Err(error) if error.kind() == Kind::Data && args.on_error == OnError::Null => {
+        Err(error) if args.on_error == OnError::Null => {
             failed += 1;
             let error = Some(error.to_string());
             beside.borrow_mut().push_back(Beside { kept: blank.clone(), error });

@@ -55,7 +55,7 @@ type TextIterator = Box<dyn Iterator<Item = Result<String>>>;
 /// The texts, one by one; what is null is blank.
 pub fn read_texts(from: &TextArgs) -> Result<TextIterator> {
     let rows = read_table(from, &Keep::Nothing)?.rows;
-    Ok(Box::new(rows.map(|row| Ok(row?.text.unwrap_or_default()))))
+    Ok(Box::new(rows.map(|row| Ok(row??.text.unwrap_or_default()))))
 }
 
 /// The texts, and what is kept beside them.

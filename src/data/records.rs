@@ -26,10 +26,7 @@ impl FileKind {
     /// The kind that the file's name says, without `.gz`; CSV unless it is `.jsonl`, `.ndjson` or
     /// `.parquet`.
     pub fn of(path: &Path) -> Self {
-        let is_packed = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("gz"));
-        let path = if is_packed { &path.with_extension("") } else { path };
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        match extension.as_str() {
+        match gzip::extension(path).as_str() {
             "jsonl" | "ndjson" => FileKind::Jsonl,
             "parquet" => FileKind::Parquet,
             _ => FileKind::Csv,

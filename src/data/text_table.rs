@@ -5,20 +5,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field;
-use parquet::record::reader::RowIter;
-use parquet::schema::types::Type;
 use serde_json::{Map, Value as Json};
 
 use super::delimited::{Delimited, QUOTES, without_mark};
-use super::jsonl;
+use super::parquet::OpenParquet;
 use super::record::Record;
 use super::records::text;
 use super::texts::{byte_lines, lines};
+use super::{gzip, jsonl};
 use crate::error::{Error, Kind, Result};
-use crate::guard;
 
 /// How texts stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +33,7 @@ pub enum TextKind {
 impl TextKind {
     /// The kind that a file's name says, without `.gz`: lines, unless it is that of a table.
     pub fn of(path: &Path) -> Self {
-        let is_packed = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("gz"));
-        let path = if is_packed { &path.with_extension("") } else { path };
-        let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        match extension.as_str() {
+        match gzip::extension(path).as_str() {
             "csv" => Self::Csv,
             "tsv" => Self::Tsv,
             "jsonl" | "ndjson" => Self::Jsonl,
@@ -72,8 +64,9 @@ pub struct TextRow {
     pub kept: Vec<Json>,
 }
 
-/// The rows of a table, in their order. After an error that is of kind [`Kind::Data`] the next rows follow.
-type Rows<'a> = Box<dyn Iterator<Item = Result<TextRow>> + 'a>;
+/// The rows of a table, in their order, each or what is wrong with it. After an error of the file itself
+/// there are no more.
+type Rows<'a> = Box<dyn Iterator<Item = Result<Result<TextRow>>> + 'a>;
 
 /// The texts of a file.
 pub struct TextTable<'a> {
@@ -111,23 +104,20 @@ impl<'a> TextTable<'a> {
             }
             return Self::parquet(path, column, keep);
         }
-        let mut reader = match reader {
+        let reader = match reader {
             Some(reader) => reader,
             None => Box::new(BufReader::new(File::open(path).map_err(refused(path))?)),
         };
-        let begin = reader.fill_buf().map_err(refused(path))?;
-        if begin.starts_with(&[0x1f, 0x8b]) {
-            reader = Box::new(BufReader::new(MultiGzDecoder::new(reader)));
-        }
+        let mut reader = gzip::unpacking(reader).map_err(refused(path))?;
         match kind {
             TextKind::Lines if column.is_some() || *keep != Keep::Nothing => {
                 let what = "lines have no columns: --column and --keep are for tables";
                 Err(Error::usage(what).help("--from csv|tsv|jsonl says that the file is one"))
             }
             TextKind::Lines => {
-                let row =
-                    |text: Result<String>| Ok(TextRow { text: Some(text?), kept: Vec::new() });
-                Ok(Self { kept: Vec::new(), rows: Box::new(lines(path, reader).map(row)) })
+                let row = |text| TextRow { text: Some(text), kept: Vec::new() };
+                let rows = lines(path, reader).map(move |text| of_row(text.map(row)));
+                Ok(Self { kept: Vec::new(), rows: Box::new(rows) })
             }
             _ if reader.fill_buf().map_err(refused(path))?.is_empty() => {
                 let kept = if let Keep::These(names) = keep { names.clone() } else { Vec::new() };
@@ -149,10 +139,9 @@ impl<'a> TextTable<'a> {
         let mut records = Delimited::of(path, without_mark(path, reader)?, delimiter, 1);
         let names = records.header("the first line names the columns")?;
         let chosen = Chosen::of(path, &names, column, keep)?;
-        let kept: Vec<String> = chosen.kept.iter().map(|&place| names[place].clone()).collect();
+        let kept = chosen.names(&names);
         let path = PathBuf::from(path);
-        let rows = records.map(move |record| {
-            let Record { line, cells } = record?;
+        let row = move |Record { line, cells }: Record| {
             let bad = |what: String| Error::row(&path, line, what);
             let cells = cells.map_err(|what| bad(what).help(QUOTES))?;
             let cell = |place: usize| text(&cells, place, &names[place]).map_err(bad);
@@ -161,8 +150,8 @@ impl<'a> TextTable<'a> {
                 text: Some(cell(chosen.text)?.into()),
                 kept: kept.collect::<Result<_>>()?,
             })
-        });
-        Ok(Self { kept, rows: Box::new(rows) })
+        };
+        Ok(Self { kept, rows: Box::new(records.map(move |record| Ok(row(record?)))) })
     }
 
     fn json_lines(
@@ -195,8 +184,7 @@ impl<'a> TextTable<'a> {
         let (column, kept) = match first.is_some() {
             true => {
                 let chosen = Chosen::of(path, &names, column, keep)?;
-                let kept = chosen.kept.iter().map(|&place| names[place].clone()).collect();
-                (names[chosen.text].clone(), kept)
+                (names[chosen.text].clone(), chosen.names(&names))
             }
             false => (String::new(), Vec::new()),
         };
@@ -217,55 +205,24 @@ impl<'a> TextTable<'a> {
             Ok(TextRow { text, kept })
         };
         let all = before.into_iter().chain(first.map(Ok)).chain(objects);
-        Ok(Self { kept, rows: Box::new(all.map(move |object| row(object?))) })
+        Ok(Self { kept, rows: Box::new(all.map(move |object| of_row(object.and_then(&row)))) })
     }
 
     fn parquet(path: &Path, column: Option<&str>, keep: &Keep) -> Result<Self> {
-        let bad = |error: parquet::errors::ParquetError| {
-            Error::data(path, format!("cannot read it as Parquet: {error}"))
-        };
-        let file = File::open(path).map_err(refused(path))?;
-        let reader = guard::reading(path, || SerializedFileReader::new(file).map_err(bad))?;
-        let schema = reader.metadata().file_metadata().schema_descr_ptr();
-        let columns = schema.root_schema().get_fields();
-        let names: Vec<String> = columns.iter().map(|column| column.name().into()).collect();
-        let chosen = Chosen::of(path, &names, column, keep)?;
-        let mut wanted = [vec![chosen.text], chosen.kept.clone()].concat();
-        wanted.sort_unstable();
-        if let Some(&place) = wanted.iter().find(|&&place| !columns[place].is_primitive()) {
-            return Err(Error::data(path, format!("column \"{}\" is nested", names[place])));
-        }
-        let kept: Vec<String> = chosen.kept.iter().map(|&place| names[place].clone()).collect();
-        // Only what is wanted is read, in the file's order.
-        let at = |place: usize| wanted.iter().position(|&other| other == place).unwrap_or(0);
-        let (text_at, kept_at) = (at(chosen.text), chosen.kept.iter().map(|&place| at(place)));
-        let kept_at: Vec<usize> = kept_at.collect();
-        let fields = wanted.iter().map(|&place| columns[place].clone()).collect();
-        let projection = Type::group_type_builder(schema.root_schema().name());
-        let projection = projection.with_fields(fields).build().map_err(bad)?;
-        let rows = RowIter::from_file_into(Box::new(reader)).project(Some(projection));
-        let mut rows = rows.map_err(bad)?;
-        let path = PathBuf::from(path);
-        let next = move || {
-            let row = guard::reading(&path, || {
-                rows.next().transpose().map_err(|error| {
-                    Error::data(&path, format!("cannot read it as Parquet: {error}"))
-                })
-            });
-            let row = match row {
-                Ok(row) => row?.into_columns(),
-                Err(error) => return Some(Err(error)),
+        let file = OpenParquet::open(path)?;
+        let chosen = Chosen::of(path, &file.names, column, keep)?;
+        let kept = chosen.names(&file.names);
+        let rows = file.rows(&[vec![chosen.text], chosen.kept].concat())?;
+        let row = |cells: Vec<Json>| {
+            let mut cells = cells.into_iter();
+            let text = match cells.next() {
+                None | Some(Json::Null) => None,
+                Some(Json::String(text)) => Some(text),
+                Some(other) => Some(other.to_string()),
             };
-            let mut cells: Vec<Json> = row.into_iter().map(|(_, field)| cell(field)).collect();
-            let kept = kept_at.iter().map(|&place| cells[place].take()).collect();
-            let text = match cells[text_at].take() {
-                Json::Null => None,
-                Json::String(text) => Some(text),
-                other => Some(other.to_string()),
-            };
-            Some(Ok(TextRow { text, kept }))
+            Ok(TextRow { text, kept: cells.collect() })
         };
-        Ok(Self { kept, rows: Box::new(std::iter::from_fn(next)) })
+        Ok(Self { kept, rows: Box::new(rows.map(move |cells| Ok(row(cells?)))) })
     }
 }
 
@@ -303,28 +260,26 @@ impl Chosen {
             Keep::All => (0..names.len()).filter(|&place| place != text).collect(),
             Keep::These(wanted) => wanted.iter().map(|name| find(name)).collect::<Result<_>>()?,
         };
-        Ok(Self { text, kept })
+        match kept.contains(&text) {
+            true => {
+                let what = format!("\"{}\" is the texts' own column", names[text]);
+                Err(Error::usage(what).help("it is written as `text`; leave it out of --keep"))
+            }
+            false => Ok(Self { text, kept }),
+        }
+    }
+
+    /// The names of the columns that are kept, of all `names`.
+    fn names(&self, names: &[String]) -> Vec<String> {
+        self.kept.iter().map(|&place| names[place].clone()).collect()
     }
 }
 
-/// A cell of a Parquet file as JSON has it.
-fn cell(field: Field) -> Json {
-    match field {
-        Field::Null => Json::Null,
-        Field::Bool(it) => it.into(),
-        Field::Byte(number) => number.into(),
-        Field::Short(number) => number.into(),
-        Field::Int(number) => number.into(),
-        Field::Long(number) => number.into(),
-        Field::UByte(number) => number.into(),
-        Field::UShort(number) => number.into(),
-        Field::UInt(number) => number.into(),
-        Field::ULong(number) => number.into(),
-        Field::Float(number) => number.into(),
-        Field::Double(number) => number.into(),
-        Field::Str(text) => text.into(),
-        Field::Bytes(bytes) => String::from_utf8_lossy(bytes.data()).into(),
-        other => other.to_string().into(),
+/// What is wrong with a line alone is of kind [`Kind::Data`]; everything else ends the reading.
+fn of_row<T>(row: Result<T>) -> Result<Result<T>> {
+    match row {
+        Err(error) if error.kind() != Kind::Data => Err(error),
+        other => Ok(other),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
 use super::cpu;
@@ -23,7 +23,7 @@ impl Average {
     /// # Errors
     /// If there is no memory for them.
     pub fn new(params: &Params, decay: f64) -> Result<Self> {
-        let mean = |index: usize| Ok((index, Var::from_tensor(&copied(params.var(index))?)?));
+        let mean = |index: usize| Ok((index, Var::from_tensor(&params.var(index).copy()?)?));
         let trained = (0..params.len()).filter(|&index| !params.is_frozen(index));
         Ok(Self { decay, means: trained.map(mean).collect::<Result<_>>()? })
     }
@@ -62,11 +62,8 @@ impl Average {
     /// # Errors
     /// If there is no memory for both.
     pub fn shown<T>(&self, params: &Params, see: impl FnOnce() -> T) -> Result<T> {
-        let own: Vec<Tensor> = self
-            .means
-            .iter()
-            .map(|(index, _)| copied(params.var(*index)))
-            .collect::<Result<_>>()?;
+        let own: Vec<Tensor> =
+            self.means.iter().map(|(index, _)| params.var(*index).copy()).collect::<Result<_>>()?;
         for (index, mean) in &self.means {
             params.var(*index).set(mean)?;
         }
@@ -109,10 +106,4 @@ fn approach(mean: &mut [f32], values: &[f32], share: f32) {
 
 fn own_name(params: &Params, index: usize) -> String {
     format!("own.{}", params.name(index))
-}
-
-/// The same numbers in memory of their own.
-fn copied(var: &Var) -> Result<Tensor> {
-    let tensor = Tensor::zeros(var.shape(), DType::F32, var.device())?;
-    tensor + var.as_tensor()
 }

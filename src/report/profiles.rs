@@ -52,18 +52,24 @@ pub struct Beside {
 impl Columns {
     /// Refuses names that would stand twice among the columns.
     fn check(&self) -> Result<()> {
-        let own = ["text", "utilities", "probabilities", "error"];
-        let is_ours = |name: &str| {
-            own.contains(&name) || Value::ALL.iter().any(|value| name.starts_with(value.name()))
-        };
+        let own = ["text", "utilities", "probabilities", "error"].map(String::from);
+        let own: Vec<String> = own.into_iter().chain(columns_of_values(true)).collect();
         for (place, name) in self.kept.iter().enumerate() {
-            if is_ours(name) || self.kept[..place].contains(name) {
+            if own.contains(name) || self.kept[..place].contains(name) {
                 let what = format!("the column \"{name}\" would stand twice among what is written");
                 return Err(Error::usage(what).help("leave it out of --keep, or rename it"));
             }
         }
         Ok(())
     }
+}
+
+/// The names of a vector's columns, with those of the probabilities of classes behind them or not.
+fn columns_of_values(probabilities: bool) -> impl Iterator<Item = String> {
+    let names = || Value::ALL.iter().map(|value| value.name());
+    let classes = ["no", "unrelated", "yes"];
+    let shares = names().flat_map(move |value| classes.map(|class| format!("{value}_{class}")));
+    names().map(String::from).chain(shares.take(if probabilities { SHARES } else { 0 }))
 }
 
 /// How many probabilities there are of a text: those of -1, 0 and +1 under each value.
@@ -86,15 +92,10 @@ impl<W: Write> ProfileWriter<W> {
         match format {
             ProfileFormat::Jsonl => {}
             ProfileFormat::Csv => {
-                let names = || Value::ALL.iter().map(|value| value.name());
-                let header = std::iter::once("text").chain(names()).map(String::from);
-                let classes = ["no", "unrelated", "yes"];
-                let shares = names()
-                    .flat_map(|value| classes.map(|class| format!("{value}_{class}")))
-                    .take(if probabilities { SHARES } else { 0 });
+                let text = std::iter::once("text".to_string());
                 let error = columns.errors.then(|| "error".to_string());
-                let header = columns.kept.iter().cloned().chain(header).chain(shares).chain(error);
-                write_csv(&mut out, header)?;
+                let own = text.chain(columns_of_values(probabilities)).chain(error);
+                write_csv(&mut out, columns.kept.iter().cloned().chain(own))?;
             }
             ProfileFormat::Npy => {
                 let columns = Value::COUNT + if probabilities { SHARES } else { 0 };

@@ -58,7 +58,8 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/metrics", get(metrics))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(service.clone(), measure))
+        .layer(from_fn_with_state(service.clone(), admit))
+        .layer(from_fn_with_state(service.clone(), measure)) // around the other
         .with_state(service)
 }
 
@@ -71,12 +72,19 @@ async fn measure(State(service): State<Arc<Service>>, request: Request, next: Ne
         "/metrics" => "/metrics",
         _ => "other",
     };
-    let response = match service.admission.check(request.headers(), request.uri()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    };
+    let response = next.run(request).await;
     service.metrics.request(path, response.status().as_u16(), begun.elapsed());
     response
+}
+
+/// Lets a request in, or refuses it.
+async fn admit(
+    State(service): State<Arc<Service>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    service.admission.check(request.headers(), request.uri())?;
+    Ok(next.run(request).await)
 }
 
 async fn unknown(uri: Uri) -> Refusal {
