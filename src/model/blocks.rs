@@ -209,8 +209,7 @@ pub fn run_layers<L>(
     let first = |x: &Node| select_rows(tape, x, &batch.summary_rows());
     let alone = batch.pairs.map_or(0, |pairs| pairs.shared_layers).min(layers.len());
     if alone > 0 {
-        let (texts, [of_texts, of_pairs]) =
-            (batch.texts(), [false, true].map(|it| batch.rows_of(it)));
+        let (texts, of_texts, of_pairs) = (batch.texts(), batch.text_rows(), batch.pair_rows());
         let pairs = select_rows(tape, &x, &of_pairs)?;
         x = select_rows(tape, &x, &of_texts)?;
         for own in &layers[..alone] {

@@ -133,7 +133,7 @@ impl PackedBatch {
 
     /// The texts without their pairs.
     pub fn texts(&self) -> Self {
-        let rows = self.rows_of(false);
+        let rows = self.text_rows();
         let pick = |numbers: &[u32]| rows.iter().map(|&row| numbers[row as usize]).collect();
         let behind = 2 * self.pairs.map_or(0, |pairs| pairs.count);
         let offsets = self.offsets.iter().enumerate();
@@ -147,13 +147,17 @@ impl PackedBatch {
         }
     }
 
-    /// The rows of all pairs, or of all texts.
-    pub fn rows_of(&self, pairs: bool) -> Vec<u32> {
+    /// The rows of the texts, without those of their pairs.
+    pub fn text_rows(&self) -> Vec<u32> {
         let behind = 2 * self.pairs.map_or(0, |pairs| pairs.count);
-        let own = |bounds: &[usize]| {
-            let middle = bounds[1] - behind;
-            if pairs { middle as u32..bounds[1] as u32 } else { bounds[0] as u32..middle as u32 }
-        };
+        let own = |bounds: &[usize]| bounds[0] as u32..(bounds[1] - behind) as u32;
+        self.offsets.windows(2).flat_map(own).collect()
+    }
+
+    /// The rows of the pairs.
+    pub fn pair_rows(&self) -> Vec<u32> {
+        let behind = 2 * self.pairs.map_or(0, |pairs| pairs.count);
+        let own = |bounds: &[usize]| (bounds[1] - behind) as u32..bounds[1] as u32;
         self.offsets.windows(2).flat_map(own).collect()
     }
 
