@@ -81,7 +81,7 @@ fn prompts(model: &DialogueModel, dialogues: &[Conversation]) -> Result<Vec<Vec<
     let all = dialogues.iter().flat_map(|one| one.examples().map(move |example| (one, example)));
     let ids = |(one, example)| {
         let history = said(&example);
-        Ok(model.encoder().prompt(&context(one, &history), NEW)?.ids)
+        Ok(model.encoder().prompt(&context(model, one, &history), NEW)?.ids)
     };
     all.map(ids).collect()
 }
@@ -115,7 +115,7 @@ fn learn(folder: &Path, precision: Precision, steps: usize) -> Result<Value> {
     let rollouts = Rollouts {
         start: open(folder, precision)?,
         train: dialogues.into_iter().map(rollout).collect(),
-        eval: Vec::new(),
+        eval: Vec::new().into(),
         rewarder: Box::new(ByPlace),
     };
     let task = DialogueTask::new(model, likelihood, Vec::new());
