@@ -58,7 +58,11 @@ pub fn in_chunks(
     }
 }
 
-fn score(model: &dyn Predictor, texts: Vec<String>) -> Result<Vec<ScoredText>> {
+/// Scores texts together; blank ones have no vector.
+///
+/// # Errors
+/// If scoring fails.
+pub fn score(model: &dyn Predictor, texts: Vec<String>) -> Result<Vec<ScoredText>> {
     let filled: Vec<&str> =
         texts.iter().map(String::as_str).filter(|text| !text.trim().is_empty()).collect();
     let mut predictions = model.predict_all(&filled)?.into_iter();

@@ -8,11 +8,11 @@ use candle_core::Tensor;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use valuenet::data::texts::{LONGEST_LINE, lines};
-use valuenet::data::{Keep, TextKind, TextTable};
+use valuenet::data::{Keep, Kept, TextBatch, TextKind, TextTable};
 use valuenet::error::{Error, Kind, Result};
 use valuenet::infer::{CHUNK, stream};
 use valuenet::model::Predictor;
-use valuenet::report::profiles::{Beside, Columns, ProfileFormat, ProfileWriter};
+use valuenet::report::profiles::{Columns, ProfileFormat, ProfileWriter};
 use valuenet::value::{ScoredText, Value};
 
 use crate::support::{Stub, folder, tiny_model};
@@ -127,7 +127,7 @@ fn column<'a>(
 ) -> Result<impl Iterator<Item = Result<String>> + 'a> {
     let reader = Box::new(std::io::BufReader::new(reader));
     let table = TextTable::read(path, Some(reader), TextKind::Csv, Some(name), &Keep::Nothing)?;
-    Ok(table.rows.map(|row| Ok(row??.text.unwrap_or_default())))
+    Ok(table.texts().map(|text| Ok(text?.unwrap_or_default())))
 }
 
 #[test]
@@ -263,7 +263,9 @@ fn written_with(format: ProfileFormat, probabilities: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer =
         ProfileWriter::new(format, probabilities, &Columns::default(), &mut bytes).unwrap();
-    writer.write(&rows, &[Beside::default(), Beside::default()]).unwrap();
+    let texts = rows.iter().map(|row| Ok(Some(row.text.clone()))).collect();
+    let batch = TextBatch { texts, kept: Kept::Cells(vec![Vec::new(); 2]) };
+    writer.write(&rows, &batch).unwrap();
     writer.finish().unwrap();
     bytes
 }

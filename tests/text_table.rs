@@ -4,18 +4,32 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
-use valuenet::data::{Keep, TextKind, TextRow, TextTable};
+use valuenet::data::{Keep, Kept, TextBatch, TextKind, TextTable, cells};
 use valuenet::error::Result;
 
 use crate::support::{assert_fails, folder, program, saved_model, stderr, stdout, valuenet, write};
 
-fn read(path: &Path, column: Option<&str>, keep: &Keep) -> Result<(Vec<String>, Vec<TextRow>)> {
-    let table = TextTable::read(path, None, TextKind::of(path), column, keep)?;
-    Ok((table.kept, table.rows.map(|row| row?).collect::<Result<_>>()?))
+/// A text, and what is kept beside it.
+type Row = (Option<String>, Vec<Json>);
+
+fn read(path: &Path, column: Option<&str>, keep: &Keep) -> Result<(Vec<String>, Vec<Row>)> {
+    let mut table = TextTable::read(path, None, TextKind::of(path), column, keep)?;
+    let names = table.kept.iter().map(|field| field.name().clone()).collect();
+    let mut rows = Vec::new();
+    while let Some(TextBatch { texts, kept }) = table.next(2)? {
+        for (place, text) in texts.into_iter().enumerate() {
+            let cells = match &kept {
+                Kept::Cells(rows) => rows[place].clone(),
+                Kept::Columns(batch) => cells::row(batch, place),
+            };
+            rows.push((text?, cells));
+        }
+    }
+    Ok((names, rows))
 }
 
-fn row(text: Option<&str>, kept: &[Json]) -> TextRow {
-    TextRow { text: text.map(String::from), kept: kept.to_vec() }
+fn row(text: Option<&str>, kept: &[Json]) -> Row {
+    (text.map(String::from), kept.to_vec())
 }
 
 #[test]
@@ -47,7 +61,7 @@ fn tables_of_all_kinds_keep_what_stands_beside_the_texts() {
     let (kept, rows) =
         read(&pandas, Some("scenario"), &Keep::These(vec!["note".into(), "label".into()])).unwrap();
     assert_eq!(kept, ["note", "label"]);
-    let notes: Vec<&[Json]> = rows.iter().map(|row| row.kept.as_slice()).collect();
+    let notes: Vec<&[Json]> = rows.iter().map(|(_, kept)| kept.as_slice()).collect();
     assert_eq!(notes, [[json!("a"), json!(1)], [Json::Null, json!(-1)], [json!("c"), json!(0)]]);
 
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -134,7 +134,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let mut curation = Curation::new(&keywords, settings);
     let mut progress = Scoring::new(console);
     let detail = Detail { file: args.files.len() > 1, all_keywords: args.all_keywords };
-    let curate = |out: &mut dyn Write| -> anyhow::Result<()> {
+    let curate = |out: &mut (dyn Write + Send)| -> anyhow::Result<()> {
         let mut writer =
             CuratedWriter::new(args.format.into(), detail, &keywords, BufWriter::new(out));
         for file in &args.files {

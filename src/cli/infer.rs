@@ -1,26 +1,29 @@
 //! `valuenet infer`: texts in, value vectors out; or labels, of a classifier of texts.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+mod label;
+mod parts;
+mod scorer;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use serde_json::Value as Json;
-use valuenet::data::{Keep, TextRow};
+use serde_json::json;
+use valuenet::data::Keep;
 use valuenet::error::Error;
 use valuenet::infer;
-use valuenet::nn::device;
-use valuenet::recipe::{EmotionPredictor, is_classifier};
-use valuenet::report::labels::LabelWriter;
-use valuenet::report::profiles::{Beside, Columns, ProfileFormat, ProfileWriter};
+use valuenet::model::Predictor;
+use valuenet::recipe::{is_classifier, weights_sha256};
+use valuenet::report::profiles::{Columns, ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Series};
 
 use super::model::ModelArgs;
 use super::output::{Console, Output};
 use super::progress::Scoring;
-use super::texts::{TextArgs, read_table, read_texts};
+use super::texts::{TextArgs, read_table};
+use parts::{Job, PartArgs};
+use scorer::Scorer;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -39,13 +42,17 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "stop")]
     on_error: OnError,
 
-    /// How to write the vectors, or the labels.
-    #[arg(long, value_enum, default_value = "jsonl")]
-    format: VectorFormat,
+    /// How to write the vectors, or the labels [default: what the name of --output ends in, and jsonl
+    /// otherwise].
+    #[arg(long, visible_alias = "to", value_enum)]
+    format: Option<VectorFormat>,
 
-    /// Write to this file instead of stdout.
+    /// Write to this file instead of stdout; or into this folder, if it ends in a slash.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    parts: PartArgs,
 
     /// Draw the first texts' vectors, eight at most, to this SVG file too.
     #[arg(long, value_name = "FILE")]
@@ -70,15 +77,42 @@ enum OnError {
     Null,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum VectorFormat {
     /// One JSON object a line.
     Jsonl,
     /// Comma-separated, with a header.
     Csv,
+    /// Tab-separated, with a header.
+    Tsv,
+    /// An Apache Parquet file.
+    Parquet,
+    /// A stream of Arrow's batches, one for each that is read.
+    Arrow,
     /// A NumPy float32 array of shape (texts, 10), or (texts, labels); with --probabilities (texts,
     /// 40): the ten utilities, then the three probabilities of each value.
     Npy,
+}
+
+impl VectorFormat {
+    /// What files of it end in.
+    fn extension(self) -> &'static str {
+        match self {
+            VectorFormat::Jsonl => "jsonl",
+            VectorFormat::Csv => "csv",
+            VectorFormat::Tsv => "tsv",
+            VectorFormat::Parquet => "parquet",
+            VectorFormat::Arrow => "arrows",
+            VectorFormat::Npy => "npy",
+        }
+    }
+
+    /// The one that a file's name says.
+    fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?;
+        let says = |format: &&Self| extension.eq_ignore_ascii_case(format.extension());
+        Self::value_variants().iter().find(says).copied()
+    }
 }
 
 impl From<VectorFormat> for ProfileFormat {
@@ -86,76 +120,89 @@ impl From<VectorFormat> for ProfileFormat {
         match format {
             VectorFormat::Jsonl => ProfileFormat::Jsonl,
             VectorFormat::Csv => ProfileFormat::Csv,
+            VectorFormat::Tsv => ProfileFormat::Tsv,
+            VectorFormat::Parquet => ProfileFormat::Parquet,
+            VectorFormat::Arrow => ProfileFormat::Arrow,
             VectorFormat::Npy => ProfileFormat::Npy,
         }
     }
 }
 
+/// What is written of texts.
+struct Shape {
+    format: VectorFormat,
+    probabilities: bool,
+    columns: Columns,
+}
+
+impl Shape {
+    /// Begins to write.
+    fn begin<W: Write + Send>(&self, out: W) -> Result<ProfileWriter<W>, Error> {
+        ProfileWriter::new(self.format.into(), self.probabilities, &self.columns, out)
+    }
+}
+
+/// Where vectors go.
+enum Place {
+    Whole(Output),
+    Parts(Job),
+}
+
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if is_classifier(&args.model.run) {
-        return label(args, console);
+        return label::run(args, console);
     }
-    if args.top_k.is_some() {
-        return Err(Error::usage("--top-k is for classifiers of texts").into());
-    }
-    if args.format == VectorFormat::Npy && !(args.keep.is_empty() && args.on_error == OnError::Stop)
-    {
-        return Err(Error::usage("an array has no columns for --keep and --on-error null").into());
-    }
-    let output = Output::open(args.output.as_deref())?;
+    args.check()?;
+    let place = args.place()?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let table = read_table(&args.texts, &args.keep())?;
-    let columns = Columns { kept: table.kept, errors: args.on_error == OnError::Null };
+    let stops = args.on_error == OnError::Stop;
+    let columns = Columns { kept: table.kept.clone(), errors: !stops };
     let model = args.model.open()?;
     if args.probabilities && !model.predictor().has_probabilities() {
         return Err(without_probabilities(&args.model.run).into());
     }
-    let chunk = chunk(args, console);
-    let mut progress = Scoring::new(console);
+    let (chunk, progress) = (chunk(args, console), Scoring::new(console));
+    let mut scorer = Scorer::new(table, model.predictor(), stops, chunk, progress);
     let mut lines: Vec<Series> = Vec::new();
-    // What stands beside texts that are being scored.
-    let beside = RefCell::new(VecDeque::new());
-    let (mut failed, blank) = (0usize, vec![Json::Null; columns.kept.len()]);
-    let texts = table.rows.map(|row| match row? {
-        Ok(TextRow { text, kept }) => {
-            beside.borrow_mut().push_back(Beside { kept, error: None });
-            Ok(text.unwrap_or_default())
+    let shape = Shape { format: args.format(), probabilities: args.probabilities, columns };
+    match place {
+        Place::Whole(output) => output.write_rows(|out| {
+            let mut writer = shape.begin(out)?;
+            while let Some((batch, rows)) = scorer.next(usize::MAX)? {
+                let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
+                let more = vectors.map(|(name, profile)| Series { name, profile, band: None });
+                lines.extend(more.take(radar::MOST - lines.len()));
+                writer.write(&rows, &batch)?;
+            }
+            Ok(writer.finish()?)
+        })?,
+        Place::Parts(job) => {
+            if !job.run(&mut scorer, &shape)? {
+                console
+                    .note("the parts of this shard are done; _SUCCESS comes with the last shard");
+            }
         }
-        Err(error) if args.on_error == OnError::Null => {
-            failed += 1;
-            let error = Some(error.to_string());
-            beside.borrow_mut().push_back(Beside { kept: blank.clone(), error });
-            Ok(String::new())
-        }
-        Err(error) => Err(error),
-    });
-    let score = |out: &mut dyn Write| -> anyhow::Result<()> {
-        let mut writer = ProfileWriter::new(args.format.into(), args.probabilities, &columns, out)?;
-        infer::stream(model.predictor(), texts, chunk, &mut |rows| {
-            progress.advance(rows.len());
-            let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
-            let more = vectors.map(|(name, profile)| Series { name, profile, band: None });
-            lines.extend(more.take(radar::MOST - lines.len()));
-            let beside: Vec<Beside> = beside.borrow_mut().drain(..rows.len()).collect();
-            writer.write(rows, &beside)
-        })?;
-        writer.finish()?;
-        Ok(())
-    };
-    output.write_rows(score)?;
-    progress.finish();
-    if failed > 0 {
-        console.note(&format!(
-            "warning: {failed} rows are wrong, and have no vector; the column error says why"
-        ));
     }
-    if let Some(warning) = model.predictor().warning() {
-        console.note(&format!("warning: {warning}"));
-    }
+    scorer.progress.finish();
+    tell(&scorer, model.predictor(), console);
     if let Some(drawing) = drawing {
         drawing.write(&radar::svg(&lines))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what the rows do not say themselves.
+fn tell(scorer: &Scorer, model: &dyn Predictor, console: &Console) {
+    if scorer.failed > 0 {
+        console.note(&format!(
+            "warning: {} rows are wrong, and have no vector; the column error says why",
+            scorer.failed
+        ));
+    }
+    if let Some(warning) = model.warning() {
+        console.note(&format!("warning: {warning}"));
+    }
 }
 
 impl Args {
@@ -166,41 +213,45 @@ impl Args {
             names => Keep::These(names.to_vec()),
         }
     }
-}
 
-/// Labels texts by a classifier.
-fn label(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
-    if args.probabilities {
-        let what = "--probabilities is for value models; a classifier of texts always names them";
-        return Err(Error::usage(what).into());
+    fn format(&self) -> VectorFormat {
+        let named = || self.output.as_deref().and_then(VectorFormat::of);
+        self.format.or_else(named).unwrap_or(VectorFormat::Jsonl)
     }
-    if !(args.keep.is_empty() && args.on_error == OnError::Stop) {
-        let what = "--keep and --on-error null are for value vectors, and this run is a classifier of texts";
-        return Err(Error::usage(what).into());
+
+    /// Refuses what goes with no other.
+    fn check(&self) -> Result<(), Error> {
+        let is_plain = self.keep() == Keep::Nothing && self.on_error == OnError::Stop;
+        let is_in_parts = self.parts.are_wanted(self.output.as_deref());
+        let what = if self.top_k.is_some() {
+            "--top-k is for classifiers of texts"
+        } else if self.format() == VectorFormat::Npy && !is_plain {
+            "an array has no columns for --keep and --on-error null"
+        } else if is_in_parts && self.radar.is_some() {
+            "--radar draws one file's vectors, and not those of parts"
+        } else {
+            return Ok(());
+        };
+        Err(Error::usage(what))
     }
-    if args.radar.is_some() {
-        let what = "--radar draws value vectors, and this run is a classifier of texts";
-        return Err(Error::usage(what).into());
+
+    /// Where the vectors go; it is sure that they can be written there.
+    fn place(&self) -> Result<Place, Error> {
+        let folder = self.output.as_deref().filter(|it| self.parts.are_wanted(Some(it)));
+        let Some(folder) = folder else {
+            return Ok(Place::Whole(Output::open(self.output.as_deref())?));
+        };
+        let model = weights_sha256(&self.model.run, self.model.checkpoint.into())?;
+        let format = self.format().extension();
+        let mut more =
+            json!({"model": model, "format": format, "probabilities": self.probabilities});
+        more["dtype"] = format!("{:?}", self.model.dtype).to_lowercase().into();
+        more["on_error"] = if self.on_error == OnError::Stop { "stop" } else { "null" }.into();
+        more["keep"] = self.keep.clone().into();
+        more["column"] = self.texts.column.clone().into();
+        let asked = parts::asked(&self.texts.file, more);
+        Ok(Place::Parts(Job::open(&self.parts, folder, format, asked)?))
     }
-    let output = Output::open(args.output.as_deref())?;
-    let texts = read_texts(&args.texts)?;
-    let ModelArgs { run, checkpoint, device, dtype } = &args.model;
-    let device = device::open(device)?.device;
-    let model = EmotionPredictor::open(run, (*checkpoint).into(), &device, (*dtype).into())?;
-    let chunk = chunk(args, console);
-    let mut progress = Scoring::new(console);
-    output.write_rows(|out: &mut dyn Write| {
-        let most = args.top_k.unwrap_or(5) as usize;
-        let mut writer = LabelWriter::new(args.format.into(), out, model.labels(), most)?;
-        model.stream(texts, chunk, &mut |rows| {
-            progress.advance(rows.len());
-            writer.write(rows)
-        })?;
-        writer.finish()?;
-        Ok(())
-    })?;
-    progress.finish();
-    Ok(ExitCode::SUCCESS)
 }
 
 /// The refusal of probabilities that a model does not give.

@@ -99,7 +99,7 @@ impl From<CheckpointName> for Checkpoint {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Dtype {
     /// 32-bit floating point.
     F32,

@@ -61,7 +61,7 @@ impl Output {
     /// Hands `write` something to write to as it goes.
     pub fn write_rows(
         self,
-        write: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         match self.0 {
             Some((path, mut file)) => {
@@ -69,7 +69,7 @@ impl Output {
                 Ok(file.keep()?)
             }
             None => {
-                let mut stdout = std::io::stdout().lock();
+                let mut stdout = std::io::stdout();
                 write(&mut stdout)?;
                 Ok(stdout.flush()?)
             }

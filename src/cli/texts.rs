@@ -21,7 +21,7 @@ pub struct TextArgs {
 
     /// The column of a table that the texts are in [default: text].
     #[arg(long, value_name = "NAME")]
-    column: Option<String>,
+    pub column: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -36,6 +36,8 @@ enum From {
     Jsonl,
     /// Apache Parquet.
     Parquet,
+    /// A stream of Arrow's batches, as Spark, Ray and others send them.
+    Arrow,
 }
 
 impl std::convert::From<From> for TextKind {
@@ -46,6 +48,7 @@ impl std::convert::From<From> for TextKind {
             From::Tsv => TextKind::Tsv,
             From::Jsonl => TextKind::Jsonl,
             From::Parquet => TextKind::Parquet,
+            From::Arrow => TextKind::Arrow,
         }
     }
 }
@@ -54,8 +57,8 @@ type TextIterator = Box<dyn Iterator<Item = Result<String>>>;
 
 /// The texts, one by one; what is null is blank.
 pub fn read_texts(from: &TextArgs) -> Result<TextIterator> {
-    let rows = read_table(from, &Keep::Nothing)?.rows;
-    Ok(Box::new(rows.map(|row| Ok(row??.text.unwrap_or_default()))))
+    let texts = read_table(from, &Keep::Nothing)?.texts();
+    Ok(Box::new(texts.map(|text| Ok(text?.unwrap_or_default()))))
 }
 
 /// The texts, and what is kept beside them.

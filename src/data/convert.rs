@@ -230,7 +230,7 @@ fn encode(exact: &Exact, shape: Shape, line_end: LineEnd) -> Result<Vec<u8>> {
                 }
                 name => (name, Column::Texts(cells.clone())),
             });
-            parquet::to_bytes(&columns.collect::<Vec<_>>())
+            parquet::to_bytes(columns.collect())
         }
     }
 }

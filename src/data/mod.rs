@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod annotations;
 pub mod augment;
 pub mod balance;
+pub mod cells;
 pub mod check;
 pub mod conversation;
 pub mod convert;
@@ -30,7 +31,8 @@ pub mod texts;
 pub mod unlabelled;
 pub mod write;
 
+pub use parquet::properties as parquet_properties;
 pub use records::FileKind;
 pub use splits::{Part, Split};
 pub use table::{Row, Sample, SampleTable};
-pub use text_table::{Keep, TextKind, TextRow, TextTable};
+pub use text_table::{Keep, Kept, TextBatch, TextKind, TextTable};

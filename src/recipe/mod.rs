@@ -30,7 +30,7 @@ pub use emotion::{EmotionPredictor, is_classifier};
 pub use folds::train_folds;
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};
-pub use models::{LAYOUT, open_model};
+pub use models::{LAYOUT, open_model, weights_sha256};
 pub use reward::{Rewarded, center, reward};
 pub use score::{distinct_profiles, profiles};
 pub use seeds::{seeds_report, train_seeds};

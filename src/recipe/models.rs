@@ -61,16 +61,30 @@ pub(super) fn checkpoint_folder(run: &Path, checkpoint: Checkpoint) -> Result<Pa
     })
 }
 
+/// The SHA-256 of a model's weights, of each file in their order: those of a run's checkpoint, or of a
+/// folder.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn weights_sha256(path: &Path, checkpoint: Checkpoint) -> Result<String> {
+    let files = weights_of("model", path, checkpoint)?;
+    Ok(files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join("-"))
+}
+
 /// The files of weights of a run's best checkpoint, of those of runs under several seeds, of a folder
 /// or a GGUF file, as data without rows; none of what is not on this machine under this name.
 pub(super) fn weights(role: &str, path: &Path) -> Result<Vec<DataFile>> {
+    weights_of(role, path, Checkpoint::Best)
+}
+
+fn weights_of(role: &str, path: &Path, checkpoint: Checkpoint) -> Result<Vec<DataFile>> {
     let members = members(path);
     if !members.is_empty() {
         SavedRun::of_seeds(path)?; // of one recipe
-        let files = members.iter().map(|run| weights(role, run));
+        let files = members.iter().map(|run| weights_of(role, run, checkpoint));
         return Ok(files.collect::<Result<Vec<_>>>()?.concat());
     }
-    let folder = checkpoint_folder(path, Checkpoint::Best)?;
+    let folder = checkpoint_folder(path, checkpoint)?;
     let is_of_weights = |file: &PathBuf| {
         file.extension()
             .is_some_and(|it| ["safetensors", "bin", "gguf"].iter().any(|ext| it == *ext))

@@ -5,17 +5,24 @@ use std::io::Write;
 use serde::{Serialize, Serializer};
 
 use super::array::ArraySpool;
-use super::profiles::{ProfileFormat, write_csv};
+use super::profiles::{ProfileFormat, delimited};
 use crate::error::{Error, Result};
 
 /// Writes labels and probabilities to `out`, which is flushed after each chunk.
 #[derive(Debug)]
 pub struct LabelWriter<W: Write> {
-    format: ProfileFormat,
+    shape: Shape,
     out: W,
     labels: Vec<String>,
     most: usize,
-    array: Option<ArraySpool>,
+}
+
+#[derive(Debug)]
+enum Shape {
+    Jsonl,
+    /// With this between cells.
+    Delimited(u8),
+    Npy(ArraySpool),
 }
 
 impl<W: Write> LabelWriter<W> {
@@ -23,25 +30,30 @@ impl<W: Write> LabelWriter<W> {
     /// has all of them, (texts, labels), NaN for blank texts.
     ///
     /// # Errors
-    /// If the header cannot be written.
+    /// If the header cannot be written, or labels cannot be written so.
     pub fn new(format: ProfileFormat, mut out: W, labels: &[String], most: usize) -> Result<Self> {
         let most = most.min(labels.len());
-        let mut array = None;
-        match format {
-            ProfileFormat::Jsonl => {}
-            ProfileFormat::Csv => {
-                let column = |place: usize| {
-                    ["label", "probability"].map(|name| match place {
-                        1 => name.to_string(),
-                        _ => format!("{name}_{place}"),
-                    })
-                };
-                let columns = (1..=most).flat_map(column);
-                write_csv(&mut out, std::iter::once("text".to_string()).chain(columns))?;
+        let shape = match format {
+            ProfileFormat::Jsonl => Shape::Jsonl,
+            ProfileFormat::Csv => Shape::Delimited(b','),
+            ProfileFormat::Tsv => Shape::Delimited(b'\t'),
+            ProfileFormat::Npy => Shape::Npy(ArraySpool::new(labels.len())?),
+            _ => {
+                let what = "labels are written as jsonl, csv, tsv or npy";
+                return Err(Error::usage(what));
             }
-            ProfileFormat::Npy => array = Some(ArraySpool::new(labels.len())?),
+        };
+        if let Shape::Delimited(delimiter) = shape {
+            let column = |place: usize| {
+                ["label", "probability"].map(|name| match place {
+                    1 => name.to_string(),
+                    _ => format!("{name}_{place}"),
+                })
+            };
+            let columns = std::iter::once("text".to_string()).chain((1..=most).flat_map(column));
+            out.write_all(&delimited(columns, delimiter)?).map_err(refused)?;
         }
-        Ok(Self { format, out, labels: labels.to_vec(), most, array })
+        Ok(Self { shape, out, labels: labels.to_vec(), most })
     }
 
     /// Writes texts with the probabilities of their labels; a blank text has none.
@@ -50,31 +62,33 @@ impl<W: Write> LabelWriter<W> {
     /// If they cannot be written; the source is the operating system's error.
     pub fn write(&mut self, rows: &[(String, Option<Vec<f32>>)]) -> Result<()> {
         for (text, shares) in rows {
-            match (self.format, &mut self.array) {
-                (ProfileFormat::Npy, Some(array)) => match shares {
+            if let Shape::Npy(array) = &mut self.shape {
+                match shares {
                     Some(shares) => array.push(shares)?,
                     None => array.push(&vec![f32::NAN; self.labels.len()])?,
-                },
-                (ProfileFormat::Csv, _) => {
-                    let best = self.best(shares.as_deref());
+                }
+                continue;
+            }
+            let best = self.best(shares.as_deref());
+            let line = match self.shape {
+                Shape::Delimited(delimiter) => {
                     let blank = 2 * (self.most - best.len());
                     let cells = best
                         .into_iter()
                         .flat_map(|(label, share)| [label.to_string(), share.to_string()]);
-                    let cells: Vec<String> = std::iter::once(text.clone())
+                    let cells = std::iter::once(text.clone())
                         .chain(cells)
-                        .chain(std::iter::repeat_n(String::new(), blank))
-                        .collect();
-                    write_csv(&mut self.out, cells.into_iter())?;
+                        .chain(std::iter::repeat_n(String::new(), blank));
+                    delimited(cells, delimiter)?
                 }
                 _ => {
-                    let best = self.best(shares.as_deref());
                     let label = best.first().map(|(label, _)| *label);
                     let line = serde_json::to_string(&Line { text, label, probabilities: best })
                         .map_err(Error::failure_because("cannot write JSON"))?;
-                    writeln!(self.out, "{line}").map_err(refused)?;
+                    format!("{line}\n").into_bytes()
                 }
-            }
+            };
+            self.out.write_all(&line).map_err(refused)?;
         }
         self.out.flush().map_err(refused)
     }
@@ -94,7 +108,7 @@ impl<W: Write> LabelWriter<W> {
     /// # Errors
     /// If an array cannot be written.
     pub fn finish(mut self) -> Result<W> {
-        if let Some(array) = self.array.take() {
+        if let Shape::Npy(array) = self.shape {
             array.write(&mut self.out)?;
         }
         self.out.flush().map_err(refused)?;
