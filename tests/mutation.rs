@@ -5,11 +5,15 @@
 //! others. `cargo test --test tests mutation:: -- --nocapture` says how many were still accepted.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::{Int64Array, RecordBatch, StringArray};
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{DataType, Field, Schema};
 use candle_core::quantized::GgmlDType;
 use valuenet::data::labelled::LabelledFile;
-use valuenet::data::{SampleTable, conversation, dialogue};
+use valuenet::data::{Keep, SampleTable, TextKind, TextTable, conversation, dialogue};
 use valuenet::guard::caught;
 use valuenet::model::LanguageModel;
 use valuenet::model::any::Model;
@@ -131,6 +135,33 @@ fn tables_of_samples() {
     withstands("samples.jsonl", &[lines.to_vec()], read);
     let parquet = fixture("pandas.parquet");
     withstands("samples.parquet", &[parquet], read);
+}
+
+#[test]
+fn tables_of_texts() {
+    let read_as = |path: &Path, kind| -> valuenet::error::Result<()> {
+        let mut table = TextTable::read(path, None, kind, Some("scenario"), &Keep::All)?;
+        while table.next(usize::MAX)?.is_some() {}
+        Ok(())
+    };
+    let schema = Schema::new(vec![
+        Field::new("id", DataType::Int64, false),
+        Field::new("scenario", DataType::Utf8, true),
+    ]);
+    let batch = RecordBatch::try_new(
+        schema.into(),
+        vec![
+            Arc::new(Int64Array::from(vec![1, 2, 3])),
+            Arc::new(StringArray::from(vec![Some("she led"), None, Some("he read")])),
+        ],
+    )
+    .unwrap();
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    let stream = writer.into_inner().unwrap();
+    withstands("texts.arrows", &[stream], |path| read_as(path, TextKind::Arrow).is_ok());
+    let parquet = fixture("pandas.parquet");
+    withstands("texts.parquet", &[parquet], |path| read_as(path, TextKind::Parquet).is_ok());
 }
 
 #[test]
