@@ -344,6 +344,25 @@ fn what_cannot_be_meant_is_refused_in_words() {
 }
 
 #[test]
+fn a_remote_classifier_of_pyvalues_gets_what_its_file_has() {
+    let server = Server::start(&[]);
+    let model = saved_model(server.folder.path()).display().to_string();
+    let document = json!({"id": null, "language": "en", "segments": ["she led them", " "]});
+    let answer = server.post("/values", document).json();
+    let texts = write(server.folder.path(), "t.txt", "she led them\n \n").display().to_string();
+    let file = stdout(&valuenet(["infer", &model, &texts, "--to", "pyvalues"]));
+    let mut lines = file.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    for (row, said) in lines.zip(answer["values"].as_array().unwrap()) {
+        assert_eq!(said.as_object().unwrap().len(), 10);
+        for (name, cell) in header.iter().zip(row).skip(3) {
+            let (value, what) = name.rsplit_once(' ').unwrap();
+            assert_eq!(said[value][what].as_f64(), cell.parse().ok(), "{name}");
+        }
+    }
+}
+
+#[test]
 fn unknown_paths_and_wrong_methods_are_named() {
     let server = Server::start(&[]);
     let answer = server.ask("GET", "/scores", "");

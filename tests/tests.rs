@@ -25,6 +25,7 @@ mod ensemble;
 mod extend;
 mod failing_disk;
 mod floats;
+mod foreign;
 mod generate;
 mod golden;
 #[cfg(any(feature = "cuda", feature = "cuda-emulation"))]

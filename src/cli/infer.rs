@@ -15,6 +15,7 @@ use valuenet::error::Error;
 use valuenet::infer;
 use valuenet::model::Predictor;
 use valuenet::recipe::{is_classifier, weights_sha256};
+use valuenet::report::profiles::foreign::Foreign;
 use valuenet::report::profiles::{Columns, ProfileFormat, ProfileWriter};
 use valuenet::report::radar::{self, Series};
 
@@ -89,6 +90,13 @@ enum VectorFormat {
     Parquet,
     /// A stream of Arrow's batches, one for each that is read.
     Arrow,
+    /// A file for pyvalues: how far each text attains and constrains a value. The first column of --keep
+    /// is its ID, the second its language; else the row's number, and en.
+    Pyvalues,
+    /// A run for Touché 2023, of its arguments: --column is Premise unless another is named.
+    Touche23,
+    /// A run for Touché 2024, of its sentences.
+    Touche24,
     /// A NumPy float32 array of shape (texts, 10), or (texts, labels); with --probabilities (texts,
     /// 40): the ten utilities, then the three probabilities of each value.
     Npy,
@@ -104,6 +112,7 @@ impl VectorFormat {
             VectorFormat::Parquet => "parquet",
             VectorFormat::Arrow => "arrows",
             VectorFormat::Npy => "npy",
+            VectorFormat::Pyvalues | VectorFormat::Touche23 | VectorFormat::Touche24 => "tsv",
         }
     }
 
@@ -124,6 +133,9 @@ impl From<VectorFormat> for ProfileFormat {
             VectorFormat::Parquet => ProfileFormat::Parquet,
             VectorFormat::Arrow => ProfileFormat::Arrow,
             VectorFormat::Npy => ProfileFormat::Npy,
+            VectorFormat::Pyvalues => ProfileFormat::Foreign(Foreign::Pyvalues),
+            VectorFormat::Touche23 => ProfileFormat::Foreign(Foreign::Touche23),
+            VectorFormat::Touche24 => ProfileFormat::Foreign(Foreign::Touche24),
         }
     }
 }
@@ -155,7 +167,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     args.check()?;
     let place = args.place()?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
-    let table = read_table(&args.texts, &args.keep())?;
+    let usual = (args.format() == VectorFormat::Touche23).then_some("Premise");
+    let table = read_table(&args.texts, &args.keep(), usual)?;
     let stops = args.on_error == OnError::Stop;
     let columns = Columns { kept: table.kept.clone(), errors: !stops };
     let model = args.model.open()?;
@@ -208,9 +221,20 @@ fn tell(scorer: &Scorer, model: &dyn Predictor, console: &Console) {
 impl Args {
     fn keep(&self) -> Keep {
         match self.keep.as_slice() {
+            [] if !self.keys().is_empty() => {
+                Keep::These(self.keys().iter().map(|key| key.to_string()).collect())
+            }
             [] => Keep::Nothing,
             [all] if all == "all" => Keep::All,
             names => Keep::These(names.to_vec()),
+        }
+    }
+
+    /// The columns that somebody else's file begins with.
+    fn keys(&self) -> &'static [&'static str] {
+        match self.format().into() {
+            ProfileFormat::Foreign(foreign) => foreign.keys(),
+            _ => &[],
         }
     }
 
@@ -223,7 +247,14 @@ impl Args {
     fn check(&self) -> Result<(), Error> {
         let is_plain = self.keep() == Keep::Nothing && self.on_error == OnError::Stop;
         let is_in_parts = self.parts.are_wanted(self.output.as_deref());
-        let what = if self.top_k.is_some() {
+        let is_foreign = matches!(self.format().into(), ProfileFormat::Foreign(_));
+        let what = if is_foreign && (self.on_error == OnError::Null || self.probabilities) {
+            "others' files have no columns for --on-error null and --probabilities"
+        } else if !self.keys().is_empty() && !self.keep.is_empty() {
+            "a run for Touché begins with its own columns, and takes no --keep"
+        } else if is_foreign && is_in_parts {
+            "others' files are not written in parts"
+        } else if self.top_k.is_some() {
             "--top-k is for classifiers of texts"
         } else if self.format() == VectorFormat::Npy && !is_plain {
             "an array has no columns for --keep and --on-error null"

@@ -57,18 +57,19 @@ type TextIterator = Box<dyn Iterator<Item = Result<String>>>;
 
 /// The texts, one by one; what is null is blank.
 pub fn read_texts(from: &TextArgs) -> Result<TextIterator> {
-    let texts = read_table(from, &Keep::Nothing)?.texts();
+    let texts = read_table(from, &Keep::Nothing, None)?.texts();
     Ok(Box::new(texts.map(|text| Ok(text?.unwrap_or_default()))))
 }
 
-/// The texts, and what is kept beside them.
-pub fn read_table(from: &TextArgs, keep: &Keep) -> Result<TextTable<'static>> {
+/// The texts, and what is kept beside them; `usual` is the texts' column if none is named, `text` by itself.
+pub fn read_table(from: &TextArgs, keep: &Keep, usual: Option<&str>) -> Result<TextTable<'static>> {
     let named = from.from.map(TextKind::from);
     let is_table = from.column.is_some() && TextKind::of(&from.file) == TextKind::Lines;
     let kind = named.unwrap_or(if is_table { TextKind::Csv } else { TextKind::of(&from.file) });
     let reader =
         (kind != TextKind::Parquet || from.file.as_os_str() == "-").then(|| open(&from.file));
-    TextTable::read(&from.file, reader.transpose()?, kind, from.column.as_deref(), keep)
+    let column = from.column.as_deref().or(usual);
+    TextTable::read(&from.file, reader.transpose()?, kind, column, keep)
 }
 
 /// A file to read from, or stdin for `-`.

@@ -8,7 +8,7 @@ use super::records::FileKind;
 use super::splits::{Part, Split};
 use super::table::Sample;
 use super::write::refuse_unless_empty;
-use super::{jsonl, parquet};
+use super::{jsonl, parquet, touche};
 use crate::disk;
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -107,6 +107,9 @@ fn read(from: &Path) -> Result<Vec<(String, Exact)>> {
         }
         Ok((name, all))
     };
+    if touche::is_folder(from) {
+        return Ok(vec![part((String::new(), vec![from.into()]))?]);
+    }
     Part::files(from)?.into_iter().map(part).collect()
 }
 

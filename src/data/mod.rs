@@ -21,6 +21,7 @@ pub mod partition;
 mod quoting;
 mod record;
 mod records;
+pub mod refined;
 mod rows;
 pub mod splits;
 pub mod stats;
@@ -28,6 +29,7 @@ pub mod survey;
 pub mod table;
 mod text_table;
 pub mod texts;
+mod touche;
 pub mod unlabelled;
 pub mod write;
 

@@ -8,7 +8,7 @@ use csv::ByteRecord;
 
 use super::delimited::{Delimited, without_mark};
 use super::record::Records;
-use super::{gzip, jsonl, parquet};
+use super::{gzip, jsonl, parquet, touche};
 use crate::error::{Error, Result};
 
 /// How a file keeps its rows.
@@ -35,12 +35,16 @@ impl FileKind {
 }
 
 impl Records {
-    /// Reads a file; rows that are wrong are set aside. `help` says what such a file looks like.
+    /// Reads a file, or a folder of Touché's; rows that are wrong are set aside. `help` says what such a
+    /// file looks like.
     ///
     /// # Errors
     /// If the file cannot be read or is empty.
     pub(super) fn read(path: &Path, help: &str) -> Result<Self> {
-        Self::read_as(path, FileKind::of(path), help)
+        match touche::is_folder(path) {
+            true => touche::read(path),
+            false => Self::read_as(path, FileKind::of(path), help),
+        }
     }
 
     /// Reads a file of this kind, whatever its name.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use valuenet::data::dialogue::{Dialogue, Vector};
 use valuenet::error::Result as Scores;
 use valuenet::infer::queue::{Asker, Queue, Refused};
-use valuenet::report::profiles;
+use valuenet::report::profiles::{self, foreign::named};
 use valuenet::value::ScoredText;
 
 use super::Limits;
@@ -54,6 +54,7 @@ pub fn router(service: Arc<Service>) -> Router {
     Router::new()
         .route("/score", post(score))
         .route("/reward", post(reward))
+        .route("/values", post(values))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .fallback(unknown)
@@ -68,6 +69,7 @@ async fn measure(State(service): State<Arc<Service>>, request: Request, next: Ne
     let path = match request.uri().path() {
         "/score" => "/score",
         "/reward" => "/reward",
+        "/values" => "/values",
         "/health" => "/health",
         "/metrics" => "/metrics",
         _ => "other",
@@ -88,8 +90,10 @@ async fn admit(
 }
 
 async fn unknown(uri: Uri) -> Refusal {
-    let what =
-        format!("there is no {}; there are /score, /reward, /health and /metrics", uri.path());
+    let what = format!(
+        "there is no {}; there are /score, /reward, /values, /health and /metrics",
+        uri.path()
+    );
     Refusal::new(StatusCode::NOT_FOUND, what)
 }
 
@@ -139,6 +143,28 @@ async fn score(State(service): State<Arc<Service>>, request: Request) -> Result<
     let json =
         if is_one { lines.concat() } else { format!("{{\"results\":[{}]}}", lines.join(",")) };
     Ok(answer(json).into_response())
+}
+
+/// A document, as pyvalues' remote classifier sends it.
+#[derive(Deserialize)]
+struct Document {
+    segments: Vec<String>,
+}
+
+/// How far each segment attains and constrains each value, as pyvalues' remote classifier reads it.
+async fn values(
+    State(service): State<Arc<Service>>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let Document { segments } = read(&head.headers, body, &service.limits).await?;
+    let rows = service.scores(segments).await?;
+    let scores = |(attained, constrained): (f64, f64)| json!({"attained": attained, "constrained": constrained});
+    let segment = |row: &ScoredText| -> serde_json::Map<String, Json> {
+        named(row).map(|(name, both)| (name.to_string(), scores(both))).collect()
+    };
+    let values: Vec<_> = rows.iter().map(segment).collect();
+    Ok(answer(json!({"values": values}).to_string()).into_response())
 }
 
 /// Each reward is what `valuenet reward --format jsonl` writes, but for the places in a file.

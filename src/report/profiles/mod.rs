@@ -1,6 +1,7 @@
 //! Value vectors as JSON lines, delimited text, a NumPy array, or columns of Arrow and Parquet.
 
 mod columns;
+pub mod foreign;
 
 use std::io::Write;
 
@@ -13,6 +14,7 @@ use crate::data::{Kept, TextBatch, cells};
 use crate::error::{Error, Result};
 use crate::value::{Label, Profile, ProfileProbabilities, ScoredText, Value};
 use columns::ColumnWriter;
+use foreign::Foreign;
 
 /// How value vectors are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum ProfileFormat {
     Parquet,
     /// The same as a stream of Arrow's batches, one for each that is written.
     Arrow,
+    /// A file of somebody else's.
+    Foreign(Foreign),
 }
 
 /// Writes value vectors, which whoever reads has after each chunk, but for those of an array and of Parquet.
@@ -47,6 +51,8 @@ enum Out<W: Write + Send> {
     Delimited(W, u8),
     Npy(W, ArraySpool),
     Columns(ColumnWriter<W>),
+    /// With the number of rows so far.
+    Foreign(W, Foreign, u64),
 }
 
 /// What is written beside texts and vectors; an array has no place for it.
@@ -128,6 +134,11 @@ impl<W: Write + Send> ProfileWriter<W> {
                 columns,
                 out,
             )?),
+            ProfileFormat::Foreign(foreign) => {
+                let header = foreign.header().into_iter();
+                out.write_all(&delimited(header, b'\t')?).map_err(refused)?;
+                Out::Foreign(out, foreign, 0)
+            }
         };
         Ok(Self { probabilities, columns: columns.clone(), out })
     }
@@ -156,6 +167,13 @@ impl<W: Write + Send> ProfileWriter<W> {
                     bytes.push(b'\n');
                 }
             }
+            Out::Foreign(_, foreign, number) => {
+                for (place, row) in rows.iter().enumerate() {
+                    *number += 1;
+                    let cells = foreign.cells(*number, &beside(batch, place), row);
+                    bytes.extend(delimited(cells.into_iter(), b'\t')?);
+                }
+            }
             Out::Delimited(_, delimiter) => {
                 for (place, row) in rows.iter().enumerate() {
                     let cell =
@@ -169,7 +187,7 @@ impl<W: Write + Send> ProfileWriter<W> {
                 }
             }
         }
-        if let Out::Jsonl(out) | Out::Delimited(out, _) = &mut self.out {
+        if let Out::Jsonl(out) | Out::Delimited(out, _) | Out::Foreign(out, ..) = &mut self.out {
             out.write_all(&bytes).and_then(|()| out.flush()).map_err(refused)?;
         }
         Ok(())
@@ -181,7 +199,9 @@ impl<W: Write + Send> ProfileWriter<W> {
     /// If it cannot be written.
     pub fn finish(self) -> Result<()> {
         match self.out {
-            Out::Jsonl(mut out) | Out::Delimited(mut out, _) => out.flush().map_err(refused),
+            Out::Jsonl(mut out) | Out::Delimited(mut out, _) | Out::Foreign(mut out, ..) => {
+                out.flush().map_err(refused)
+            }
             Out::Npy(mut out, array) => {
                 array.write(&mut out)?;
                 out.flush().map_err(refused)
