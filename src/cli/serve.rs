@@ -146,7 +146,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if !is_local && token.is_none() {
         console.note("listening beyond this machine, and everybody is answered");
     }
-    console.note("POST /score, POST /reward, GET /health, GET /metrics; Ctrl-C ends");
+    console.note("POST /score, POST /reward, POST /values, GET /health, GET /metrics; Ctrl-C ends");
     service.queue.work(model.predictor(), &mut |texts| service.metrics.batch(texts));
     match clients.join() {
         Ok(served) => served?,
