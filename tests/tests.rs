@@ -4,6 +4,7 @@ mod agreement;
 mod alignment;
 mod annotate;
 mod arrows;
+mod authors;
 mod branches;
 mod cli;
 mod columns;

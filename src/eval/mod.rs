@@ -2,6 +2,7 @@
 
 pub mod agreement;
 pub mod annotators;
+pub mod authors;
 pub mod bootstrap;
 pub mod calibration;
 pub mod circle;

@@ -32,7 +32,7 @@ pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};
 pub use models::{LAYOUT, open_model, weights_sha256};
 pub use reward::{Rewarded, center, reward};
-pub use score::{distinct_profiles, profiles};
+pub use score::{author_profiles, distinct_profiles, profiles};
 pub use seeds::{seeds_report, train_seeds};
 pub use train::{Begin, Outcome, TrainRequest, train};
 pub use value::seed_reports;

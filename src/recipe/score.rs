@@ -3,7 +3,11 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value as Json;
+
+use crate::data::{Kept, TextBatch, TextTable, cells};
 use crate::error::Result;
+use crate::eval::authors::Authors;
 use crate::infer;
 use crate::model::Predictor;
 use crate::value::Profile;
@@ -29,6 +33,39 @@ pub fn profiles(
         Ok(())
     })?;
     Ok((said, profiles))
+}
+
+/// Adds the vectors of a table's texts to the profiles of their authors, who are in the one column that it
+/// keeps. Blank texts count for nobody.
+///
+/// # Errors
+/// If a row is wrong, or the model fails.
+pub fn author_profiles(
+    model: &dyn Predictor,
+    table: &mut TextTable,
+    authors: &mut Authors,
+    advance: &mut dyn FnMut(usize),
+) -> Result<()> {
+    while let Some(TextBatch { texts, kept }) = table.next(infer::CHUNK)? {
+        let text = |text: Result<Option<String>>| Ok(text?.unwrap_or_default());
+        let rows = infer::score(model, texts.into_iter().map(text).collect::<Result<_>>()?)?;
+        advance(rows.len());
+        for (place, row) in rows.iter().enumerate() {
+            let author = match &kept {
+                Kept::Cells(rows) => rows[place][0].clone(),
+                Kept::Columns(columns) => cells::cell(columns.column(0), place),
+            };
+            let author = match author {
+                Json::Null => String::new(),
+                Json::String(author) => author,
+                other => other.to_string(),
+            };
+            if let Some(profile) = &row.profile {
+                authors.add(&author, profile);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The vector of each different text, which is scored once; that of a blank one is zero.

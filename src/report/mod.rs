@@ -3,6 +3,7 @@
 pub mod ablation;
 pub mod annotations;
 mod array;
+pub mod authors;
 pub mod card;
 pub mod chart;
 pub mod comparison;

@@ -60,7 +60,8 @@ impl Report for SpeakerReport<'_> {
     }
 }
 
-const SHORT: [&str; Value::COUNT] =
+/// The values in short.
+pub(super) const SHORT: [&str; Value::COUNT] =
     ["SEC", "POW", "ACH", "HED", "STI", "SD", "UNI", "BEN", "CON", "TRA"];
 
 /// The circle of values in a model's vectors.
