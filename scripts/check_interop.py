@@ -8,13 +8,18 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import urllib.request
 
 import duckdb
+import numpy
+import onnxruntime
+import openapi_spec_validator
 import pandas
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pyvalues
+import tokenizers
 from pyvalues.remote_classifier import OriginalValuesWithAttainmentRemoteClassifier
 
 NAMES = ["SECURITY", "POWER", "ACHIEVEMENT", "HEDONISM", "STIMULATION", "SELF-DIRECTION", "UNIVERSALISM", "BENEVOLENCE",
@@ -139,10 +144,33 @@ def schwartz(folder):
     try:
         client = OriginalValuesWithAttainmentRemoteClassifier(f"{address}/values")
         answer = list(client.classify_segments_for_original_values_with_attainment(list(frame["text"])))
+        with urllib.request.urlopen(f"{address}/openapi.json") as description:
+            openapi_spec_validator.validate(json.load(description))
+        check("openapi-spec-validator: the service's description", True)
         check("pyvalues: the remote classifier answers what the file has", answer == [row for one in documents for row in one.values])
     finally:
         service.terminate()
         service.wait()
+
+
+def onnx(folder):
+    """The ONNX model's utilities beside `infer`'s, prompts of unlike length in one batch."""
+    valuenet("export", MODEL, "-o", folder / "export", "--onnx")
+    session = onnxruntime.InferenceSession(folder / "export" / "model.onnx")
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "export" / "tokenizer.json"))
+    longest = json.loads((folder / "export" / "config.json").read_text())["valuenet"]["max_length"]
+    tokenizer.enable_truncation(longest)
+    tokenizer.enable_padding()
+    texts = [text for text in TEXTS if text] + ["word " * 300]
+    prompts = tokenizer.encode_batch([f"[{name}] {text}" for text in texts for name in NAMES])
+    ids = numpy.array([prompt.ids for prompt in prompts], dtype=numpy.int64)
+    mask = numpy.array([prompt.attention_mask for prompt in prompts], dtype=numpy.int64)
+    _, utilities = session.run(["logits", "utilities"], {"input_ids": ids, "attention_mask": mask})
+    lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
+    rows = [json.loads(line) for line in valuenet("infer", MODEL, "-", "--from", "jsonl", stdin=lines.encode()).splitlines()]
+    wanted = numpy.array([row["utilities"][name] for row in rows for name in NAMES])
+    off = float(abs(utilities - wanted).max())
+    check(f"ONNX Runtime: {len(wanted)} utilities, at most {off:.1e} off", off < 1e-5)
 
 
 def judged(evaluator, truth, run):
@@ -203,6 +231,7 @@ def main():
         parquet(folder, wanted)
         duck(folder, wanted)
         schwartz(folder)
+        onnx(folder)
         if args.touche:
             touche(folder, args.touche)
     sys.exit(f"{len(FAULTS)} faulty" if FAULTS else 0)

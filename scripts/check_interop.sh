@@ -9,9 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=target/interop
-if ! "$venv/bin/python" -c "import pyarrow, pandas, duckdb, pyvalues, sklearn" 2> /dev/null; then
+if ! "$venv/bin/python" -c "import pyarrow, pandas, duckdb, pyvalues, sklearn, openapi_spec_validator, onnxruntime, tokenizers" 2> /dev/null; then
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet pyarrow pandas duckdb pyvalues scikit-learn
+  "$venv/bin/pip" install --quiet pyarrow pandas duckdb pyvalues scikit-learn openapi-spec-validator onnxruntime tokenizers
 fi
 cargo build --release --features serve
 [ -d "$venv/run" ] || target/release/valuenet train configs/quickstart.toml -o "$venv/run"

@@ -18,11 +18,11 @@ DID = ["shared the prize", "kept the secret", "broke the rule", "took the risk",
 
 
 def make(path, rows):
-    """A table of made-up texts with ids, in row groups of a thousand."""
+    """A table of made-up texts with ids, in some sixty row groups, so that there is enough to hand out."""
     def text(row):
         return f"{WHO[row % len(WHO)]} {DID[row // len(WHO) % len(DID)]} in year {row}"
     table = pa.table({"id": pa.array(range(rows), pa.int64()), "text": [text(row) for row in range(rows)]})
-    pq.write_table(table, path, row_group_size=1000, compression="snappy")
+    pq.write_table(table, path, row_group_size=max(100, rows // 64), compression="snappy")
 
 
 def command(model, threads):

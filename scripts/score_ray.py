@@ -33,8 +33,8 @@ class Scorer:
 
 
 def score(model, source):
-    data = ray.data.read_parquet(source)
-    data = data.map_batches(Scorer, fn_constructor_args=(model,), batch_format="pyarrow", batch_size=2048, concurrency=2, num_cpus=1)
+    data = ray.data.read_parquet(source, override_num_blocks=16)
+    data = data.map_batches(Scorer, fn_constructor_args=(model,), batch_format="pyarrow", batch_size=256, concurrency=2, num_cpus=1)
     begun = time.perf_counter()
     tables = [ray.get(reference) for reference in data.to_arrow_refs()]
     return pa.concat_tables(tables), time.perf_counter() - begun

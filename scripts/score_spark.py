@@ -45,11 +45,11 @@ def main():
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ["PYTHONPATH"] = str(pathlib.Path(__file__).resolve().parent)
     spark = (SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false")
-             .config("spark.sql.files.maxPartitionBytes", "256k").config("spark.sql.execution.arrow.maxRecordsPerBatch", "2048")
-             .config("spark.log.level", "ERROR").getOrCreate())
+             .config("spark.sql.execution.arrow.maxRecordsPerBatch", "2048").config("spark.log.level", "ERROR").getOrCreate())
     with tempfile.TemporaryDirectory() as folder:
         source, target = f"{folder}/texts.parquet", f"{folder}/vectors.parquet"
         make(source, rows)
+        spark.conf.set("spark.sql.files.maxPartitionBytes", os.path.getsize(source) // 8)
         alone = plain(model, source, target)
         wanted = pq.read_table(target).sort_by("id")
         found, seconds = score(spark, model, source, f"{folder}/spark")

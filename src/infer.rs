@@ -2,6 +2,7 @@
 //! requests for them.
 
 pub mod queue;
+pub mod segments;
 
 use crate::error::Result;
 use crate::model::Predictor;

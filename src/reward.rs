@@ -19,13 +19,14 @@
 
 pub mod alignment;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::eval::{Bootstrap, Interval};
 use crate::seed::{Purpose, Stream};
 
 /// What an utterance adds to the sum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// r^γ for r >= 0, -|r|^(1/γ) below. Ours.

@@ -394,7 +394,7 @@ fn bytes_that_are_no_text_are_refused_with_what_to_do() {
     assert_eq!(what, "d:2: the byte 0xe9 is not UTF-8");
     assert!(help.contains("Latin-1"));
     let (what, help) = says(&[0x1f, 0x8b, 8, 0]);
-    assert_eq!(what, "d: the file is compressed with gzip, and damaged");
+    assert_eq!(what, "d: the file is compressed, and damaged");
     assert_eq!(help, "it may be cut off: copy or download it again");
     assert_eq!(says(&[0xff, 0xfe, b'1', 0]).0, "d: the file is UTF-16");
 }
@@ -576,7 +576,7 @@ fn the_program_draws_candidates_and_counts_dialogues() {
     assert_fails(&output, 3, &["broken:4: the own utterance is blank", "help: "]);
     let packed = write(folder.path(), "packed.gz", [0x1f, 0x8b, 8, 0]);
     let output = valuenet(["data", "stats", &packed.display().to_string()]);
-    assert_fails(&output, 3, &["packed.gz: the file is compressed with gzip, and damaged"]);
+    assert_fails(&output, 3, &["packed.gz: the file is compressed, and damaged"]);
 }
 
 /// A file of a dataset beside ValueNet, unpacked if its name says so.

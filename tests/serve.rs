@@ -363,6 +363,32 @@ fn a_remote_classifier_of_pyvalues_gets_what_its_file_has() {
 }
 
 #[test]
+fn the_description_names_every_path_and_its_examples_are_answered() {
+    let server = Server::start(&[]);
+    let description = server.ask("GET", "/openapi.json", "").json();
+    assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let paths = description["paths"].as_object().unwrap();
+    let unknown = server.ask("GET", "/nowhere", "").error();
+    for (path, verbs) in paths {
+        assert!(unknown.contains(path.as_str()), "{path}: {unknown}");
+        for (verb, about) in verbs.as_object().unwrap() {
+            let name = &about["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+            let schema =
+                name.as_str().and_then(|it| description.pointer(it.trim_start_matches('#')));
+            let example = schema.map_or(Json::Null, |schema| schema["example"].clone());
+            let body = match example.is_null() {
+                true if verb == "post" => json!({"segments": ["she led them"]}).to_string(),
+                true => String::new(),
+                false => example.to_string(),
+            };
+            let answer = server.ask(&verb.to_uppercase(), path, body);
+            assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        }
+    }
+    assert_eq!(paths.len(), 6);
+}
+
+#[test]
 fn unknown_paths_and_wrong_methods_are_named() {
     let server = Server::start(&[]);
     let answer = server.ask("GET", "/scores", "");

@@ -53,7 +53,7 @@ pub struct StatsArgs {
     /// A folder with train.csv, eval.csv and test.csv, or with a file for each value; or one file,
     /// which may hold dialogues: JSON lines, ConvAI2's text format, transfer-learning-conv-ai's
     /// JSON, or EMPATHETICDIALOGUES' CSV; or labelled texts, as a folder of that CSV's splits. A
-    /// file may be compressed with gzip.
+    /// file may be compressed with gzip or Zstandard.
     dir: PathBuf,
 
     /// How to write it.

@@ -13,6 +13,7 @@ use serde_json::json;
 use valuenet::data::Keep;
 use valuenet::error::Error;
 use valuenet::infer;
+use valuenet::infer::segments::{BySentence, Reduce};
 use valuenet::model::Predictor;
 use valuenet::recipe::{is_classifier, weights_sha256};
 use valuenet::report::profiles::foreign::Foreign;
@@ -64,6 +65,18 @@ pub struct Args {
     #[arg(long)]
     probabilities: bool,
 
+    /// Score each text by its parts, so that long ones are read to their end.
+    #[arg(long, value_enum, value_name = "PART")]
+    segments: Option<Segments>,
+
+    /// With --segments: what becomes of the vectors of a text's parts.
+    #[arg(long, value_enum, value_name = "HOW", default_value = "mean", requires = "segments")]
+    reduce: ReduceName,
+
+    /// With --segments: how many parts before each are read with it.
+    #[arg(long, value_name = "N", default_value = "0", requires = "segments")]
+    context: usize,
+
     /// How many labels a classifier of texts names for each text, the most probable first
     /// [default: 5].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -76,6 +89,20 @@ enum OnError {
     Stop,
     /// The row has no vector.
     Null,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Segments {
+    /// Sentences, by Unicode's rules.
+    Sentence,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReduceName {
+    /// Their mean.
+    Mean,
+    /// Under each value the one that is furthest from 0.
+    Extreme,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -176,7 +203,8 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         return Err(without_probabilities(&args.model.run).into());
     }
     let (chunk, progress) = (chunk(args, console), Scoring::new(console));
-    let mut scorer = Scorer::new(table, model.predictor(), stops, chunk, progress);
+    let mut scorer =
+        Scorer::new(table, model.predictor(), args.sentences(), stops, chunk, progress);
     let mut lines: Vec<Series> = Vec::new();
     let shape = Shape { format: args.format(), probabilities: args.probabilities, columns };
     match place {
@@ -230,6 +258,14 @@ impl Args {
         }
     }
 
+    fn sentences(&self) -> Option<BySentence> {
+        let reduce = match self.reduce {
+            ReduceName::Mean => Reduce::Mean,
+            ReduceName::Extreme => Reduce::Extreme,
+        };
+        self.segments.map(|Segments::Sentence| BySentence { context: self.context, reduce })
+    }
+
     /// The columns that somebody else's file begins with.
     fn keys(&self) -> &'static [&'static str] {
         match self.format().into() {
@@ -280,6 +316,7 @@ impl Args {
         more["on_error"] = if self.on_error == OnError::Stop { "stop" } else { "null" }.into();
         more["keep"] = self.keep.clone().into();
         more["column"] = self.texts.column.clone().into();
+        more["segments"] = self.sentences().map(|it| format!("{it:?}")).into();
         let asked = parts::asked(&self.texts.file, more);
         Ok(Place::Parts(Job::open(&self.parts, folder, format, asked)?))
     }

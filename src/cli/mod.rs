@@ -4,6 +4,7 @@ mod aggregate;
 mod agreement;
 mod annotations;
 mod compare;
+mod config;
 mod convert;
 mod curate;
 mod data;
@@ -12,6 +13,7 @@ mod download;
 mod env;
 pub mod error;
 mod eval;
+mod export;
 mod infer;
 mod model;
 mod output;
@@ -93,6 +95,11 @@ enum Command {
     /// Prepare persona dialogues for language models.
     #[command(subcommand)]
     Dialogue(dialogue::Command),
+    /// Look at configurations: in full, whether they are right, and what may stand in them.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// A model as a folder to hand on, with its card; for other runtimes as ONNX.
+    Export(export::Args),
     /// Fetch a model from the hub, to be used offline later.
     Download(download::Args),
     /// Say what this build and this machine can do.
@@ -125,6 +132,8 @@ impl Cli {
             Command::Circle(args) => profile::circle(&args, &console),
             Command::Data(command) => data::run(&command, &console),
             Command::Dialogue(command) => dialogue::run(&command, &console),
+            Command::Config(command) => config::run(&command, &console),
+            Command::Export(args) => export::run(&args, &console),
             Command::Download(args) => download::run(&args, &console),
             Command::Env => env::run(),
             Command::Completions(args) => shell::completions(&args),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, TaskKind};
@@ -11,7 +12,7 @@ use crate::text::prompt::Layout;
 use crate::text::prompt::dialogue::Settings;
 
 /// `[dialogue]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DialogueSettings {
     /// The order of persona, history and reply, and the tokens between: `gpt2`, `dialogpt` or
@@ -37,7 +38,7 @@ pub struct DialogueSettings {
 }
 
 /// Which emotion of the partner a reply is given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmotionTold {
     /// None.
@@ -53,7 +54,7 @@ pub enum EmotionTold {
 }
 
 /// What a dialogue model is judged by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
     /// How well the replies are predicted.
@@ -65,7 +66,7 @@ pub enum Measure {
 }
 
 /// What makes a sample of the training.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SampleUnit {
     /// A reply with what is before it.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, FamilyKind, TaskKind, is_default};
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::model::emotion::{Control, EncoderUse};
 
 /// `[emotion]`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EmotionSettings {
     /// Whether the encoder learns, or only the head on top of it.
@@ -23,7 +24,7 @@ pub struct EmotionSettings {
 }
 
 /// `[values]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ValuesSettings {
     /// The run of the value model, or its folder.

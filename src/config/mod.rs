@@ -14,6 +14,7 @@ pub use emotion::{EmotionSettings, ValuesSettings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, toml_line};
@@ -28,7 +29,7 @@ use crate::train::reinforce::{self, ReinforceSettings};
 use crate::train::{self, TrainSettings};
 
 /// Everything that a training run is told.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// What is to be learned.
@@ -54,7 +55,7 @@ pub struct Config {
 }
 
 /// `[task]`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TaskSettings {
     /// What kind of task it is.
@@ -62,7 +63,7 @@ pub struct TaskSettings {
 }
 
 /// The kinds of tasks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TaskKind {
     /// How far a scenario serves a value.
@@ -86,7 +87,7 @@ impl TaskKind {
 }
 
 /// `[data]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataSettings {
     /// The folder with train.csv, eval.csv and test.csv (of emotions also .jsonl and .gz), or with
@@ -134,7 +135,7 @@ impl Default for DataSettings {
 }
 
 /// `[model]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelSettings {
     /// What kind of model it is.
@@ -169,7 +170,7 @@ pub struct ModelSettings {
 }
 
 /// The kinds of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FamilyKind {
     /// A transformer, for dialogues a decoder and otherwise an encoder; which one, the base's own
@@ -253,6 +254,15 @@ impl Config {
     /// If it cannot be written.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(Error::failure_because("cannot write the configuration"))
+    }
+
+    /// The JSON Schema of configurations: every key with what it means, its kind and its default.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn schema() -> Result<String> {
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(Config));
+        Ok(schema.map_err(Error::failure_because("cannot write the schema"))? + "\n")
     }
 
     /// What the model starts from, for people.

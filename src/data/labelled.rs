@@ -4,7 +4,7 @@
 //!
 //! A file holds conversations with `emotion` and `situation` in any of their formats
 //! ([`super::conversation`]), or has columns `text` and `label`: CSV, JSON Lines, Parquet. Either
-//! may be compressed with gzip.
+//! may be compressed with gzip or Zstandard.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;

@@ -8,7 +8,7 @@ use csv::ByteRecord;
 
 use super::delimited::{Delimited, without_mark};
 use super::record::Records;
-use super::{gzip, jsonl, parquet, touche};
+use super::{jsonl, packed, parquet, touche};
 use crate::error::{Error, Result};
 
 /// How a file keeps its rows.
@@ -23,10 +23,10 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// The kind that the file's name says, without `.gz`; CSV unless it is `.jsonl`, `.ndjson` or
+    /// The kind that the file's name says, without `.gz` or `.zst`; CSV unless it is `.jsonl`, `.ndjson` or
     /// `.parquet`.
     pub fn of(path: &Path) -> Self {
-        match gzip::extension(path).as_str() {
+        match packed::extension(path).as_str() {
             "jsonl" | "ndjson" => FileKind::Jsonl,
             "parquet" => FileKind::Parquet,
             _ => FileKind::Csv,
@@ -57,7 +57,7 @@ impl Records {
         }
         let refused = |error| Error::io(path, "read", error);
         let packed = std::fs::read(path).map_err(refused)?;
-        let unpacked = gzip::unpacked(path, packed)?;
+        let unpacked = packed::unpacked(path, packed)?;
         let mut bytes = Vec::new();
         without_mark(path, unpacked.as_slice())?.read_to_end(&mut bytes).map_err(refused)?;
         if bytes.is_empty() {

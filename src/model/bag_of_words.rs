@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::files::{WEIGHTS, write_tensors};
@@ -18,7 +19,7 @@ pub(super) const MODEL_TYPE: &str = "valuenet-linear";
 const VOCABULARY: &str = "vocabulary.json";
 
 /// `[model.linear]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LinearSettings {
     /// The width of word vectors.

@@ -1,6 +1,7 @@
 //! A classification head: from the state that stands for a sequence to logits, whatever they mean.
 
 use candle_core::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::activation::Activation;
@@ -70,7 +71,7 @@ impl HeadLayout {
 }
 
 /// What stands between the encoder and the head's last layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// Nothing: the state itself.

@@ -33,6 +33,7 @@ mod metadata;
 pub mod modernbert;
 pub mod mpnet;
 pub mod network;
+pub mod onnx;
 mod pickle;
 pub mod predictor;
 pub mod reply_model;

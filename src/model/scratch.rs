@@ -1,5 +1,6 @@
 //! Models that start from nothing: a vocabulary learned from the train split and random weights.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tokenizers::Tokenizer;
@@ -8,7 +9,7 @@ use crate::error::Result;
 use crate::text::vocabulary::learn_wordpiece;
 
 /// The size of a BERT or a GPT-2 that starts from scratch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScratchSettings {
     /// The largest number of word pieces in the vocabulary.

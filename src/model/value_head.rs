@@ -1,6 +1,7 @@
 //! What the logits of a value model mean: a utility by regression, or classes with probabilities.
 
 use candle_core::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::activation::Activation;
@@ -16,7 +17,7 @@ use super::head::{HeadShape, Pooling};
 use super::predictor::Prediction;
 
 /// What a head learns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
     /// The utility itself, by its squared error.
@@ -127,7 +128,7 @@ impl From<Label> for Target {
 }
 
 /// What brings a logit into [-1, 1] in regression.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Range {
     /// `2 σ(x) - 1`, the paper's "sigmoid in [-1, 1]".

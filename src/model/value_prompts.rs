@@ -1,5 +1,6 @@
 //! How a text and the values it is asked about become one prompt for each value, or one for all.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::backbone::{Architecture, Family};
@@ -8,7 +9,7 @@ use crate::text::{PackedBatch, Pairs, TextEncoder};
 use crate::value::Value;
 
 /// How a text and the values it is asked about are given to the encoder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PromptKind {
     /// `[CLS] [VALUE] text [SEP]`, one prompt for each value.

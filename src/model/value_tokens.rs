@@ -1,6 +1,7 @@
 //! The embeddings of the ten value tokens that a base model does not have yet.
 
 use candle_core::{DType, Result, Tensor};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::network::INITIAL_DEVIATION;
@@ -9,7 +10,7 @@ use crate::text::TextEncoder;
 use crate::value::Value;
 
 /// How the embeddings of the value tokens start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueTokenInit {
     /// As the mean of the embeddings of the value name's own word pieces.

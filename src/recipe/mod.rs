@@ -6,6 +6,7 @@
 
 mod dialogue;
 mod emotion;
+mod export;
 mod folds;
 mod gather;
 mod judge;
@@ -27,6 +28,7 @@ pub use dialogue::{
     Chat, Decoding, Measures, PersonaRequest, Spoken, open_dialogue_model, reply_all,
 };
 pub use emotion::{EmotionPredictor, is_classifier};
+pub use export::export;
 pub use folds::train_folds;
 pub use gather::{Gathered, compare, gather};
 pub use judge::{JudgeRequest, Judged, judge};

@@ -32,13 +32,15 @@ const NOT_RUN: &[(&str, &str)] = &[
         WEIGHTS,
     ),
     ("cargo fmt", "changes the sources"),
-    ("cargo clippy --all-targets -- -D warnings", BUILD),
+    ("cargo clippy --all-targets --bench language --bench reward -- -D warnings", BUILD),
     ("cargo build --release --features serve", BUILD),
     ("cargo bench", "takes minutes"),
     ("scripts/bench_peers.sh DATA MODEL", "needs the network and real weights"),
     ("scripts/bench_language.sh", "needs the network, and takes half an hour"),
     ("scripts/bench_reward.sh", "needs the network, and takes an hour"),
     ("python3 scripts/trl_reward.py", PYTHON),
+    ("python scripts/score_spark.py runs/minilm", "needs Spark and Java, from the network"),
+    ("python scripts/score_ray.py runs/minilm", "needs Ray, from the network"),
     ("valuenet train configs/minilm.toml", WEIGHTS),
     ("valuenet train configs/mpnet.toml", WEIGHTS),
     (
@@ -133,13 +135,17 @@ type Make = fn(&Path);
 
 /// What pages take to be there already, and what makes it in the folder of a page whose commands
 /// name it.
-const STAND_INS: [(&str, Make); 9] = [
+const STAND_INS: [(&str, Make); 10] = [
     ("configs/", |folder| link("configs", folder, "configs")),
     ("configs/quickstart.toml", |folder| link("data/sample", folder, "data/sample")),
     ("configs/persona-quickstart.toml", |folder| link("data/dialogues", folder, "data/dialogues")),
     ("configs/emotion-quickstart.toml", |folder| link("data/emotions", folder, "data/emotions")),
     ("data/valuenet/original", |folder| link("data/sample", folder, "data/valuenet/original")),
     ("runs/minilm", tiny_run),
+    ("posts.csv", |folder| {
+        let posts = "id,author,body\n1,ann,I shared my lunch.\n2,bo,He broke the rule.\n3,ann,\n";
+        write(folder, "posts.csv", posts);
+    }),
     ("--gold gold.csv", what_is_asked),
     ("persona_sentences.txt", |folder| {
         write(folder, "persona_sentences.txt", "I sail every summer.\nI knit.\nI have a dog.\n");

@@ -22,6 +22,7 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
         (args.keep() != Keep::Nothing, "--keep is for value vectors"),
         (args.on_error == OnError::Null, "--on-error null is for value vectors"),
         (args.parts.are_wanted(args.output.as_deref()), "files of parts are for value vectors"),
+        (args.segments.is_some(), "--segments is for value vectors"),
         (args.radar.is_some(), "--radar draws value vectors"),
     ];
     if let Some((_, what)) = refused.iter().find(|(is_asked, _)| *is_asked) {

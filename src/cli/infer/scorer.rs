@@ -3,6 +3,7 @@
 use valuenet::data::{TextBatch, TextTable};
 use valuenet::error::{Error, Result};
 use valuenet::infer;
+use valuenet::infer::segments::BySentence;
 use valuenet::model::Predictor;
 use valuenet::value::ScoredText;
 
@@ -12,6 +13,8 @@ use crate::cli::progress::Scoring;
 pub struct Scorer<'a> {
     table: TextTable<'a>,
     model: &'a dyn Predictor,
+    /// Whether and how texts are scored by their sentences.
+    sentences: Option<BySentence>,
     /// Whether a row that is wrong ends the reading.
     stops: bool,
     /// A row that is wrong, behind some that are not.
@@ -30,11 +33,22 @@ impl<'a> Scorer<'a> {
     pub fn new(
         table: TextTable<'a>,
         model: &'a dyn Predictor,
+        sentences: Option<BySentence>,
         stops: bool,
         most: usize,
         progress: Scoring,
     ) -> Self {
-        Self { table, model, stops, wrong: None, size: most.min(8), most, failed: 0, progress }
+        Self {
+            table,
+            model,
+            sentences,
+            stops,
+            wrong: None,
+            size: most.min(8),
+            most,
+            failed: 0,
+            progress,
+        }
     }
 
     /// The next rows, of which there are `limit` at most, and their vectors.
@@ -62,7 +76,11 @@ impl<'a> Scorer<'a> {
                 Ok(text) => text.clone().unwrap_or_default(),
                 Err(_) => String::new(),
             };
-            rows.extend(infer::score(self.model, texts.iter().map(text).collect())?);
+            let all = texts.iter().map(text).collect();
+            rows.extend(match &self.sentences {
+                Some(sentences) => sentences.score(self.model, all)?,
+                None => infer::score(self.model, all)?,
+            });
             self.progress.advance(texts.len());
         }
         self.failed += batch.texts.iter().filter(|text| text.is_err()).count();

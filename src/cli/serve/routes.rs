@@ -55,6 +55,7 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/score", post(score))
         .route("/reward", post(reward))
         .route("/values", post(values))
+        .route("/openapi.json", get(openapi))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .fallback(unknown)
@@ -70,6 +71,7 @@ async fn measure(State(service): State<Arc<Service>>, request: Request, next: Ne
         "/score" => "/score",
         "/reward" => "/reward",
         "/values" => "/values",
+        "/openapi.json" => "/openapi.json",
         "/health" => "/health",
         "/metrics" => "/metrics",
         _ => "other",
@@ -91,7 +93,7 @@ async fn admit(
 
 async fn unknown(uri: Uri) -> Refusal {
     let what = format!(
-        "there is no {}; there are /score, /reward, /values, /health and /metrics",
+        "there is no {}; there are /score, /reward, /values, /openapi.json, /health and /metrics",
         uri.path()
     );
     Refusal::new(StatusCode::NOT_FOUND, what)
@@ -103,6 +105,11 @@ async fn wrong_method(method: Method, uri: Uri) -> Refusal {
 
 async fn health(State(service): State<Arc<Service>>) -> impl IntoResponse {
     answer(service.about.to_string())
+}
+
+/// What the service takes and gives, for programs that make clients of it.
+async fn openapi() -> impl IntoResponse {
+    answer(include_str!("openapi.json").replacen("VERSION", env!("CARGO_PKG_VERSION"), 1))
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> impl IntoResponse {

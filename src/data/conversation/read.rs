@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Conversation, Place, convai2, empathetic, json_lines, transfer};
 use crate::data::delimited::without_mark;
-use crate::data::gzip;
+use crate::data::packed;
 use crate::error::{Error, Result};
 
 /// How a file keeps conversations.
@@ -63,7 +63,7 @@ pub fn read_if_likely(path: &Path) -> Result<Option<Vec<Conversation>>> {
     let Ok(bytes) = std::fs::read(path) else {
         return Ok(None); // a folder, or no file
     };
-    let bytes = gzip::unpacked(path, bytes)?;
+    let bytes = packed::unpacked(path, bytes)?;
     let Ok(text) = text(path, bytes.as_slice()) else {
         return Ok(None); // not UTF-8, such as Parquet
     };
@@ -124,14 +124,14 @@ fn of_lines(path: &Path, text: &str) -> Result<Vec<Conversation>> {
     Ok(conversations)
 }
 
-/// A file as text, unpacked if it is compressed with gzip, and without UTF-8's mark.
+/// A file as text, unpacked if it is compressed, and without UTF-8's mark.
 ///
 /// # Errors
 /// If it cannot be read or is not UTF-8; it names the line.
 pub(in crate::data) fn text(path: &Path, mut reader: impl Read) -> Result<String> {
     let mut packed = Vec::new();
     reader.read_to_end(&mut packed).map_err(|error| Error::io(path, "read", error))?;
-    let unpacked = gzip::unpacked(path, packed)?;
+    let unpacked = packed::unpacked(path, packed)?;
     let mut bytes = Vec::new();
     without_mark(path, unpacked.as_slice())?
         .read_to_end(&mut bytes)

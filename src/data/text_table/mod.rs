@@ -11,7 +11,7 @@ use arrow_array::RecordBatch;
 use arrow_schema::FieldRef;
 use serde_json::Value as Json;
 
-use super::gzip;
+use super::packed;
 use crate::error::{Error, Result};
 use columns::ColumnReader;
 use rows::RowReader;
@@ -34,9 +34,9 @@ pub enum TextKind {
 }
 
 impl TextKind {
-    /// The kind that a file's name says, without `.gz`: lines, unless it is that of a table.
+    /// The kind that a file's name says, without `.gz` or `.zst`: lines, unless it is that of a table.
     pub fn of(path: &Path) -> Self {
-        match gzip::extension(path).as_str() {
+        match packed::extension(path).as_str() {
             "csv" => Self::Csv,
             "tsv" => Self::Tsv,
             "jsonl" | "ndjson" => Self::Jsonl,
@@ -111,7 +111,7 @@ const COLUMN: &str = "text";
 
 impl<'a> TextTable<'a> {
     /// Opens a file, or what `reader` reads in its place: `column` names that of the texts, `text` by
-    /// itself. What is packed with gzip is unpacked; an empty file is a table without rows.
+    /// itself. What is packed with gzip or Zstandard is unpacked; an empty file is a table without rows.
     ///
     /// # Errors
     /// If there is no such column, or one that is to be kept is missing; the columns are listed.
@@ -136,7 +136,7 @@ impl<'a> TextTable<'a> {
             Some(reader) => reader,
             None => Box::new(BufReader::new(File::open(path).map_err(refused)?)),
         };
-        let mut reader = gzip::unpacking(reader).map_err(refused)?;
+        let mut reader = packed::unpacking(reader).map_err(refused)?;
         let is_table = kind != TextKind::Lines;
         if !is_table && (column.is_some() || *keep != Keep::Nothing) {
             let what = "lines have no columns: --column and --keep are for tables";

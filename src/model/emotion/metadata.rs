@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::head::{HeadShape, Pooling};
@@ -12,7 +13,7 @@ use crate::value::Value;
 pub(super) const TASK: &str = "emotion";
 
 /// Whether the encoder learns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderUse {
     /// All of it learns.
@@ -23,7 +24,7 @@ pub enum EncoderUse {
 }
 
 /// What stands in the place of values, to see what they are worth.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// The text's own values.

@@ -2,6 +2,7 @@
 //!
 //! A token that a layout puts between texts is never found inside one, whatever the text says.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokenizers::{AddedToken, Tokenizer};
 
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::text::tokenizer::encode;
 
 /// The order of the parts and what stands between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
     /// TransferTransfo's (`build_input_from_segments` in huggingface/transfer-learning-conv-ai):

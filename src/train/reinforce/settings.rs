@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::reward::Form;
 
 /// `[reward]`. The paper names REINFORCE and the reward and no more; the rest is ours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReinforceSettings {
     /// The run of the value model whose reward it is, or its model folder; it is not trained.
@@ -48,7 +49,7 @@ pub struct ReinforceSettings {
 }
 
 /// What a reply is held to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Credit {
     /// The reward of the dialogue that it is in.
@@ -58,7 +59,7 @@ pub enum Credit {
 }
 
 /// What is subtracted from rewards, so that the gradient varies less; none changes its mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Baseline {
     /// The mean of the other samples of the same turn (leave one out; Kool et al., 2019).
@@ -72,7 +73,7 @@ pub enum Baseline {
 }
 
 /// What a reply is drawn after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rollout {
     /// What was said in the dialogue.
