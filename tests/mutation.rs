@@ -23,7 +23,7 @@ use valuenet::seed::{Purpose, Stream};
 use valuenet::text::PlainEncoder;
 use valuenet::text::tokenizer;
 
-use crate::support::{csv, device, folder, samples, saved_model};
+use crate::support::{csv, device, folder, samples, saved_model, zstandard};
 
 /// No file of the sizes used here takes longer.
 const SLOWEST: Duration = Duration::from_secs(10);
@@ -160,6 +160,8 @@ fn tables_of_texts() {
     writer.write(&batch).unwrap();
     let stream = writer.into_inner().unwrap();
     withstands("texts.arrows", &[stream], |path| read_as(path, TextKind::Arrow).is_ok());
+    let rows = b"scenario,id\nshe led,1\nhe read,2\n";
+    withstands("texts.csv.zst", &[zstandard(rows)], |path| read_as(path, TextKind::Csv).is_ok());
     let parquet = fixture("pandas.parquet");
     withstands("texts.parquet", &[parquet], |path| read_as(path, TextKind::Parquet).is_ok());
 }

@@ -7,7 +7,9 @@ use valuenet::infer::score;
 use valuenet::infer::segments::{BySentence, Reduce};
 use valuenet::value::Value;
 
-use crate::support::{Stub, assert_fails, folder, saved_model, stderr, stdout, valuenet, write};
+use crate::support::{
+    Stub, assert_fails, folder, saved_model, stderr, stdout, valuenet, write, zstandard,
+};
 
 #[test]
 fn vectors_of_sentences_become_one() {
@@ -66,15 +68,6 @@ fn a_long_text_is_read_to_its_end() {
     }
 }
 
-/// A frame of Zstandard with one block as it is.
-fn frame(text: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58]; // a window of 2 MiB, no checksum
-    let head = (text.len() as u32) << 3 | 1; // the last block, raw
-    bytes.extend(&head.to_le_bytes()[..3]);
-    bytes.extend(text);
-    bytes
-}
-
 #[test]
 fn frames_of_zstandard_are_read_one_behind_the_other() {
     let folder = folder();
@@ -82,9 +75,9 @@ fn frames_of_zstandard_are_read_one_behind_the_other() {
     let plain = write(folder.path(), "t.csv", "text,id\nhelping a friend,1\nhurting Ann,2\n")
         .display()
         .to_string();
-    let mut packed = frame(b"text,id\nhelping a fri");
+    let mut packed = zstandard(b"text,id\nhelping a fri");
     packed.extend([0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]); // a frame to be skipped
-    packed.write_all(&frame(b"end,1\nhurting Ann,2\n")).unwrap();
+    packed.write_all(&zstandard(b"end,1\nhurting Ann,2\n")).unwrap();
     let file = write(folder.path(), "t2.csv.zst", &packed).display().to_string();
     let output = valuenet(["infer", &model, &file, "--keep", "id"]);
     assert!(output.status.success(), "{}", stderr(&output));

@@ -80,7 +80,8 @@ fn configurations_are_shown_in_full_and_checked() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(stderr(&output).lines().count(), shipped().len());
     let wrong = write(folder.path(), "wrong.toml", "[train]\nepocs = 3\n").display().to_string();
-    let odd = write(folder.path(), "odd.toml", "[train]\nlearning_rate = -1.0\n").display().to_string();
+    let odd =
+        write(folder.path(), "odd.toml", "[train]\nlearning_rate = -1.0\n").display().to_string();
     let output = valuenet(["config", "check", &again, &wrong, &odd]);
     assert_fails(
         &output,

@@ -1,10 +1,11 @@
 //! `valuenet infer`: texts in, value vectors out; or labels, of a classifier of texts.
 
+mod format;
 mod label;
 mod parts;
 mod scorer;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,14 +17,14 @@ use valuenet::infer;
 use valuenet::infer::segments::{BySentence, Reduce};
 use valuenet::model::Predictor;
 use valuenet::recipe::{is_classifier, weights_sha256};
-use valuenet::report::profiles::foreign::Foreign;
-use valuenet::report::profiles::{Columns, ProfileFormat, ProfileWriter};
+use valuenet::report::profiles::{Columns, ProfileFormat};
 use valuenet::report::radar::{self, Series};
 
 use super::model::ModelArgs;
 use super::output::{Console, Output};
 use super::progress::Scoring;
 use super::texts::{TextArgs, read_table};
+use format::{Shape, VectorFormat};
 use parts::{Job, PartArgs};
 use scorer::Scorer;
 
@@ -103,82 +104,6 @@ enum ReduceName {
     Mean,
     /// Under each value the one that is furthest from 0.
     Extreme,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum VectorFormat {
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma-separated, with a header.
-    Csv,
-    /// Tab-separated, with a header.
-    Tsv,
-    /// An Apache Parquet file.
-    Parquet,
-    /// A stream of Arrow's batches, one for each that is read.
-    Arrow,
-    /// A file for pyvalues: how far each text attains and constrains a value. The first column of --keep
-    /// is its ID, the second its language; else the row's number, and en.
-    Pyvalues,
-    /// A run for Touché 2023, of its arguments: --column is Premise unless another is named.
-    Touche23,
-    /// A run for Touché 2024, of its sentences.
-    Touche24,
-    /// A NumPy float32 array of shape (texts, 10), or (texts, labels); with --probabilities (texts,
-    /// 40): the ten utilities, then the three probabilities of each value.
-    Npy,
-}
-
-impl VectorFormat {
-    /// What files of it end in.
-    fn extension(self) -> &'static str {
-        match self {
-            VectorFormat::Jsonl => "jsonl",
-            VectorFormat::Csv => "csv",
-            VectorFormat::Tsv => "tsv",
-            VectorFormat::Parquet => "parquet",
-            VectorFormat::Arrow => "arrows",
-            VectorFormat::Npy => "npy",
-            VectorFormat::Pyvalues | VectorFormat::Touche23 | VectorFormat::Touche24 => "tsv",
-        }
-    }
-
-    /// The one that a file's name says.
-    fn of(path: &Path) -> Option<Self> {
-        let extension = path.extension()?;
-        let says = |format: &&Self| extension.eq_ignore_ascii_case(format.extension());
-        Self::value_variants().iter().find(says).copied()
-    }
-}
-
-impl From<VectorFormat> for ProfileFormat {
-    fn from(format: VectorFormat) -> Self {
-        match format {
-            VectorFormat::Jsonl => ProfileFormat::Jsonl,
-            VectorFormat::Csv => ProfileFormat::Csv,
-            VectorFormat::Tsv => ProfileFormat::Tsv,
-            VectorFormat::Parquet => ProfileFormat::Parquet,
-            VectorFormat::Arrow => ProfileFormat::Arrow,
-            VectorFormat::Npy => ProfileFormat::Npy,
-            VectorFormat::Pyvalues => ProfileFormat::Foreign(Foreign::Pyvalues),
-            VectorFormat::Touche23 => ProfileFormat::Foreign(Foreign::Touche23),
-            VectorFormat::Touche24 => ProfileFormat::Foreign(Foreign::Touche24),
-        }
-    }
-}
-
-/// What is written of texts.
-struct Shape {
-    format: VectorFormat,
-    probabilities: bool,
-    columns: Columns,
-}
-
-impl Shape {
-    /// Begins to write.
-    fn begin<W: Write + Send>(&self, out: W) -> Result<ProfileWriter<W>, Error> {
-        ProfileWriter::new(self.format.into(), self.probabilities, &self.columns, out)
-    }
 }
 
 /// Where vectors go.

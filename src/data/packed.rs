@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::error::{Error, Result};
+use crate::guard::caught;
 
 /// What a file compressed with gzip begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -66,6 +67,10 @@ fn skipped(bytes: &[u8]) -> Option<u64> {
     is_one.then(|| 8 + u64::from(u32::from_le_bytes([length[0], length[1], length[2], length[3]])))
 }
 
+fn damaged(what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> IoError {
+    IoError::new(ErrorKind::InvalidData, what)
+}
+
 impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         loop {
@@ -81,19 +86,21 @@ impl<R: BufRead> Read for Frames<R> {
                         self.state = Some(State::Between(reader));
                         continue;
                     }
-                    let decoder = StreamingDecoder::new_with_max_window_size(reader, WINDOW)
-                        .map_err(|error| IoError::new(ErrorKind::InvalidData, error))?;
+                    let open = || StreamingDecoder::new_with_max_window_size(reader, WINDOW);
+                    let decoder = caught(open).map_err(damaged)?.map_err(damaged)?;
                     self.state = Some(State::Within(Box::new(decoder)));
                 }
-                Some(State::Within(mut decoder)) => match decoder.read(buffer)? {
-                    0 if !buffer.is_empty() => {
-                        self.state = Some(State::Between(decoder.into_inner()));
+                Some(State::Within(mut decoder)) => {
+                    match caught(|| decoder.read(buffer)).map_err(damaged)?? {
+                        0 if !buffer.is_empty() => {
+                            self.state = Some(State::Between(decoder.into_inner()));
+                        }
+                        read => {
+                            self.state = Some(State::Within(decoder));
+                            return Ok(read);
+                        }
                     }
-                    read => {
-                        self.state = Some(State::Within(decoder));
-                        return Ok(read);
-                    }
-                },
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use valuenet::disk::{NewFile, clear_leavings, read_json, write_file, write_json};
 use valuenet::error::{Error, Result};
 
-use super::Shape;
+use super::format::Shape;
 use super::scorer::Scorer;
 
 /// How many rows a part has unless it is said.
@@ -174,8 +174,9 @@ fn same(place: &Path, was: &Json, asked: &Json) -> Result<()> {
     if differing.is_empty() {
         return Ok(());
     }
-    let what = format!("another job was begun here: {} differ", differing.join(", "));
-    Err(Error::file(place, what).help("name another folder, or ask for the same"))
+    let what =
+        format!("{}: another job was begun here: {} differ", place.display(), differing.join(", "));
+    Err(Error::usage(what).help("name another folder, or ask for the same"))
 }
 
 /// What a job is asked, as far as its rows depend on it.
