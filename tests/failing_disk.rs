@@ -62,7 +62,7 @@ fn vectors_are_the_old_ones_or_the_new_ones() {
     let texts = write(folder.path(), "texts.txt", "helping a friend\nhurting a friend\n")
         .display()
         .to_string();
-    for format in ["csv", "npy", "jsonl"] {
+    for format in ["csv", "npy", "jsonl", "parquet", "arrow", "pyvalues"] {
         let place = write(folder.path(), &format!("{format}/vectors"), "old");
         let to = place.display().to_string();
         let arguments = ["infer", &model, &texts, "--format", format, "-o", &to];
@@ -76,6 +76,42 @@ fn vectors_are_the_old_ones_or_the_new_ones() {
         });
         assert!(failed >= 3, "{format}: {failed} operations");
         assert_ne!(std::fs::read(&place).unwrap(), b"old");
+    }
+}
+
+#[test]
+fn a_job_in_parts_goes_on_from_wherever_its_disk_failed() {
+    let folder = folder();
+    let model = saved_model(folder.path()).display().to_string();
+    let lines: String = (0..7).map(|number| format!("helping friend {number}\n")).collect();
+    let texts = write(folder.path(), "texts.txt", lines).display().to_string();
+    let job = |name: &str| format!("{}/", folder.path().join(name).display());
+    let arguments = |to: &str| {
+        ["infer", &model, &texts, "--part-rows", "3", "--resume", "-o", to].map(String::from)
+    };
+    let run = |number: u64, to: &str| {
+        let arguments = arguments(to);
+        failing_at(number, &arguments.each_ref().map(String::as_str))
+    };
+    let whole = job("whole");
+    assert!(run(0, &whole).status.success());
+    let wanted = contents(Path::new(&whole));
+    assert_eq!(wanted.len(), 5);
+    for number in 1.. {
+        let to = job(&format!("job-{number}"));
+        let output = run(number, &to);
+        if output.status.success() {
+            assert!(number > 8, "{number} operations");
+            return;
+        }
+        assert_eq!(output.status.code(), Some(1), "operation {number}: {}", stderr(&output));
+        let left = contents(Path::new(&to));
+        let is_whole = |(name, bytes): (&PathBuf, &Vec<u8>)| wanted.get(name) == Some(bytes);
+        assert!(left.iter().all(is_whole), "operation {number} leaves {:?}", left.keys());
+        assert!(left.len() < wanted.len(), "operation {number}: nothing is missing");
+        let output = run(0, &to);
+        assert!(output.status.success(), "operation {number}: {}", stderr(&output));
+        assert!(contents(Path::new(&to)) == wanted, "operation {number}");
     }
 }
 
