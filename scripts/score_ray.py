@@ -33,8 +33,9 @@ class Scorer:
 
 
 def score(model, source):
-    data = ray.data.read_parquet(source, override_num_blocks=16)
-    data = data.map_batches(Scorer, fn_constructor_args=(model,), batch_format="pyarrow", batch_size=256, concurrency=2, num_cpus=1)
+    data = ray.data.read_parquet(source).repartition(16)  # a small file is one block, and would go to one worker
+    data = data.map_batches(Scorer, fn_constructor_args=(model,), batch_format="pyarrow", batch_size=256,
+                            compute=ray.data.ActorPoolStrategy(size=2), num_cpus=1)
     begun = time.perf_counter()
     tables = [ray.get(reference) for reference in data.to_arrow_refs()]
     return pa.concat_tables(tables), time.perf_counter() - begun

@@ -71,7 +71,7 @@ class Client(threading.Thread):
     def ask(self):
         places = [self.chance.randrange(len(self.pool)) for _ in range(self.chance.randint(1, 8))]
         body = json.dumps({"texts": [self.pool[place] for place in places]}).encode()
-        wanted = '{"results":[' + ",".join(self.lines[place] for place in places) + "]}"
+        wanted = '{"results":[' + ",".join(self.lines[place] for place in places) + "]}\n"
         return request("/score", body), wanted
 
     def good(self):
