@@ -120,7 +120,9 @@ impl Attention {
         cpu::vectorised!({
             for (row, scores) in probabilities.chunks_exact_mut(s.key_rows).enumerate() {
                 let seen = self.mask.keys(row % s.query_rows, s.query_rows, s.key_rows);
-                seen.normalise(scores, |scores| softmax_row(scores, scale));
+                let gathered = seen.gather(scores);
+                softmax_row(&mut scores[gathered], scale);
+                seen.scatter(scores);
             }
             if !saved.is_empty() {
                 saved.copy_from_slice(&probabilities);

@@ -17,16 +17,19 @@ impl Seen {
         self.keys.contains(&key) || self.own.contains(&key)
     }
 
-    /// Turns the scores of what is seen into probabilities by `softmax`, which gets them behind each
-    /// other, and makes all others zero.
+    /// Brings the scores of what is seen behind each other; where they stand then.
     #[inline(always)]
-    pub(super) fn normalise(&self, scores: &mut [f32], softmax: impl FnOnce(&mut [f32])) {
+    pub(super) fn gather(&self, scores: &mut [f32]) -> Range<usize> {
+        scores.copy_within(self.own.clone(), self.keys.end);
+        self.keys.start..self.keys.end + self.own.len()
+    }
+
+    /// Puts what [`Seen::gather`] brought together back to its places, and makes all others zero.
+    #[inline(always)]
+    pub(super) fn scatter(&self, scores: &mut [f32]) {
         let Self { keys, own } = self;
         scores[..keys.start].fill(0.0);
-        scores.copy_within(own.clone(), keys.end);
-        let moved = keys.end..keys.end + own.len();
-        softmax(&mut scores[keys.start..moved.end]);
-        scores.copy_within(moved, own.start);
+        scores.copy_within(keys.end..keys.end + own.len(), own.start);
         scores[keys.end..own.start].fill(0.0);
         scores[own.end..].fill(0.0);
     }

@@ -52,7 +52,8 @@ macro_rules! vectorised {
 pub(crate) use vectorised;
 
 /// Calls `work` with this machine's vector instructions switched on, which reach what is inlined
-/// into it: [`vectorised`] sees to that.
+/// into it: [`vectorised`] sees to that. A closure that `work` hands on to another function may not be,
+/// and then each of its `mul_add`s is a call.
 #[inline(always)]
 pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     MACHINE.dispatch(work)
