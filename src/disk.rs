@@ -216,15 +216,18 @@ pub fn clear_leavings(folder: &Path) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Ok(());
     };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(LEFT) {
-            let removed =
-                if path.is_dir() { remove_folder(&path) } else { std::fs::remove_file(&path) };
-            removed.map_err(|error| Error::io(&path, "remove", error))?;
-        }
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_leaving(path)) {
+        let removed =
+            if path.is_dir() { remove_folder(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(|error| Error::io(&path, "remove", error))?;
     }
     Ok(())
+}
+
+/// Whether this is what a process is writing, or was when it was killed.
+pub fn is_leaving(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.ends_with(LEFT)
 }
 
 /// The folder that [`write_folder`] wrote last, mended if the process was killed between two

@@ -166,7 +166,12 @@ impl Group {
 
     /// The mean of the group's values in a vector.
     pub fn mean(self, utilities: &[f64; Value::COUNT]) -> f64 {
-        let own = || Value::ALL.into_iter().filter(|value| Group::of(*value) == self);
+        self.mean_by(utilities, Group::of)
+    }
+
+    /// The mean of the values that are the group's by another key.
+    pub fn mean_by(self, utilities: &[f64; Value::COUNT], of: impl Fn(Value) -> Group) -> f64 {
+        let own = || Value::ALL.into_iter().filter(|value| of(*value) == self);
         own().map(|value| utilities[value.index()]).sum::<f64>() / own().count() as f64
     }
 }

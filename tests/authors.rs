@@ -103,6 +103,7 @@ fn authors_of_a_table_have_profiles_in_every_format() {
     for (more, code, says) in [
         (&["--by", "whom"][..], 3, "no column \"whom\" (columns: who, text)"),
         (&["--center"], 2, "--by"),
+        (&["-o", "p.parquet"], 2, "--by says whose"),
         (&["--by", "who", "--radar", "r.svg"], 2, "cannot be used with"),
     ] {
         let all = ["profile", &model, &table].into_iter().chain(more.iter().copied());

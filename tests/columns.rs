@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray,
+    Array, ArrayRef, BinaryArray, DictionaryArray, DurationSecondArray, Int64Array, ListArray,
+    RecordBatch, StringArray, Time64MicrosecondArray, TimestampSecondArray,
 };
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -220,6 +221,52 @@ fn columns_keep_the_kind_that_a_table_gives_them() {
     let found = read(&output.stdout);
     assert_eq!(found[0].column(0).as_string::<i32>().value(0), "007");
     assert!(found[0].column_by_name("error").unwrap().is_null(0));
+}
+
+#[test]
+fn what_no_cell_can_say_is_refused_and_what_is_no_text_is_a_wrong_row() {
+    let folder = folder();
+    let model = saved_model(folder.path()).display().to_string();
+    let at = TimestampSecondArray::from(vec![0, 61]);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("text", Arc::new(BinaryArray::from(vec![b"a".as_slice(), b"caf\xe9"]))),
+        ("at", Arc::new(at.clone())),
+        ("utc", Arc::new(at.with_timezone("Europe/Brussels"))),
+        ("took", Arc::new(DurationSecondArray::from(vec![1, 2]))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    let stream = writer.into_inner().unwrap();
+    let keep = |names: &'static str| {
+        ["infer", &model, "-", "--from", "arrow", "--on-error", "null", "--keep", names]
+    };
+    let lines = stdout(&fed(&keep("at,utc"), &stream));
+    let rows: Vec<Json> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&rows[1]["at"], &rows[1]["utc"]),
+        (&"1970-01-01T00:01:01".into(), &"1970-01-01T00:01:01Z".into())
+    );
+    assert!(rows[0]["error"].is_null() && rows[1]["utilities"].is_null());
+    assert!(
+        rows[1]["error"].as_str().unwrap().contains("-:2: the byte 0xe9 is not UTF-8"),
+        "{lines}"
+    );
+    assert_fails(
+        &fed(&keep("took"), &stream),
+        2,
+        &["the column \"took\" is neither text nor number"],
+    );
+
+    let odd = RecordBatch::try_from_iter([
+        ("scenario", Arc::new(StringArray::from(vec!["[POWER] she led"])) as ArrayRef),
+        ("label", Arc::new(Int64Array::from(vec![1]))),
+        ("took", Arc::new(Time64MicrosecondArray::from(vec![1]))),
+    ]);
+    let path = folder.path().join("odd.parquet");
+    std::fs::write(&path, valuenet::data::parquet::to_bytes(&odd.unwrap()).unwrap()).unwrap();
+    let error = valuenet::data::SampleTable::read(&path).unwrap_err().to_string();
+    assert!(error.contains("column \"took\" holds neither texts nor numbers"), "{error}");
 }
 
 #[test]

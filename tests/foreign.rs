@@ -63,6 +63,10 @@ fn folders_of_touche_are_read_as_rows_of_the_ten() {
         (text.replace("0.5\t0.5", "0.5\t2"), "labels.tsv:2: \"2\" in column Tradition constrained"),
         (text.replace("EN_1\t1", "EN_1\t7"), "sentences.tsv:2: "),
         (text.replace("Text-ID", "Text"), "labels.tsv:1: there is no column \"Text-ID\""),
+        (
+            format!("{text}EN_1\t1{}\n", "\t0".repeat(10)),
+            "labels.tsv:4: these labels stand in line 3 too",
+        ),
         ("Text-ID\tSentence-ID\tjoy\n".into(), "labels.tsv:1: none of the columns is named after"),
     ] {
         std::fs::write(&labels, wrong).unwrap();

@@ -102,6 +102,11 @@ fn a_wrong_row_costs_the_parts_behind_it_alone() {
     let job = ["infer", &model, &input, "-o", &out, "--part-rows", "2", "--to", "csv"];
     assert_fails(&valuenet(job), 3, &["t.csv:5: the byte 0xe9"]);
     assert_eq!(names(&jobs).into_iter().collect::<Vec<_>>(), ["_job.json", "part-00000.csv"]);
+    // A command that cannot begin leaves no job behind.
+    let unbegun = format!("{}/unbegun/", folder.path().display());
+    let wrong = ["infer", &model, &input, "-o", &unbegun, "--column", "body"];
+    assert_fails(&valuenet(wrong), 3, &["no column \"body\""]);
+    assert!(!Path::new(&unbegun).exists());
     let empty = write(folder.path(), "e.csv", "").display().to_string();
     let nothing = format!("{}/none/", folder.path().display());
     assert!(
@@ -120,6 +125,9 @@ fn kills_lose_nothing_and_double_nothing() {
     let whole = stdout(&valuenet(["infer", &model, &input]));
     let jobs = folder.path().join("job");
     let out = format!("{}/", jobs.display());
+    // As one that was killed when it began.
+    std::fs::create_dir(&jobs).unwrap();
+    write(&jobs, "._job.json.a1b2c3.partial", "{");
     let mut kills = 0;
     for moment in 0.. {
         let child = program()
@@ -128,7 +136,8 @@ fn kills_lose_nothing_and_double_nothing() {
             .spawn();
         let mut child = child.unwrap();
         std::thread::sleep(Duration::from_millis(20 + 30 * moment));
-        if child.try_wait().unwrap().is_some_and(|status| status.success()) {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
             break;
         }
         child.kill().unwrap();

@@ -106,18 +106,13 @@ enum ReduceName {
     Extreme,
 }
 
-/// Where vectors go.
-enum Place {
-    Whole(Output),
-    Parts(Job),
-}
-
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if is_classifier(&args.model.run) {
         return label::run(args, console);
     }
     args.check()?;
-    let place = args.place()?;
+    let job = args.output.as_deref().filter(|folder| args.parts.are_wanted(Some(folder)));
+    let whole = job.is_none().then(|| Output::open(args.output.as_deref())).transpose()?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let usual = (args.format() == VectorFormat::Touche23).then_some("Premise");
     let table = read_table(&args.texts, &args.keep(), usual)?;
@@ -127,13 +122,15 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     if args.probabilities && !model.predictor().has_probabilities() {
         return Err(without_probabilities(&args.model.run).into());
     }
+    // A job begins when nothing can be wrong with it any more.
+    let job = job.map(|folder| args.job(folder)).transpose()?;
     let (chunk, progress) = (chunk(args, console), Scoring::new(console));
     let mut scorer =
         Scorer::new(table, model.predictor(), args.sentences(), stops, chunk, progress);
     let mut lines: Vec<Series> = Vec::new();
     let shape = Shape { format: args.format(), probabilities: args.probabilities, columns };
-    match place {
-        Place::Whole(output) => output.write_rows(|out| {
+    if let Some(output) = whole {
+        output.write_rows(|out| {
             let mut writer = shape.begin(out)?;
             while let Some((batch, rows)) = scorer.next(usize::MAX)? {
                 let vectors = rows.iter().filter_map(|row| Some((row.text.clone(), row.profile?)));
@@ -142,13 +139,12 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
                 writer.write(&rows, &batch)?;
             }
             Ok(writer.finish()?)
-        })?,
-        Place::Parts(job) => {
-            if !job.run(&mut scorer, &shape)? {
-                console
-                    .note("the parts of this shard are done; _SUCCESS comes with the last shard");
-            }
-        }
+        })?;
+    }
+    if let Some(job) = job
+        && !job.run(&mut scorer, &shape)?
+    {
+        console.note("the parts of this shard are done; _SUCCESS comes with the last shard");
     }
     scorer.progress.finish();
     tell(&scorer, model.predictor(), console);
@@ -227,12 +223,8 @@ impl Args {
         Err(Error::usage(what))
     }
 
-    /// Where the vectors go; it is sure that they can be written there.
-    fn place(&self) -> Result<Place, Error> {
-        let folder = self.output.as_deref().filter(|it| self.parts.are_wanted(Some(it)));
-        let Some(folder) = folder else {
-            return Ok(Place::Whole(Output::open(self.output.as_deref())?));
-        };
+    /// The job in parts that is asked for, begun or gone on with.
+    fn job(&self, folder: &Path) -> Result<Job, Error> {
         let model = weights_sha256(&self.model.run, self.model.checkpoint.into())?;
         let format = self.format().extension();
         let mut more =
@@ -240,10 +232,11 @@ impl Args {
         more["dtype"] = format!("{:?}", self.model.dtype).to_lowercase().into();
         more["on_error"] = if self.on_error == OnError::Stop { "stop" } else { "null" }.into();
         more["keep"] = self.keep.clone().into();
+        more["from"] = self.texts.from.map(|it| format!("{it:?}").to_lowercase()).into();
         more["column"] = self.texts.column.clone().into();
         more["segments"] = self.sentences().map(|it| format!("{it:?}")).into();
         let asked = parts::asked(&self.texts.file, more);
-        Ok(Place::Parts(Job::open(&self.parts, folder, format, asked)?))
+        Job::open(&self.parts, folder, format, asked)
     }
 }
 

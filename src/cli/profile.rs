@@ -91,6 +91,10 @@ pub struct CircleArgs {
 }
 
 pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
+    if args.is_parquet() && args.by.is_none() {
+        let what = "a Parquet file holds the profiles of many: --by says whose";
+        return Err(Error::usage(what).into());
+    }
     let output = Output::open(args.output.as_deref())?;
     if let Some(by) = &args.by {
         return run_by(args, by, output, console);
@@ -107,6 +111,13 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Args {
+    /// Whether the output is named as a Parquet file.
+    fn is_parquet(&self) -> bool {
+        self.output.as_deref().is_some_and(|path| FileKind::of(path) == FileKind::Parquet)
+    }
+}
+
 /// The profiles of many.
 fn run_by(args: &Args, by: &str, output: Output, console: &Console) -> anyhow::Result<ExitCode> {
     let mut table = read_table(&args.texts, &Keep::These(vec![by.into()]), None)?;
@@ -117,7 +128,7 @@ fn run_by(args: &Args, by: &str, output: Output, console: &Console) -> anyhow::R
     author_profiles(model.predictor(), &mut table, &mut authors, advance)?;
     progress.finish();
     let report = AuthorsReport::new(by, args.center, authors.profiles());
-    if args.output.as_deref().is_some_and(|path| FileKind::of(path) == FileKind::Parquet) {
+    if args.is_parquet() {
         let bytes = report.parquet()?;
         output.write_rows(|out| Ok(out.write_all(&bytes)?))?;
     } else {

@@ -17,15 +17,15 @@ pub struct TextArgs {
 
     /// How the texts stand in the file [default: what its name ends in, and lines otherwise].
     #[arg(long, value_enum, value_name = "KIND")]
-    from: Option<From>,
+    pub from: Option<From>,
 
     /// The column of a table that the texts are in [default: text].
     #[arg(long, value_name = "NAME")]
     pub column: Option<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum From {
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum From {
     /// A text a line.
     Lines,
     /// Comma-separated, under a header.

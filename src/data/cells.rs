@@ -55,7 +55,7 @@ pub fn cell(column: &dyn Array, row: usize) -> Json {
         T::Float64 => number::<Float64Type>(column, row).into(),
         T::Date32 => column.as_primitive::<Date32Type>().value_as_date(row).map_or(Json::Null, day),
         T::Date64 => column.as_primitive::<Date64Type>().value_as_date(row).map_or(Json::Null, day),
-        T::Timestamp(unit, _) => time(column, *unit, row),
+        T::Timestamp(unit, zone) => time(column, *unit, zone.is_some(), row),
         T::Decimal128(..) => column.as_primitive::<Decimal128Type>().value_as_string(row).into(),
         T::Dictionary(..) => {
             let dictionary = column.as_any_dictionary();
@@ -68,6 +68,23 @@ pub fn cell(column: &dyn Array, row: usize) -> Json {
 /// The cells of a row.
 pub fn row(batch: &RecordBatch, row: usize) -> Vec<Json> {
     batch.columns().iter().map(|column| cell(column, row)).collect()
+}
+
+/// A cell as a text; none for null.
+///
+/// # Errors
+/// If it holds bytes that are not UTF-8; it says where.
+pub fn text(column: &dyn Array, row: usize) -> Result<Option<String>, String> {
+    if let Some(bytes) = binary(column, row) {
+        return std::str::from_utf8(bytes).map(|text| Some(text.into())).map_err(|error| {
+            format!("the byte 0x{:02x} is not UTF-8", bytes[error.valid_up_to()])
+        });
+    }
+    Ok(match cell(column, row) {
+        Json::Null => None,
+        Json::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
 }
 
 /// The bytes of a cell: a text's as they are, nothing for null, and else those of its JSON.
@@ -103,7 +120,8 @@ fn day(date: impl ToString) -> Json {
     date.to_string().into()
 }
 
-fn time(column: &dyn Array, unit: TimeUnit, row: usize) -> Json {
+/// One with a zone is kept in UTC.
+fn time(column: &dyn Array, unit: TimeUnit, is_utc: bool, row: usize) -> Json {
     let time = match unit {
         TimeUnit::Second => column.as_primitive::<TimestampSecondType>().value_as_datetime(row),
         TimeUnit::Millisecond => {
@@ -116,7 +134,8 @@ fn time(column: &dyn Array, unit: TimeUnit, row: usize) -> Json {
             column.as_primitive::<TimestampNanosecondType>().value_as_datetime(row)
         }
     };
-    time.map_or(Json::Null, |time| time.to_string().replacen(' ', "T", 1).into())
+    let end = if is_utc { "Z" } else { "" };
+    time.map_or(Json::Null, |time| (time.to_string().replacen(' ', "T", 1) + end).into())
 }
 
 /// The column that holds cells such as this one: whole numbers, numbers, truth, or else texts.

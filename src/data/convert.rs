@@ -1,9 +1,11 @@
 //! A dataset in another shape, without loss: texts to the letter, and columns that are no sample's.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
 
 use super::exact::Exact;
-use super::parquet::Column;
 use super::records::FileKind;
 use super::splits::{Part, Split};
 use super::table::Sample;
@@ -226,14 +228,15 @@ fn encode(exact: &Exact, shape: Shape, line_end: LineEnd) -> Result<Vec<u8>> {
         Shape::Tagged | Shape::Columns | Shape::PerValue => to_csv(&names, rows, line_end),
         Shape::Jsonl => Ok(jsonl::to_text(&names, rows)?.into_bytes()),
         Shape::Parquet => {
-            let columns = columns.iter().map(|(name, cells)| match *name {
-                "label" => {
-                    let numbers = samples.iter().map(|sample| sample.label.number().into());
-                    (*name, Column::Numbers(numbers.collect()))
+            let columns = columns.iter().map(|(name, cells)| -> (&str, ArrayRef) {
+                let numbers = samples.iter().map(|sample| i32::from(sample.label.number()));
+                match *name {
+                    "label" => (name, Arc::new(Int32Array::from_iter_values(numbers))),
+                    name => (name, Arc::new(StringArray::from(cells.clone()))),
                 }
-                name => (name, Column::Texts(cells.clone())),
             });
-            parquet::to_bytes(columns.collect())
+            let batch = RecordBatch::try_from_iter(columns);
+            parquet::to_bytes(&batch.map_err(Error::failure_because("cannot write Parquet"))?)
         }
     }
 }

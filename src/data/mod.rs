@@ -16,7 +16,7 @@ mod jsonl;
 pub mod labelled;
 pub mod labelled_check;
 mod packed;
-mod parquet;
+pub mod parquet;
 pub mod partition;
 mod quoting;
 mod record;
@@ -33,7 +33,6 @@ mod touche;
 pub mod unlabelled;
 pub mod write;
 
-pub use parquet::properties as parquet_properties;
 pub use records::FileKind;
 pub use splits::{Part, Split};
 pub use table::{Row, Sample, SampleTable};

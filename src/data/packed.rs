@@ -34,14 +34,28 @@ pub(super) fn extension(path: &Path) -> String {
 pub(super) fn unpacking<'a>(
     mut reader: Box<dyn BufRead + 'a>,
 ) -> std::io::Result<Box<dyn BufRead + 'a>> {
-    let first = reader.fill_buf()?;
-    Ok(if first.starts_with(&GZIP) {
-        Box::new(BufReader::new(MultiGzDecoder::new(reader)))
-    } else if first.starts_with(&ZSTANDARD) || skipped(first).is_some() {
-        Box::new(BufReader::new(Frames::of(reader)))
-    } else {
-        reader
+    Ok(match Packing::of(reader.fill_buf()?) {
+        Some(Packing::Gzip) => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
+        Some(Packing::Zstandard) => Box::new(BufReader::new(Frames::of(reader))),
+        None => reader,
     })
+}
+
+/// How bytes are packed.
+enum Packing {
+    Gzip,
+    Zstandard,
+}
+
+impl Packing {
+    /// What the first bytes say; none if they are not packed.
+    fn of(first: &[u8]) -> Option<Self> {
+        match first {
+            _ if first.starts_with(&GZIP) => Some(Self::Gzip),
+            _ if first.starts_with(&ZSTANDARD) || skipped(first).is_some() => Some(Self::Zstandard),
+            _ => None,
+        }
+    }
 }
 
 /// The frames of Zstandard in a stream, one behind the other.
@@ -114,8 +128,7 @@ const LARGEST: u64 = 4 << 30; // bytes
 /// # Errors
 /// If they are cut off or damaged, or more than 4 GiB.
 pub(super) fn unpacked(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
-    let is_packed = bytes.starts_with(&GZIP) || bytes.starts_with(&ZSTANDARD);
-    if !is_packed {
+    if Packing::of(&bytes).is_none() {
         return Ok(bytes);
     }
     let mut unpacked = Vec::new();

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
-use arrow_schema::SchemaRef;
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
 use csv::ByteRecord;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
@@ -32,9 +31,13 @@ pub(super) fn read(path: &Path) -> Result<Records> {
     let file = OpenParquet::open(path)?;
     let names: Vec<String> =
         file.schema.fields().iter().map(|field| field.name().clone()).collect();
-    if let Some(nested) = file.schema.fields().iter().find(|it| it.data_type().is_nested()) {
-        return Err(Error::data(path, format!("column \"{}\" is nested", nested.name()))
-            .help("columns hold texts and numbers; leave this one out"));
+    if let Some(odd) = file.schema.fields().iter().find(|it| !cells::is_plain(it.data_type())) {
+        let what = match odd.data_type() {
+            kind if kind.is_nested() => format!("column \"{}\" is nested", odd.name()),
+            kind => format!("column \"{}\" holds neither texts nor numbers: {kind}", odd.name()),
+        };
+        let help = "columns hold texts and numbers; leave this one out";
+        return Err(Error::data(path, what).help(help));
     }
     let all: Vec<usize> = (0..names.len()).collect();
     let mut rows = Vec::new();
@@ -65,8 +68,7 @@ impl OpenParquet {
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, "read", error))?;
         let open = || {
-            ParquetRecordBatchReaderBuilder::try_new_with_options(file, ArrowReaderOptions::new())
-                .map_err(|error| unreadable(path, error))
+            ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| unreadable(path, error))
         };
         let reader = guard::reading(path, open)?;
         let schema = reader.schema().clone();
@@ -94,57 +96,50 @@ impl OpenParquet {
             let reader = reader.with_projection(mask).with_batch_size(ROWS);
             reader.build().map_err(|error| unreadable(&path, error))
         };
-        let mut reader = guard::reading(&path, build)?;
-        let mut is_over = false;
-        Ok(std::iter::from_fn(move || {
-            if is_over {
-                return None;
-            }
-            let next = || {
-                let batch = reader.next().transpose();
-                let ordered =
-                    batch.and_then(|batch| batch.map(|it| it.project(&order)).transpose());
-                ordered.map_err(|error| unreadable(&path, error))
-            };
-            let batch = guard::reading(&path, next);
-            is_over = batch.is_err();
-            batch.transpose()
-        }))
+        let reader = guard::reading(&path, build)?;
+        Ok(guarded(path, reader, order, unreadable))
     }
 }
 
-fn unreadable(path: &Path, error: impl std::error::Error) -> Error {
+/// Batches as a reader of foreign bytes gives them, with the columns at these places, in their order.
+/// After an error there is no more, and a panic is one.
+pub(super) fn guarded(
+    path: PathBuf,
+    mut reader: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    order: Vec<usize>,
+    unreadable: fn(&Path, ArrowError) -> Error,
+) -> impl Iterator<Item = Result<RecordBatch>> {
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        if is_over {
+            return None;
+        }
+        let next = || {
+            let batch = reader.next().map(|batch| batch?.project(&order)).transpose();
+            batch.map_err(|error| unreadable(&path, error))
+        };
+        let batch = guard::reading(&path, next);
+        is_over = !matches!(batch, Ok(Some(_)));
+        batch.transpose()
+    })
+}
+
+fn unreadable(path: &Path, error: impl Into<ArrowError>) -> Error {
+    let error = error.into();
     Error::data(path, format!("cannot read it as Parquet: {error}")).help(HELP)
 }
 
-/// A column of a file to be written.
-pub(super) enum Column<'a> {
-    /// Texts.
-    Texts(Vec<&'a str>),
-    /// Whole numbers.
-    Numbers(Vec<i32>),
-}
-
-/// Named columns of the same length as a file, compressed with Snappy.
+/// A batch as a file.
 ///
 /// # Errors
-/// If they cannot be written.
-pub(super) fn to_bytes(columns: Vec<(&str, Column)>) -> Result<Vec<u8>> {
-    let array = |(name, column)| {
-        let array: ArrayRef = match column {
-            Column::Texts(texts) => Arc::new(StringArray::from(texts)),
-            Column::Numbers(numbers) => Arc::new(Int32Array::from(numbers)),
-        };
-        (name, array)
-    };
-    let failed = Error::failure_because("cannot write Parquet");
+/// If it cannot be written.
+pub fn to_bytes(batch: &RecordBatch) -> Result<Vec<u8>> {
     let write = || {
-        let batch = RecordBatch::try_from_iter(columns.into_iter().map(array))?;
         let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties()))?;
-        writer.write(&batch)?;
+        writer.write(batch)?;
         writer.into_inner()
     };
-    write().map_err(failed)
+    write().map_err(Error::failure_because("cannot write Parquet"))
 }
 
 /// How files are written: with Snappy, in groups of 131,072 rows.

@@ -145,7 +145,11 @@ fn rows(keys: &[&str], texts: &Table, column: &str, labels: &Table) -> Result<Re
     };
     let mut labelled: HashMap<Vec<String>, usize> = HashMap::new();
     for (place, (line, cells)) in labels.rows.iter().enumerate() {
-        labelled.insert(key_of(labels, *line, cells)?, place);
+        let key = key_of(labels, *line, cells)?;
+        if let Some(first) = labelled.insert(key, place) {
+            let what = format!("these labels stand in line {} too", labels.rows[first].0);
+            return Err(Error::row(&labels.path, *line, what));
+        }
     }
     let column = texts.place(column)?;
     let mut rows = Vec::new();

@@ -47,15 +47,8 @@ impl Authors {
             let mean = utilities.iter().sum::<f64>() / Value::COUNT as f64;
             utilities = utilities.map(|utility| utility - mean);
         }
-        let group = |group: Group| {
-            let is_own = |value: &Value| match value {
-                Value::Hedonism => self.hedonism == group,
-                value => Group::of(*value) == group,
-            };
-            let own = || Value::ALL.iter().filter(|value| is_own(value));
-            own().map(|value| utilities[value.index()]).sum::<f64>() / own().count() as f64
-        };
-        let groups = Group::ALL.map(group);
+        let of = |value| if value == Value::Hedonism { self.hedonism } else { Group::of(value) };
+        let groups = Group::ALL.map(|group| group.mean_by(&utilities, of));
         let levels: [f64; LEVELS] = std::array::from_fn(|place| match place < Value::COUNT {
             true => utilities[place],
             false => groups[place - Value::COUNT],

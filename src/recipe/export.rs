@@ -25,6 +25,9 @@ pub fn export(run: &Path, checkpoint: Checkpoint, to: &Path, with_onnx: bool) ->
         return Err(Error::usage(format!("{} exists and is not an empty folder", to.display())));
     }
     let folder = checkpoint_folder(run, checkpoint)?;
+    if !folder.join("config.json").is_file() {
+        return Err(Error::file(&folder, "there is no config.json, and so no model here"));
+    }
     let entries = std::fs::read_dir(&folder).map_err(|error| Error::io(&folder, "read", error))?;
     let files: Vec<_> =
         entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();

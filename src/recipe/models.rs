@@ -67,8 +67,12 @@ pub(super) fn checkpoint_folder(run: &Path, checkpoint: Checkpoint) -> Result<Pa
 /// # Errors
 /// If they cannot be read.
 pub fn weights_sha256(path: &Path, checkpoint: Checkpoint) -> Result<String> {
-    let files = weights_of("model", path, checkpoint)?;
-    Ok(files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join("-"))
+    Ok(joined_sha256(&weights_of("model", path, checkpoint)?))
+}
+
+/// The SHA-256 of files, of each in their order.
+pub(super) fn joined_sha256(files: &[DataFile]) -> String {
+    files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join("-")
 }
 
 /// The files of weights of a run's best checkpoint, of those of runs under several seeds, of a folder

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use crate::data::{Kept, TextBatch, TextTable, cells};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::eval::authors::Authors;
 use crate::infer;
 use crate::model::Predictor;
@@ -46,6 +46,10 @@ pub fn author_profiles(
     authors: &mut Authors,
     advance: &mut dyn FnMut(usize),
 ) -> Result<()> {
+    if let Some(odd) = table.kept.iter().find(|field| !cells::is_plain(field.data_type())) {
+        let what = format!("the column \"{}\" names nobody: {}", odd.name(), odd.data_type());
+        return Err(Error::usage(what));
+    }
     while let Some(TextBatch { texts, kept }) = table.next(infer::CHUNK)? {
         let text = |text: Result<Option<String>>| Ok(text?.unwrap_or_default());
         let rows = infer::score(model, texts.into_iter().map(text).collect::<Result<_>>()?)?;

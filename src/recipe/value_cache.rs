@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use sha2::{Digest, Sha256};
 
-use super::models::{members, weights};
+use super::models::{joined_sha256, members, weights};
 use super::vectors::ValueVectors;
 use super::{Observer, ProgressEvent, open_model};
 use crate::error::{Error, Result};
@@ -54,7 +54,7 @@ impl ValueSource {
 
     /// The SHA-256 of its weights, of each file in their order.
     pub(super) fn sha256(&self) -> String {
-        self.files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>().join("-")
+        joined_sha256(&self.files)
     }
 
     /// The model itself.

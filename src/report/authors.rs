@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
-use parquet::arrow::ArrowWriter;
-use parquet::errors::ParquetError;
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::speaker::SHORT;
 use super::table::{Table, ends, number, score};
 use super::{Records, Report};
-use crate::data::parquet_properties;
+use crate::data::parquet;
 use crate::error::{Error, Result};
 use crate::eval::authors::{AuthorProfile, LEVELS};
 use crate::value::{Group, Value};
@@ -51,10 +49,6 @@ impl AuthorsReport {
     /// # Errors
     /// If it cannot be written.
     pub fn parquet(&self) -> Result<Vec<u8>> {
-        self.write().map_err(Error::failure_because("cannot write Parquet"))
-    }
-
-    fn write(&self) -> Result<Vec<u8>, ParquetError> {
         let authors = self.profiles.iter().map(|profile| Some(&profile.author));
         let texts = self.profiles.iter().map(|profile| profile.texts);
         let mut columns: Vec<(String, ArrayRef)> = vec![
@@ -70,13 +64,9 @@ impl AuthorsReport {
             let cells = self.profiles.iter().map(cell);
             columns.push((name, Arc::new(cells.collect::<Float64Array>())));
         }
-        let batch = RecordBatch::try_from_iter_with_nullable(
-            columns.into_iter().map(|(name, column)| (name, column, true)),
-        )?;
-        let mut writer =
-            ArrowWriter::try_new(Vec::new(), batch.schema(), Some(parquet_properties()))?;
-        writer.write(&batch)?;
-        writer.into_inner()
+        let columns = columns.into_iter().map(|(name, column)| (name, column, true));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns);
+        parquet::to_bytes(&batch.map_err(Error::failure_because("cannot write Parquet"))?)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
-use valuenet::disk::{NewFile, clear_leavings, read_json, write_file, write_json};
+use valuenet::disk::{NewFile, clear_leavings, is_leaving, read_json, write_file, write_json};
 use valuenet::error::{Error, Result};
 
 use super::format::Shape;
@@ -92,9 +92,11 @@ impl Job {
             }
             true => same(&place, &read_json(&place)?, &asked)?,
             false => {
-                let mut entries =
+                let entries =
                     std::fs::read_dir(folder).map_err(|error| Error::io(folder, "read", error))?;
-                if entries.next().is_some() && args.shard.is_none() {
+                // One that was killed as it began counts for nothing.
+                let mut others = entries.flatten().filter(|entry| !is_leaving(&entry.path()));
+                if others.next().is_some() && args.shard.is_none() {
                     let what = format!("{} is not empty, and holds no job", folder.display());
                     return Err(Error::usage(what).help("name a new folder"));
                 }

@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use arrow_schema::{ArrowError, FieldRef, SchemaRef};
-use serde_json::Value as Json;
 
 use super::super::cells;
-use super::super::parquet::OpenParquet;
+use super::super::parquet::{OpenParquet, guarded};
 use super::{Chosen, Kept, TextBatch, Wanted};
 use crate::error::{Error, Result};
 use crate::guard;
@@ -20,6 +19,9 @@ pub(super) struct ColumnReader<'a> {
     is_stream: bool,
     /// What is left of the batch that was read last.
     rest: Option<RecordBatch>,
+    path: PathBuf,
+    /// How many rows were handed on.
+    rows: u64,
 }
 
 impl<'a> ColumnReader<'a> {
@@ -29,41 +31,29 @@ impl<'a> ColumnReader<'a> {
         let schema = file.schema.clone();
         let places = places(wanted, &schema)?;
         let batches = file.batches(&places)?;
-        Ok(Self::of(&places, &schema, Box::new(batches), false))
+        Ok(Self::of(wanted, &places, &schema, Box::new(batches), false))
     }
 
     /// A stream of Arrow's batches.
     pub fn arrow(wanted: &Wanted, reader: Box<dyn BufRead + 'a>) -> Result<(Vec<FieldRef>, Self)> {
         let path = PathBuf::from(wanted.path);
         let open = || StreamReader::try_new(reader, None).map_err(|error| unreadable(&path, error));
-        let mut stream = guard::reading(&path, open)?;
+        let stream = guard::reading(&path, open)?;
         let schema = stream.schema();
         let places = places(wanted, &schema)?;
-        let (order, mut is_over) = (places.clone(), false);
-        let batches = std::iter::from_fn(move || {
-            if is_over {
-                return None;
-            }
-            let next = || {
-                let batch = stream.next().transpose();
-                let wanted = batch.and_then(|it| it.map(|it| it.project(&order)).transpose());
-                wanted.map_err(|error| unreadable(&path, error))
-            };
-            let batch = guard::reading(&path, next);
-            is_over = !matches!(batch, Ok(Some(_)));
-            batch.transpose()
-        });
-        Ok(Self::of(&places, &schema, Box::new(batches), true))
+        let batches = guarded(path, stream, places.clone(), unreadable);
+        Ok(Self::of(wanted, &places, &schema, Box::new(batches), true))
     }
 
     fn of(
+        wanted: &Wanted,
         places: &[usize],
         schema: &SchemaRef,
         batches: Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>,
         is_stream: bool,
     ) -> (Vec<FieldRef>, Self) {
         let kept = places[1..].iter().map(|&place| schema.fields()[place].clone()).collect();
-        (kept, Self { batches, is_stream, rest: None })
+        (kept, Self { batches, is_stream, rest: None, path: wanted.path.into(), rows: 0 })
     }
 
     /// Whether the batches are those of a sender, who may wait for each.
@@ -84,12 +74,13 @@ impl<'a> ColumnReader<'a> {
         self.rest = (rows < all).then(|| batch.slice(rows, all - rows));
         let batch = batch.slice(0, rows);
         let (column, behind) = (batch.column(0), (1..batch.num_columns()).collect::<Vec<_>>());
-        let text = |row| match cells::cell(column, row) {
-            Json::Null => Ok(None),
-            Json::String(text) => Ok(Some(text)),
-            other => Ok(Some(other.to_string())),
+        let before = self.rows;
+        let text = |row: usize| {
+            let wrong = |what| Error::row(&self.path, before + row as u64 + 1, what);
+            cells::text(column, row).map_err(wrong)
         };
         let texts = (0..rows).map(text).collect();
+        self.rows += rows as u64;
         let kept = batch.project(&behind).map_err(Error::failure_because("cannot keep columns"))?;
         Ok(Some(TextBatch { texts, kept: Kept::Columns(kept) }))
     }

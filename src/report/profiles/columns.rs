@@ -3,14 +3,14 @@
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
+use ::parquet::arrow::ArrowWriter;
 use arrow_array::{ArrayRef, Float32Array, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
 use serde_json::Value as Json;
 
 use super::{Columns, columns_of_values, numbers, wrong};
-use crate::data::{Kept, TextBatch, cells, parquet_properties};
+use crate::data::{Kept, TextBatch, cells, parquet};
 use crate::error::{Error, Result};
 use crate::value::ScoredText;
 
@@ -44,7 +44,7 @@ impl<W: Write + Send> ColumnWriter<W> {
         let fields: Vec<FieldRef> = kept.chain([text("text")]).chain(own).chain(error).collect();
         let schema = Arc::new(Schema::new(fields));
         let out = if is_parquet {
-            let writer = ArrowWriter::try_new(out, schema.clone(), Some(parquet_properties()));
+            let writer = ArrowWriter::try_new(out, schema.clone(), Some(parquet::properties()));
             Out::Parquet(Box::new(writer.map_err(|error| refused(error.into()))?))
         } else {
             Out::Arrow(Box::new(StreamWriter::try_new_buffered(out, &schema).map_err(refused)?))
