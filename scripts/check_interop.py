@@ -20,6 +20,8 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pyvalues
 import tokenizers
+from label_studio_sdk.label_interface import LabelInterface
+from label_studio_sdk.label_interface.objects import AnnotationValue
 from pyvalues.remote_classifier import OriginalValuesWithAttainmentRemoteClassifier
 
 NAMES = ["SECURITY", "POWER", "ACHIEVEMENT", "HEDONISM", "STIMULATION", "SELF-DIRECTION", "UNIVERSALISM", "BENEVOLENCE",
@@ -153,24 +155,53 @@ def schwartz(folder):
         service.wait()
 
 
-def onnx(folder):
+def onnx(folder, model):
     """The ONNX model's utilities beside `infer`'s, prompts of unlike length in one batch."""
-    valuenet("export", MODEL, "-o", folder / "export", "--onnx")
-    session = onnxruntime.InferenceSession(folder / "export" / "model.onnx")
-    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "export" / "tokenizer.json"))
-    longest = json.loads((folder / "export" / "config.json").read_text())["valuenet"]["max_length"]
-    tokenizer.enable_truncation(longest)
+    valuenet("export", model, "-o", folder, "--onnx")
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    own = json.loads((folder / "config.json").read_text())["valuenet"]
+    tokenizer.enable_truncation(own["max_length"])
     tokenizer.enable_padding()
     texts = [text for text in TEXTS if text] + ["word " * 300]
-    prompts = tokenizer.encode_batch([f"[{name}] {text}" for text in texts for name in NAMES])
+    names = NAMES[:1] if own["prompt"] == "shared" else NAMES
+    prompts = tokenizer.encode_batch([f"[{name}] {text}" for text in texts for name in names])
     ids = numpy.array([prompt.ids for prompt in prompts], dtype=numpy.int64)
     mask = numpy.array([prompt.attention_mask for prompt in prompts], dtype=numpy.int64)
     _, utilities = session.run(["logits", "utilities"], {"input_ids": ids, "attention_mask": mask})
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
-    rows = [json.loads(line) for line in valuenet("infer", MODEL, "-", "--from", "jsonl", stdin=lines.encode()).splitlines()]
+    rows = [json.loads(line) for line in valuenet("infer", model, "-", "--from", "jsonl", stdin=lines.encode()).splitlines()]
     wanted = numpy.array([row["utilities"][name] for row in rows for name in NAMES])
-    off = float(abs(utilities - wanted).max())
-    check(f"ONNX Runtime: {len(wanted)} utilities, at most {off:.1e} off", off < 1e-5)
+    off = float(abs(utilities.reshape(-1) - wanted).max())
+    check(f"ONNX Runtime, prompts \"{own['prompt']}\": {len(wanted)} utilities in {len(prompts)} prompts, at most {off:.1e} off", off < 1e-5)
+
+
+def studio(folder):
+    """A survey as Label Studio's SDK sees it, and answers as its SDK writes them."""
+    folder.mkdir()
+    scenarios = pandas.DataFrame({"scenario": [f"She kept promise number {row}." for row in range(12)], "value": "BENEVOLENCE"})
+    scenarios.to_csv(folder / "scenarios.csv", index=False)
+    gold = pandas.DataFrame({"scenario": ["He fed the birds", "He broke a vase on purpose"], "value": "BENEVOLENCE", "answer": ["yes", "no"]})
+    gold.to_csv(folder / "gold.csv", index=False)
+    valuenet("data", "survey", folder / "scenarios.csv", "--gold", folder / "gold.csv", "-o", folder / "survey", "-q")
+    interface = LabelInterface((folder / "survey" / "label-studio.xml").read_text())
+    interface.validate()
+    tasks = json.loads((folder / "survey" / "label-studio.json").read_text())
+    check("Label Studio's SDK: the configuration and every task", all(interface.validate_task(task) for task in tasks))
+    control, right = interface.get_control("answer"), dict(zip(gold["scenario"], gold["answer"]))
+    answers = {task["data"]["scenario"]: right.get(task["data"]["scenario"], control.labels[place % 3]) for place, task in enumerate(tasks)}
+    export = []
+    for number, task in enumerate(tasks, 1):
+        label = answers[task["data"]["scenario"]]
+        annotations = [AnnotationValue(completed_by=worker, result=[control.label(label)]).model_dump() for worker in range(1, 5)]
+        valid = all(interface.validate_annotation(annotation) for annotation in annotations)
+        export.append(task | {"id": number, "annotations": annotations if valid else []})
+    (folder / "export.json").write_text(json.dumps(export))
+    valuenet("data", "aggregate", folder / "export.json", "--qualification", folder / "survey" / "gold.csv", "-o", folder / "labels.csv", "-q")
+    labels = pandas.read_csv(folder / "labels.csv")
+    found = {row.scenario.removeprefix("[BENEVOLENCE] "): row.label for row in labels.itertuples()}
+    meant = {"yes": 1, "no": -1, "unrelated": 0}
+    check("Label Studio's SDK: what four workers answered", found == {text: meant[label] for text, label in answers.items() if text not in right})
 
 
 def judged(evaluator, truth, run):
@@ -222,6 +253,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("binary")
     parser.add_argument("model")
+    parser.add_argument("--shared", help="a model whose values share a text")
     parser.add_argument("--touche")
     args = parser.parse_args()
     BINARY, MODEL = args.binary, args.model
@@ -231,7 +263,10 @@ def main():
         parquet(folder, wanted)
         duck(folder, wanted)
         schwartz(folder)
-        onnx(folder)
+        studio(folder / "studio")
+        onnx(folder / "onnx", MODEL)
+        if args.shared:
+            onnx(folder / "onnx-shared", args.shared)
         if args.touche:
             touche(folder, args.touche)
     sys.exit(f"{len(FAULTS)} faulty" if FAULTS else 0)

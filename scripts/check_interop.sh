@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Other people's libraries read what valuenet writes, and write what it reads: pyarrow, pandas, DuckDB, pyvalues, and Touché's evaluators.
+# Other people's libraries read what valuenet writes, and write what it reads: pyarrow, pandas, DuckDB, pyvalues,
+# Label Studio's SDK, ONNX Runtime, and Touché's evaluators.
 #
 #   scripts/check_interop.sh [--touche FOLDER]
 #
@@ -9,10 +10,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=target/interop
-if ! "$venv/bin/python" -c "import pyarrow, pandas, duckdb, pyvalues, sklearn, openapi_spec_validator, onnxruntime, tokenizers" 2> /dev/null; then
+if ! "$venv/bin/python" -c "import pyarrow, pandas, duckdb, pyvalues, sklearn, openapi_spec_validator, onnxruntime, tokenizers, label_studio_sdk" 2> /dev/null; then
   python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet pyarrow pandas duckdb pyvalues scikit-learn openapi-spec-validator onnxruntime tokenizers
+  "$venv/bin/pip" install --quiet pyarrow pandas duckdb pyvalues scikit-learn openapi-spec-validator onnxruntime tokenizers label-studio-sdk
 fi
 cargo build --release --features serve
 [ -d "$venv/run" ] || target/release/valuenet train configs/quickstart.toml -o "$venv/run"
-exec "$venv/bin/python" scripts/check_interop.py target/release/valuenet "$venv/run" "$@"
+[ -d "$venv/shared" ] || target/release/valuenet train configs/quickstart.toml --set model.prompt=shared -o "$venv/shared"
+exec "$venv/bin/python" scripts/check_interop.py target/release/valuenet "$venv/run" --shared "$venv/shared" "$@"

@@ -5,11 +5,17 @@ use std::path::Path;
 
 use candle_core::{D, DType, Device, Tensor};
 use serde_json::Value as Json;
+use valuenet::model::ValueModel;
 use valuenet::model::onnx::onnx;
+use valuenet::model::scratch::ScratchSettings;
 use valuenet::model::value_head::{Objective, Range};
+use valuenet::model::value_model::NewModel;
+use valuenet::model::value_prompts::PromptKind;
 use valuenet::value::Value;
 
-use crate::support::{assert_fails, folder, saved_model, stderr, stdout, valuenet, write};
+use crate::support::{
+    assert_fails, folder, new_model, saved_model, stderr, stdout, valuenet, write,
+};
 
 /// A message of protobuf: its fields, each a number or bytes.
 struct Message(Vec<(u64, Field)>);
@@ -137,13 +143,24 @@ fn evaluate(file: &[u8], inputs: [(&str, Tensor); 2]) -> HashMap<String, Tensor>
                 let dims: Vec<i64> = dims.iter().map(|&dim| dim as i64).collect();
                 Tensor::new(dims, &Device::Cpu)
             }
-            "Slice" => x[0].narrow(
-                ints(x[3])[0] as usize,
-                ints(x[1])[0] as usize,
-                (ints(x[2])[0] - ints(x[1])[0]) as usize,
-            ),
+            "Slice" => {
+                let axis = axis(ints(x[3])[0], x[0].rank());
+                let length = x[0].dims()[axis] as i64;
+                let place = |it: i64| (if it < 0 { length + it } else { it.min(length) }) as usize;
+                let (from, to) = (place(ints(x[1])[0]), place(ints(x[2])[0]));
+                x[0].narrow(axis, from, to - from)
+            }
+            "Concat" => Tensor::cat(&x, axis(int("axis"), x[0].rank())),
+            "Expand" => {
+                let dims = ints(x[1]);
+                let ahead = vec![1; dims.len().saturating_sub(x[0].rank())];
+                let own = [ahead.as_slice(), x[0].dims()].concat();
+                let wider: Vec<usize> =
+                    own.iter().zip(&dims).map(|(&own, &dim)| own.max(dim as usize)).collect();
+                x[0].reshape(own).unwrap().broadcast_as(wider).unwrap().contiguous()
+            }
             "Gather" => {
-                let axis = int("axis") as usize;
+                let axis = axis(int("axis"), x[0].rank());
                 let picked = x[0]
                     .index_select(&x[1].flatten_all().unwrap().to_dtype(DType::U32).unwrap(), axis)
                     .unwrap();
@@ -159,7 +176,7 @@ fn evaluate(file: &[u8], inputs: [(&str, Tensor); 2]) -> HashMap<String, Tensor>
             "Unsqueeze" => {
                 ints(x[1]).iter().try_fold(x[0].clone(), |it, &axis| it.unsqueeze(axis as usize))
             }
-            "Squeeze" => x[0].squeeze(ints(x[1])[0] as usize),
+            "Squeeze" => x[0].squeeze(axis(ints(x[1])[0], x[0].rank())),
             "Reshape" => {
                 let dims = ints(x[1]);
                 let dims = dims
@@ -199,12 +216,12 @@ fn evaluate(file: &[u8], inputs: [(&str, Tensor); 2]) -> HashMap<String, Tensor>
     outputs.map(|name| (name.clone(), known[&name].clone())).collect()
 }
 
-/// The prompts of texts under all values, padded to one length, and their mask.
-fn prompts(model: &Path, texts: &[&str]) -> [(&'static str, Tensor); 2] {
+/// The prompts of texts under these values, padded to one length, and their mask.
+fn prompts(model: &Path, texts: &[&str], values: &[Value]) -> [(&'static str, Tensor); 2] {
     let tokenizer = tokenizers::Tokenizer::from_file(model.join("tokenizer.json")).unwrap();
     let ids: Vec<Vec<u32>> = texts
         .iter()
-        .flat_map(|text| Value::ALL.map(|value| format!("{} {text}", value.token())))
+        .flat_map(|text| values.iter().map(move |value| format!("{} {text}", value.token())))
         .map(|prompt| tokenizer.encode(prompt, true).unwrap().get_ids().to_vec())
         .collect();
     let longest = ids.iter().map(Vec::len).max().unwrap();
@@ -216,6 +233,18 @@ fn prompts(model: &Path, texts: &[&str]) -> [(&'static str, Tensor); 2] {
         ("input_ids", padded(&|id| id.map_or(0, |id| i64::from(*id)))),
         ("attention_mask", padded(&|id| i64::from(id.is_some()))),
     ]
+}
+
+/// The utilities of the lines of a file, as `infer` gives them.
+fn utilities(model: &Path, lines: &str) -> Vec<f32> {
+    let output = valuenet(["infer", &model.display().to_string(), lines]);
+    stdout(&output)
+        .lines()
+        .flat_map(|line| {
+            let json: Json = serde_json::from_str(line).unwrap();
+            Value::ALL.map(|value| json["utilities"][value.name()].as_f64().unwrap() as f32)
+        })
+        .collect()
 }
 
 /// Gives the model in a folder another head.
@@ -261,15 +290,8 @@ fn the_graph_gives_the_utilities_of_every_head() {
         (Objective::Relevance, Range::ScaledSigmoid),
     ] {
         with_head(&model, objective, activation);
-        let output = valuenet(["infer", &model.display().to_string(), &lines]);
-        let wanted: Vec<f32> = stdout(&output)
-            .lines()
-            .flat_map(|line| {
-                let json: Json = serde_json::from_str(line).unwrap();
-                Value::ALL.map(|value| json["utilities"][value.name()].as_f64().unwrap() as f32)
-            })
-            .collect();
-        let outputs = evaluate(&onnx(&model).unwrap(), prompts(&model, &texts));
+        let wanted = utilities(&model, &lines);
+        let outputs = evaluate(&onnx(&model).unwrap(), prompts(&model, &texts, &Value::ALL));
         let found = outputs["utilities"].to_vec1::<f32>().unwrap();
         assert_eq!(outputs["logits"].dims(), [30, objective.outputs()]);
         for (found, wanted) in found.iter().zip(&wanted) {
@@ -277,6 +299,42 @@ fn the_graph_gives_the_utilities_of_every_head() {
         }
         let spread = wanted.iter().fold(0f32, |most, it| most.max((it - wanted[0]).abs()));
         assert!(spread > 1e-3, "{objective:?}: they differ by {spread}");
+    }
+}
+
+#[test]
+fn a_text_that_its_values_share_is_read_once() {
+    let size = ScratchSettings {
+        vocabulary_size: 200,
+        hidden_size: 16,
+        layers: 3,
+        heads: 2,
+        intermediate_size: 32,
+    };
+    let texts = ["helping a friend who moves house", "hurting Ann", "so"];
+    for (shared_layers, objective) in
+        [(0, Objective::Regression), (2, Objective::Joint), (1, Objective::Ordinal)]
+    {
+        let folder = folder();
+        let new = NewModel { prompt: PromptKind::Shared, shared_layers, ..new_model() };
+        let model = ValueModel::from_scratch(&size, texts.into_iter(), &new, &Device::Cpu).unwrap();
+        model.write(folder.path()).unwrap();
+        with_head(folder.path(), objective, Range::ScaledSigmoid);
+        let lines = write(folder.path(), "t.txt", texts.join("\n") + "\n").display().to_string();
+        let wanted = utilities(folder.path(), &lines);
+        // Under which value the text is given makes no difference.
+        for value in [Value::Security, Value::Tradition] {
+            let inputs = prompts(folder.path(), &texts, &[value]);
+            let outputs = evaluate(&onnx(folder.path()).unwrap(), inputs);
+            assert_eq!(outputs["logits"].dims(), [3, 10, objective.outputs()]);
+            let found = outputs["utilities"].to_vec2::<f32>().unwrap().concat();
+            assert_eq!(found.len(), wanted.len());
+            for (found, wanted) in found.iter().zip(&wanted) {
+                assert!((found - wanted).abs() < 1e-5, "{shared_layers}: {found} and {wanted}");
+            }
+        }
+        let spread = wanted.iter().fold(0f32, |most, it| most.max((it - wanted[0]).abs()));
+        assert!(spread > 1e-3, "{shared_layers}: they differ by {spread}");
     }
 }
 
@@ -301,6 +359,7 @@ fn a_folder_to_hand_on_is_a_model_and_nothing_else() {
     let nowhere = folder.path().join("nowhere").display().to_string();
     let other = folder.path().join("other").display().to_string();
     assert_fails(&valuenet(["export", &nowhere, "-o", &other]), 1, &["nowhere"]);
+    assert_fails(&valuenet(["export", "tests", "-o", &other]), 1, &["there is no config.json"]);
     let config = Path::new(&model).join("config.json");
     let text = std::fs::read_to_string(&config).unwrap();
     for (from, into, says) in [

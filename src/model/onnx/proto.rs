@@ -108,6 +108,23 @@ impl Graph {
         self.floats(&name, &[], &[number])
     }
 
+    /// The length of one dimension of a tensor, as a list of one.
+    pub fn length(&mut self, of: &str, axis: i64) -> String {
+        let axes = [("start", Attribute::Int(axis)), ("end", Attribute::Int(axis + 1))];
+        self.node("Shape", &[of], &axes)
+    }
+
+    /// The part of a tensor between two places of one dimension, which count from the end if they are negative.
+    pub fn slice(&mut self, of: &str, axis: i64, from: i64, to: i64) -> String {
+        let [from, to, axis] = [from, to, axis].map(|number| self.ints(&[number]));
+        self.node("Slice", &[of, &from, &to, &axis], &[])
+    }
+
+    /// Tensors behind each other in one dimension.
+    pub fn join(&mut self, parts: &[&str], axis: i64) -> String {
+        self.node("Concat", parts, &[("axis", Attribute::Int(axis))])
+    }
+
     /// What an operator makes of its inputs.
     pub fn node(
         &mut self,
