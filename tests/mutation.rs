@@ -2,7 +2,8 @@
 //! an answer or an error, in time, and the program lives on.
 //!
 //! Each reader gets a thousand files, or `VALUENET_FUZZ_FILES`, the same each time; `VALUENET_FUZZ_SEED` makes
-//! others. `cargo test --test tests mutation:: -- --nocapture` says how many were still accepted.
+//! others. `cargo test --test tests mutation:: -- --nocapture` says how many were still accepted. With `VALUENET_FUZZ_CORPUS` the
+//! right files are written into a folder, for `scripts/fuzz.sh` to begin with.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,17 +13,12 @@ use arrow_array::{Int64Array, RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field, Schema};
 use candle_core::quantized::GgmlDType;
-use valuenet::data::labelled::LabelledFile;
-use valuenet::data::{Keep, SampleTable, TextKind, TextTable, conversation, dialogue};
 use valuenet::guard::caught;
-use valuenet::model::LanguageModel;
 use valuenet::model::any::Model;
-use valuenet::model::files::ModelFiles;
 use valuenet::nn::precision::Precision;
 use valuenet::seed::{Purpose, Stream};
-use valuenet::text::PlainEncoder;
-use valuenet::text::tokenizer;
 
+use crate::readers;
 use crate::support::{csv, device, folder, samples, saved_model, zstandard};
 
 /// No file of the sizes used here takes longer.
@@ -118,6 +114,18 @@ fn withstands(name: &str, files: &[Vec<u8>], read: impl Fn(&Path) -> bool) {
     println!("{name:28} {files_tried:8} changed files, {accepted} of them still accepted");
 }
 
+/// The same for the reader that knows this name.
+fn reader_withstands(name: &str, files: &[Vec<u8>]) {
+    if let Ok(folder) = std::env::var("VALUENET_FUZZ_CORPUS") {
+        let folder = Path::new(&folder).join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (number, file) in files.iter().enumerate() {
+            std::fs::write(folder.join(number.to_string()), file).unwrap();
+        }
+    }
+    withstands(name, files, |path| readers::accepts(name, path));
+}
+
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new("tests/fixtures").join(name)).unwrap()
 }
@@ -129,21 +137,15 @@ fn tables_of_samples() {
         b"scenario,label\n\"[POWER] she said \"\"no\"\", and left\",-1\n[TRADITION] tea,0\r\n"
             .to_vec();
     let columns = b"value,scenario,label\nPOWER,she led,1\nSELF-DIRECTION,he read,0\n".to_vec();
-    let read = |path: &Path| SampleTable::read(path).is_ok();
-    withstands("samples.csv", &[plain, quoted, columns], read);
+    reader_withstands("samples.csv", &[plain, quoted, columns]);
     let lines = b"{\"scenario\": \"[POWER] she led\", \"label\": 1}\n{\"scenario\": \"[HEDONISM] cake\", \"label\": -1}\n";
-    withstands("samples.jsonl", &[lines.to_vec()], read);
+    reader_withstands("samples.jsonl", &[lines.to_vec()]);
     let parquet = fixture("pandas.parquet");
-    withstands("samples.parquet", &[parquet], read);
+    reader_withstands("samples.parquet", &[parquet]);
 }
 
 #[test]
 fn tables_of_texts() {
-    let read_as = |path: &Path, kind| -> valuenet::error::Result<()> {
-        let mut table = TextTable::read(path, None, kind, Some("scenario"), &Keep::All)?;
-        while table.next(usize::MAX)?.is_some() {}
-        Ok(())
-    };
     let schema = Schema::new(vec![
         Field::new("id", DataType::Int64, false),
         Field::new("scenario", DataType::Utf8, true),
@@ -159,57 +161,34 @@ fn tables_of_texts() {
     let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
     writer.write(&batch).unwrap();
     let stream = writer.into_inner().unwrap();
-    withstands("texts.arrows", &[stream], |path| read_as(path, TextKind::Arrow).is_ok());
+    reader_withstands("texts.arrows", &[stream]);
     let rows = b"scenario,id\nshe led,1\nhe read,2\n";
-    withstands("texts.csv.zst", &[zstandard(rows)], |path| read_as(path, TextKind::Csv).is_ok());
+    reader_withstands("texts.csv.zst", &[zstandard(rows)]);
     let parquet = fixture("pandas.parquet");
-    withstands("texts.parquet", &[parquet], |path| read_as(path, TextKind::Parquet).is_ok());
+    reader_withstands("texts.parquet", &[parquet]);
 }
 
 #[test]
 fn dialogues_and_emotions() {
     let convai = b"1 your persona: i sail.\n2 your persona: i have a dog.\n3 hello\thi, do you sail?\t\tone|two|hi, do you sail?\n4 yes\tso do i\t\tno|so do i\n";
-    let read = |path: &Path| {
-        let file = std::fs::File::open(path).unwrap();
-        conversation::read(path, file).is_ok()
-    };
-    withstands("dialogues.txt", &[convai.to_vec()], read);
+    reader_withstands("dialogues.txt", &[convai.to_vec()]);
     let json = b"{\"persona\": [\"i sail.\"], \"utterances\": [\"the sea!\", \"a boat.\"]}\n";
-    let read = |path: &Path| {
-        let file = std::fs::File::open(path).unwrap();
-        dialogue::read(path, file).is_ok()
-    };
-    withstands("dialogues.jsonl", &[json.to_vec()], read);
+    reader_withstands("dialogues.jsonl", &[json.to_vec()]);
     let empathetic = b"conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags\nhit:0_conv:1,1,sentimental,I remember a song,1,I heard it again,5|5|5_2|2|5,\nhit:0_conv:1,2,sentimental,I remember a song,0,Which one_comma_ please?,5|5|5_2|2|5,\n";
-    withstands("train.csv", &[empathetic.to_vec()], |path| LabelledFile::read(path).is_ok());
+    reader_withstands("train.csv", &[empathetic.to_vec()]);
 }
 
 #[test]
 fn tokenizers() {
-    let texts = ["a plain text", "caf\u{e9} \u{4f60}\u{597d} \u{fb01} 100%", ""];
-    let read = |path: &Path| {
-        let read = tokenizer::parse(path).and_then(|tokenizer| PlainEncoder::new(tokenizer, 32));
-        read.and_then(|encoder| encoder.encode_all(&texts)).is_ok()
-    };
     let of = |family: &str| fixture(&format!("golden/{family}/tokenizer.json"));
-    withstands("tokenizer.json", &["bert", "gpt2", "roberta", "deberta-v2"].map(of), read);
-    withstands("spm.model", &[fixture("spm.model")], read);
+    reader_withstands("tokenizer.json", &["bert", "gpt2", "roberta", "deberta-v2"].map(of));
+    reader_withstands("spm.model", &[fixture("spm.model")]);
 }
 
 #[test]
 fn weights() {
-    let base = Path::new("tests/fixtures/golden/bert");
-    let within = |path: &Path| {
-        for name in ["config.json", "tokenizer.json"] {
-            let to = path.with_file_name(name);
-            if !to.exists() {
-                std::fs::copy(base.join(name), to).unwrap();
-            }
-        }
-        ModelFiles::find(path.parent().unwrap()).and_then(|files| files.read_weights()).is_ok()
-    };
-    withstands("model.safetensors", &[fixture("golden/bert/model.safetensors")], within);
-    withstands("pytorch_model.bin", &[fixture("pytorch_model.bin")], within);
+    reader_withstands("model.safetensors", &[fixture("golden/bert/model.safetensors")]);
+    reader_withstands("pytorch_model.bin", &[fixture("pytorch_model.bin")]);
 }
 
 #[test]
@@ -219,7 +198,7 @@ fn language_models_in_one_file() {
     let golden = crate::language::Golden::all().into_iter().find(|golden| golden.name == "llama");
     crate::language::gguf(&golden.unwrap(), &path, GgmlDType::Q8_0);
     let file = std::fs::read(&path).unwrap();
-    withstands("llama.gguf", &[file], |path| LanguageModel::open(path, device()).is_ok());
+    reader_withstands("llama.gguf", &[file]);
 }
 
 #[test]

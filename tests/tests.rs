@@ -44,6 +44,7 @@ mod ops;
 mod paper;
 mod parts;
 mod queue;
+mod readers;
 mod real;
 mod recipes;
 mod reinforce;
