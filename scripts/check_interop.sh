@@ -14,7 +14,7 @@ if ! "$venv/bin/python" -c "import pyarrow, pandas, duckdb, pyvalues, sklearn, o
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet pyarrow pandas duckdb pyvalues scikit-learn openapi-spec-validator onnxruntime tokenizers label-studio-sdk
 fi
-cargo build --release --features serve
+cargo build --release
 [ -d "$venv/run" ] || target/release/valuenet train configs/quickstart.toml -o "$venv/run"
 [ -d "$venv/shared" ] || target/release/valuenet train configs/quickstart.toml --set model.prompt=shared -o "$venv/shared"
 exec "$venv/bin/python" scripts/check_interop.py target/release/valuenet "$venv/run" --shared "$venv/shared" "$@"

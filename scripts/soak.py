@@ -1,6 +1,6 @@
 """Keeps a service under load with good and bad clients at once, and holds every good answer against `infer`'s.
 
-    cargo build --release --features serve
+    cargo build --release
     python3 scripts/soak.py RUN [--minutes 10] [--clients 64]
 
 Of a hundred requests some eighty are good: one to eight texts of 1 to 10,000 words. The others break off in the middle of a body, reset the

@@ -980,7 +980,7 @@ fn a_build_without_the_service_names_its_feature() {
     assert_fails(
         &valuenet(["serve", "runs/x", "--port", "0"]),
         2,
-        &["has no service", "--features serve"],
+        &["has no service", "--no-default-features"],
     );
 }
 

@@ -17,5 +17,7 @@ pub struct Args {
 pub fn run(args: &Args, _console: &Console) -> anyhow::Result<ExitCode> {
     let asked: Vec<String> = args.rest.iter().map(|part| part.display().to_string()).collect();
     let what = format!("valuenet serve {}: this build has no service", asked.join(" "));
-    Err(Error::usage(what).help("build with `cargo build --release --features serve`").into())
+    Err(Error::usage(what)
+        .help("build with `cargo build --release`, without --no-default-features")
+        .into())
 }

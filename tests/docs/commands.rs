@@ -33,7 +33,6 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("cargo fmt", "changes the sources"),
     ("cargo clippy --all-targets --bench language --bench reward -- -D warnings", BUILD),
-    ("cargo build --release --features serve", BUILD),
     ("cargo bench", "takes minutes"),
     ("scripts/bench_peers.sh DATA MODEL", "needs the network and real weights"),
     ("scripts/bench_language.sh", "needs the network, and takes half an hour"),
