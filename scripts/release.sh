@@ -19,11 +19,11 @@ packed=$(mktemp -d)
 trap 'rm -rf "$packed"; rm -f valuenet.cdx.json' EXIT
 
 # No folder of this machine stands in the program.
-export RUSTFLAGS="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
+export CARGO_TARGET_DIR=$PWD/target/dist RUSTFLAGS="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
 cargo build --release --locked
 mkdir "$packed/$name"
 program=$packed/$name/valuenet
-cp target/release/valuenet README.md CHANGELOG.md CITATION.cff LICENSE "$packed/$name"
+cp "$CARGO_TARGET_DIR/release/valuenet" README.md CHANGELOG.md CITATION.cff LICENSE "$packed/$name"
 strip "$program"
 "$program" man "$packed/$name/man" --quiet
 for shell in bash zsh fish; do
