@@ -15,7 +15,7 @@ use candle_core::Device;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use valuenet::error;
-use valuenet::generate::{Prompt, Reply, Search, Settings, generate};
+use valuenet::generate::{Generator, Prompt, Reply, Search, Settings};
 use valuenet::model::LanguageModel;
 use valuenet::nn::cpu;
 use valuenet::nn::params::Params;
@@ -138,15 +138,16 @@ fn continue_prompts(
     let prompt = |ids: &Vec<u32>| Prompt { ids: ids.clone(), ..Prompt::default() };
     let prompts: Vec<Prompt> = prompts.iter().take(batch).map(prompt).collect();
     let model = open(folder, precision)?;
-    timed(&model, &prompts, 2)?;
-    let (first, _) = timed(&model, &prompts, 1)?;
-    let (all, replies) = timed(&model, &prompts, NEW)?;
+    let generator = Generator::new(&model);
+    timed(&generator, &prompts, 2)?;
+    let (first, _) = timed(&generator, &prompts, 1)?;
+    let (all, replies) = timed(&generator, &prompts, NEW)?;
     let ids: Vec<Vec<u32>> = replies.into_iter().flatten().map(|reply| reply.ids).collect();
     Ok(json!({ "first": first.as_secs_f64(), "all": all.as_secs_f64(), "ids": ids }))
 }
 
 fn timed(
-    model: &LanguageModel,
+    generator: &Generator,
     prompts: &[Prompt],
     max_tokens: usize,
 ) -> Result<(Duration, Vec<Vec<Reply>>)> {
@@ -158,6 +159,6 @@ fn timed(
         seed: 1,
     };
     let begun = Instant::now();
-    let replies = generate(model, prompts, &settings)?;
+    let replies = generator.generate(prompts, &settings)?;
     Ok((begun.elapsed(), replies))
 }

@@ -20,10 +20,10 @@ cd "$(dirname "$0")/.."
 peers=target/peers
 [ -x $peers/bin/python ] || python3 -m venv $peers
 has() { $peers/bin/python -c "import $1" 2>/dev/null; }
-has "torch, transformers, numpy, gguf" || $peers/bin/pip install --quiet torch transformers numpy gguf
+has "torch, transformers, numpy, gguf" || $peers/bin/python -m pip install --quiet torch transformers numpy gguf
 if ! has llama_cpp; then
     echo "building llama.cpp ..." >&2
-    CMAKE_ARGS=-DLLAVA_BUILD=OFF $peers/bin/pip install --verbose llama-cpp-python >$peers/llama-cpp.log 2>&1 ||
+    CMAKE_ARGS=-DLLAVA_BUILD=OFF $peers/bin/python -m pip install --verbose llama-cpp-python >$peers/llama-cpp.log 2>&1 ||
         echo "llama.cpp is left out: it does not build here, see $peers/llama-cpp.log" >&2
 fi
 cargo bench --quiet --bench language --no-run

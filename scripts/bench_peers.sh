@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 if [ ! -x target/peers/bin/python ]; then
     python3 -m venv target/peers
-    target/peers/bin/pip install --quiet torch transformers onnx onnxruntime numpy sympy
+    target/peers/bin/python -m pip install --quiet torch transformers onnx onnxruntime numpy sympy
 fi
 cargo build --release --quiet
 exec target/peers/bin/python scripts/bench_peers.py "$data" "$model" "${@:3}"

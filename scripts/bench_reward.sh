@@ -23,6 +23,6 @@ cd "$(dirname "$0")/.."
 peers=target/peers
 [ -x $peers/bin/python ] || python3 -m venv $peers
 has() { $peers/bin/python -c "import $1" 2>/dev/null; }
-has "torch, transformers, trl" || $peers/bin/pip install --quiet torch transformers trl
+has "torch, transformers, trl" || $peers/bin/python -m pip install --quiet torch transformers trl
 cargo bench --quiet --bench reward --no-run
 exec $peers/bin/python scripts/bench_reward.py "$@"

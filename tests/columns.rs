@@ -211,9 +211,14 @@ fn columns_keep_the_kind_that_a_table_gives_them() {
         "{\"id\": 5, \"text\": \"a\"}\n{\"id\": \"six\", \"text\": \"b\"}\n",
     );
     let odd = odd.display().to_string();
-    let output =
-        valuenet(["infer", &model, &odd, "--keep", "id", "--to", "arrow", "-o", "/dev/null"]);
-    assert_fails(&output, 1, &["\"six\" in column \"id\" is no whole number", "--to jsonl"]);
+    let job = ["infer", &model, &odd, "--keep", "id", "--to", "arrow"];
+    let says = "odd.jsonl:2: \"six\" in column \"id\" is no whole number";
+    assert_fails(&valuenet(job.into_iter().chain(["-o", "/dev/null"])), 3, &[says, "--to jsonl"]);
+    let found = read(&valuenet(job.into_iter().chain(["--on-error", "null"])).stdout);
+    assert!(found[0].column(0).is_null(1));
+    let error = found[0].column_by_name("error").unwrap().as_string::<i32>();
+    assert!(error.is_null(0) && error.value(1).contains(says), "{error:?}");
+    assert!(stdout(&valuenet(job[..5].iter().copied())).contains("\"six\""));
     // CSV's cells are texts, whatever they look like.
     let csv = write(folder.path(), "t.csv", "id,text\n007,a\n").display().to_string();
     let output =

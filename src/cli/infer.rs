@@ -115,7 +115,10 @@ pub fn run(args: &Args, console: &Console) -> anyhow::Result<ExitCode> {
     let whole = job.is_none().then(|| Output::open(args.output.as_deref())).transpose()?;
     let drawing = args.radar.as_deref().map(|path| Output::open(Some(path))).transpose()?;
     let usual = (args.format() == VectorFormat::Touche23).then_some("Premise");
-    let table = read_table(&args.texts, &args.keep(), usual)?;
+    let mut table = read_table(&args.texts, &args.keep(), usual)?;
+    if args.format().is_typed() {
+        table = table.typed();
+    }
     let stops = args.on_error == OnError::Stop;
     let columns = Columns { kept: table.kept.clone(), errors: !stops };
     let model = args.model.open()?;

@@ -149,37 +149,38 @@ pub fn field(name: &str, example: &Json) -> Field {
     Field::new(name, kind, true)
 }
 
-/// A column of cells, as [`field`] made it; in one of texts, what is no text is written as JSON.
+/// Refuses a cell that is of another kind than its column; in one of texts, anything can stand as JSON.
 ///
 /// # Errors
-/// If a cell is of another kind; it says which.
-pub fn column<'a>(
-    field: &Field,
-    cells: impl Iterator<Item = &'a Json>,
-) -> Result<ArrayRef, String> {
-    let wrong =
-        |cell: &Json| format!("{cell} in column \"{}\" is no {}", field.name(), said(field));
-    fn all<'a, T>(
-        cells: impl Iterator<Item = &'a Json>,
-        of: impl Fn(&'a Json) -> Option<T>,
-        wrong: impl Fn(&Json) -> String,
-    ) -> Result<Vec<Option<T>>, String> {
-        let one = |cell: &'a Json| match cell {
-            Json::Null => Ok(None),
-            cell => of(cell).map(Some).ok_or_else(|| wrong(cell)),
-        };
-        cells.map(one).collect()
+/// It says which.
+pub fn check(field: &Field, cell: &Json) -> Result<(), String> {
+    let fits = match field.data_type() {
+        DataType::Boolean => cell.is_boolean(),
+        DataType::Int64 => cell.is_i64(),
+        DataType::Float64 => cell.is_number(),
+        _ => true,
+    };
+    match fits || cell.is_null() {
+        true => Ok(()),
+        false => Err(format!("{cell} in column \"{}\" is no {}", field.name(), said(field))),
     }
-    Ok(match field.data_type() {
-        DataType::Boolean => Arc::new(BooleanArray::from(all(cells, Json::as_bool, wrong)?)),
-        DataType::Int64 => Arc::new(Int64Array::from(all(cells, Json::as_i64, wrong)?)),
-        DataType::Float64 => Arc::new(Float64Array::from(all(cells, Json::as_f64, wrong)?)),
+}
+
+/// A column of cells, as [`field`] made it, of its kind as [`check`] holds; null where one is not.
+pub fn column<'a>(field: &Field, cells: impl Iterator<Item = &'a Json>) -> ArrayRef {
+    match field.data_type() {
+        DataType::Boolean => Arc::new(cells.map(Json::as_bool).collect::<BooleanArray>()),
+        DataType::Int64 => Arc::new(cells.map(Json::as_i64).collect::<Int64Array>()),
+        DataType::Float64 => Arc::new(cells.map(Json::as_f64).collect::<Float64Array>()),
         _ => {
-            let text =
-                |cell: &Json| Some(cell.as_str().map_or_else(|| cell.to_string(), String::from));
-            Arc::new(StringArray::from(all(cells, text, wrong)?))
+            let text = |cell: &Json| match cell {
+                Json::Null => None,
+                Json::String(text) => Some(text.clone()),
+                other => Some(other.to_string()),
+            };
+            Arc::new(cells.map(text).collect::<StringArray>())
         }
-    })
+    }
 }
 
 fn said(field: &Field) -> &'static str {

@@ -82,7 +82,38 @@ impl<'m> Cache<'m> {
     /// # Errors
     /// As [`Cache::read`].
     pub fn skip(&mut self, tape: &Tape, next: &[Next]) -> Result<()> {
-        self.states(tape, next).map(|_| ())
+        // Of more tokens the states do not fit into memory that the allocator keeps, and each piece of it is to be had anew.
+        const AT_ONCE: usize = 2048;
+        self.check(next)?;
+        let mut first = 0;
+        while first < next.len() {
+            let mut tokens = 0;
+            let fit = next[first..].iter().take_while(|next| {
+                tokens += next.ids.len();
+                tokens <= AT_ONCE
+            });
+            let end = first + fit.count().max(1);
+            let mut some = vec![Next::default(); next.len()];
+            some[first..end].copy_from_slice(&next[first..end]);
+            self.states(tape, &some)?;
+            first = end;
+        }
+        Ok(())
+    }
+
+    /// Refuses what has no room.
+    fn check(&self, next: &[Next]) -> Result<()> {
+        if next.len() != self.lengths.len() {
+            return Err(Error::failure("there are not as many texts as were begun"));
+        }
+        for (next, (&length, &room)) in next.iter().zip(self.lengths.iter().zip(&self.room)) {
+            let (longer, most) = (length + next.ids.len(), room.min(self.model.max_length()));
+            if longer > most {
+                let what = format!("a text of {longer} tokens; there is room for {most} at most");
+                return Err(Error::failure(what));
+            }
+        }
+        Ok(())
     }
 
     /// Forgets all but so many tokens of each text.
@@ -93,9 +124,7 @@ impl<'m> Cache<'m> {
 
     /// The states of all tokens that follow, and these as a batch; none if no text goes on.
     fn states(&mut self, tape: &Tape, next: &[Next]) -> Result<Option<(Node, PackedBatch)>> {
-        if next.len() != self.lengths.len() {
-            return Err(Error::failure("there are not as many texts as were begun"));
-        }
+        self.check(next)?;
         let has_segments = next.iter().any(|next| next.segments.is_some());
         let mut tokens = PackedBatch {
             ids: Vec::new(),
@@ -105,14 +134,9 @@ impl<'m> Cache<'m> {
             prefixes: None,
             pairs: None,
         };
-        for (next, (&length, &room)) in next.iter().zip(self.lengths.iter().zip(&self.room)) {
-            let (longer, most) = (length + next.ids.len(), room.min(self.model.max_length()));
-            if longer > most {
-                let what = format!("a text of {longer} tokens; there is room for {most} at most");
-                return Err(Error::failure(what));
-            }
+        for (next, &length) in next.iter().zip(&self.lengths) {
             tokens.ids.extend_from_slice(next.ids);
-            tokens.positions.extend(length as u32..longer as u32);
+            tokens.positions.extend(length as u32..(length + next.ids.len()) as u32);
             if let Some(all) = &mut tokens.segments {
                 all.extend_from_slice(next.segments.unwrap_or_default());
             }

@@ -136,32 +136,55 @@ impl Source<'_> {
 /// How many tokens are kept at once of a model that keeps no keys and values.
 const BUDGET: usize = 8192;
 
-/// The replies to each prompt: one, or as many as are sampled.
+/// A model that continues prompts again and again. What it makes of its weights to multiply by them fast is made once, so
+/// they must stay the same as long as this lives.
+#[derive(Debug)]
+pub struct Generator<'m> {
+    model: Source<'m>,
+    tape: Tape,
+}
+
+impl<'m> Generator<'m> {
+    /// Nothing is made of the weights yet.
+    pub fn new(model: impl Into<Source<'m>>) -> Self {
+        let model = model.into();
+        Self { model, tape: Tape::inference().with_precision(model.precision()) }
+    }
+
+    /// The replies to each prompt: one, or as many as are sampled.
+    ///
+    /// # Errors
+    /// If a prompt is empty or leaves no room for a reply, or a setting cannot be meant.
+    pub fn generate(&self, prompts: &[Prompt], settings: &Settings) -> Result<Vec<Vec<Reply>>> {
+        let Self { model, tape } = self;
+        let mut replies = vec![Vec::new(); prompts.len()];
+        check(*model, prompts.iter(), settings)?;
+        let room = |prompt: &Prompt| (prompt.ids.len() + settings.max_tokens) * settings.copies();
+        let rooms: Vec<usize> = prompts.iter().map(room).collect();
+        let budget = match model {
+            Source::Decoder(model) => Cache::budget(model)?,
+            Source::Seq2Seq(_) => BUDGET,
+        };
+        for batch in budget_batches(&rooms, budget) {
+            let chosen: Vec<&Prompt> = batch.iter().map(|&number| &prompts[number]).collect();
+            let session = Session { model: *model, tape, prompts: &chosen, settings };
+            let found = session.run(State::new(*model, tape, &chosen, &session.room())?)?;
+            batch.into_iter().zip(found).for_each(|(number, found)| replies[number] = found);
+        }
+        Ok(replies)
+    }
+}
+
+/// The replies to each prompt, as [`Generator::generate`] gives them, by a model that does not go on to others.
 ///
 /// # Errors
-/// If a prompt is empty or leaves no room for a reply, or a setting cannot be meant.
+/// The same.
 pub fn generate<'m>(
     model: impl Into<Source<'m>>,
     prompts: &[Prompt],
     settings: &Settings,
 ) -> Result<Vec<Vec<Reply>>> {
-    let model = model.into();
-    let mut replies = vec![Vec::new(); prompts.len()];
-    check(model, prompts.iter(), settings)?;
-    let tape = Tape::inference().with_precision(model.precision());
-    let room = |prompt: &Prompt| (prompt.ids.len() + settings.max_tokens) * settings.copies();
-    let rooms: Vec<usize> = prompts.iter().map(room).collect();
-    let budget = match model {
-        Source::Decoder(model) => Cache::budget(model)?,
-        Source::Seq2Seq(_) => BUDGET,
-    };
-    for batch in budget_batches(&rooms, budget) {
-        let chosen: Vec<&Prompt> = batch.iter().map(|&number| &prompts[number]).collect();
-        let session = Session { model, tape: &tape, prompts: &chosen, settings };
-        let found = session.run(State::new(model, &tape, &chosen, &session.room())?)?;
-        batch.into_iter().zip(found).for_each(|(number, found)| replies[number] = found);
-    }
-    Ok(replies)
+    Generator::new(model).generate(prompts, settings)
 }
 
 impl Prompt {

@@ -4,7 +4,7 @@
 use super::cache::{Cache, Next};
 use super::sampling::log_sum;
 use super::state::State;
-use super::{Prompt, Reply, Session, Settings, Source, check, check_prompt, generate};
+use super::{Generator, Prompt, Reply, Session, Settings, Source, check, check_prompt};
 use crate::error::Result;
 use crate::model::LanguageModel;
 use crate::nn::tape::Tape;
@@ -92,8 +92,9 @@ fn each_anew(
     settings: &Settings,
     done: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Vec<Reply>>>> {
+    let generator = Generator::new(model);
     let of_dialogue = |dialogue: &Vec<Prompt>| {
-        let replies = generate(model, dialogue, settings);
+        let replies = generator.generate(dialogue, settings);
         done(dialogue.len());
         replies
     };

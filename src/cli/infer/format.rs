@@ -47,6 +47,11 @@ impl VectorFormat {
         }
     }
 
+    /// Whether a column's cells are all of one kind.
+    pub fn is_typed(self) -> bool {
+        matches!(self, VectorFormat::Parquet | VectorFormat::Arrow)
+    }
+
     /// The one that a file's name says.
     pub fn of(path: &Path) -> Option<Self> {
         let extension = path.extension()?;

@@ -146,7 +146,7 @@ impl<'a> TextTable<'a> {
             let names = if let Keep::These(names) = keep { names.as_slice() } else { &[] };
             return Ok(Self {
                 kept: names.iter().map(|name| rows::texts(name)).collect(),
-                source: Source::Rows(RowReader::empty()),
+                source: Source::Rows(RowReader::empty(path)),
             });
         }
         if kind == TextKind::Arrow {
@@ -160,6 +160,15 @@ impl<'a> TextTable<'a> {
             _ => (Vec::new(), RowReader::lines(path, reader)),
         };
         Ok(Self { kept, source: Source::Rows(rows) })
+    }
+
+    /// The same with cells that must be of the kind of their columns, as columns of Arrow and Parquet are; a row with
+    /// another is wrong.
+    pub fn typed(mut self) -> Self {
+        if let Source::Rows(rows) = &mut self.source {
+            rows.typed = Some(self.kept.clone());
+        }
+        self
     }
 
     /// The next rows, `most` at most; none behind the last. A stream of Arrow gives the rows of one of its

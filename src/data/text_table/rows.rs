@@ -16,11 +16,20 @@ use super::super::{cells, jsonl};
 use super::{Chosen, Keep, Kept, TextBatch, Wanted};
 use crate::error::{Error, Kind, Result};
 
-/// A text, none where it is null, and a cell for each column that is kept.
-type Row = (Option<String>, Vec<Json>);
+/// A row of a table.
+struct Row {
+    line: u64,
+    /// None where it is null.
+    text: Option<String>,
+    /// A cell for each column that is kept.
+    cells: Vec<Json>,
+}
 
 /// The rows of a table in their order, each or what is wrong with it.
 pub(super) struct RowReader<'a> {
+    path: PathBuf,
+    /// Columns that cells must be of the kind of, if they must.
+    pub typed: Option<Vec<FieldRef>>,
     /// After an error of the file itself there are no more.
     rows: Box<dyn Iterator<Item = Result<Result<Row>>> + 'a>,
     /// An error of the file that comes behind rows which are not handed on yet.
@@ -33,19 +42,30 @@ pub(super) fn texts(name: &str) -> FieldRef {
 }
 
 impl<'a> RowReader<'a> {
-    fn new(rows: impl Iterator<Item = Result<Result<Row>>> + 'a) -> Self {
-        Self { rows: Box::new(rows), failure: None }
+    fn new(path: &Path, rows: impl Iterator<Item = Result<Result<Row>>> + 'a) -> Self {
+        Self { path: path.into(), typed: None, rows: Box::new(rows), failure: None }
     }
 
     /// No rows.
-    pub fn empty() -> Self {
-        Self::new(std::iter::empty())
+    pub fn empty(path: &Path) -> Self {
+        Self::new(path, std::iter::empty())
     }
 
     /// A text a line.
     pub fn lines(path: &Path, reader: Box<dyn BufRead + 'a>) -> Self {
-        let row = |text| (Some(text), Vec::new());
-        Self::new(lines(path, reader).map(move |text| of_row(text.map(row))))
+        let row = |(line, text)| Row { line, text: Some(text), cells: Vec::new() };
+        let texts = (1..).zip(lines(path, reader));
+        Self::new(path, texts.map(move |(line, text)| of_row(text.map(|text| row((line, text))))))
+    }
+
+    /// Refuses a row with a cell of another kind than its column's.
+    fn checked(&self, row: Row) -> Result<Row> {
+        let fields = self.typed.iter().flatten();
+        match fields.zip(&row.cells).try_for_each(|(field, cell)| cells::check(field, cell)) {
+            Ok(()) => Ok(row),
+            Err(what) => Err(Error::row(&self.path, row.line, what)
+                .help("the first row says of what kind a column is; --to jsonl writes any")),
+        }
     }
 
     /// The next rows, `most` at most.
@@ -56,14 +76,16 @@ impl<'a> RowReader<'a> {
         let (mut texts, mut cells) = (Vec::new(), Vec::new());
         while texts.len() < most {
             match self.rows.next() {
-                Some(Ok(Ok((text, kept)))) => {
-                    texts.push(Ok(text));
-                    cells.push(kept);
-                }
-                Some(Ok(Err(wrong))) => {
-                    texts.push(Err(wrong));
-                    cells.push(Vec::new());
-                }
+                Some(Ok(row)) => match row.and_then(|row| self.checked(row)) {
+                    Ok(row) => {
+                        texts.push(Ok(row.text));
+                        cells.push(row.cells);
+                    }
+                    Err(wrong) => {
+                        texts.push(Err(wrong));
+                        cells.push(Vec::new());
+                    }
+                },
                 Some(Err(failure)) if texts.is_empty() => return Err(failure),
                 Some(Err(failure)) => {
                     self.failure = Some(failure);
@@ -86,15 +108,16 @@ impl<'a> RowReader<'a> {
         let names = records.header("the first line names the columns")?;
         let chosen = Chosen::of(wanted, &names)?;
         let kept = chosen.names(&names).iter().map(|name| texts(name)).collect();
-        let path = PathBuf::from(path);
+        let owned = PathBuf::from(path);
         let row = move |Record { line, cells }: Record| {
-            let bad = |what: String| Error::row(&path, line, what);
+            let bad = |what: String| Error::row(&owned, line, what);
             let cells = cells.map_err(|what| bad(what).help(QUOTES))?;
             let cell = |place: usize| text(&cells, place, &names[place]).map_err(bad);
             let kept = chosen.kept.iter().map(|&place| Ok(cell(place)?.into()));
-            Ok((Some(cell(chosen.text)?.into()), kept.collect::<Result<_>>()?))
+            let kept = kept.collect::<Result<_>>()?;
+            Ok(Row { line, text: Some(cell(chosen.text)?.into()), cells: kept })
         };
-        Ok((kept, Self::new(records.map(move |record| Ok(row(record?))))))
+        Ok((kept, Self::new(path, records.map(move |record| Ok(row(record?))))))
     }
 
     /// A JSON object a line; the first that is one says which columns there are.
@@ -131,9 +154,9 @@ impl<'a> RowReader<'a> {
             column = names[chosen.text].clone();
         }
         let names: Vec<String> = kept.iter().map(|field: &FieldRef| field.name().clone()).collect();
-        let (path, is_all) = (PathBuf::from(path), *wanted.keep == Keep::All);
-        let row = move |(number, mut object): (u64, Map<String, Json>)| -> Result<Row> {
-            let bad = |what: String| Error::row(&path, number, what);
+        let (owned, is_all) = (PathBuf::from(path), *wanted.keep == Keep::All);
+        let row = move |(line, mut object): (u64, Map<String, Json>)| -> Result<Row> {
+            let bad = |what: String| Error::row(&owned, line, what);
             let text = match object.remove(&column) {
                 None => return Err(bad(format!("there is no key \"{column}\""))),
                 Some(Json::Null) => None,
@@ -145,10 +168,10 @@ impl<'a> RowReader<'a> {
             if let Some(name) = object.keys().next().filter(|_| is_all) {
                 return Err(bad(format!("the first line has no key \"{name}\"")));
             }
-            Ok((text, cells))
+            Ok(Row { line, text, cells })
         };
         let all = before.into_iter().chain(first.map(Ok)).chain(objects);
-        Ok((kept, Self::new(all.map(move |object| of_row(object.and_then(&row))))))
+        Ok((kept, Self::new(path, all.map(move |object| of_row(object.and_then(&row))))))
     }
 }
 

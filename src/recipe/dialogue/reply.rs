@@ -7,7 +7,7 @@ use crate::config::DialogueSettings;
 use crate::data::conversation::Conversation;
 use crate::error::Result;
 use crate::generate::sampling::Sampling;
-use crate::generate::{Prompt, Reply, Search, Settings, generate};
+use crate::generate::{Generator, Prompt, Reply, Search, Settings, generate};
 use crate::model::DialogueModel;
 use crate::text::prompt::dialogue::{Context, Said};
 use crate::train::dialogue::{at, context, said_of};
@@ -103,6 +103,7 @@ pub fn reply_all(
 #[derive(Debug)]
 pub struct Chat<'m> {
     model: &'m DialogueModel,
+    generator: Generator<'m>,
     persona: Vec<String>,
     decoding: Decoding,
     spoken: Vec<Spoken>,
@@ -120,7 +121,8 @@ pub struct Spoken {
 impl<'m> Chat<'m> {
     /// A conversation with a model that has this persona.
     pub fn new(model: &'m DialogueModel, persona: Vec<String>, decoding: Decoding) -> Self {
-        Self { model, persona, decoding, spoken: Vec::new() }
+        let generator = Generator::new(model.model());
+        Self { model, generator, persona, decoding, spoken: Vec::new() }
     }
 
     /// Sentences about the model.
@@ -145,7 +147,7 @@ impl<'m> Chat<'m> {
         let laid = self.model.encoder().prompt(&context, self.decoding.max_new_tokens)?;
         let prompt = Prompt { stream: self.spoken.len() as u64, ..Prompt::from(laid) };
         let settings = self.decoding.settings(self.model);
-        let replies = generate(self.model.model(), &[prompt], &settings)?;
+        let replies = self.generator.generate(&[prompt], &settings)?;
         let text = text_of(self.model, replies.first().map_or(&[], Vec::as_slice))?;
         self.spoken.push(Spoken { own: true, text });
         Ok(self.spoken.last().map_or("", |spoken| &spoken.text))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::data::conversation::{Conversation, Example};
 use crate::error::Result;
 use crate::generate::sampling::Sampling;
-use crate::generate::{self, Reply, Search, generate, generate_along};
+use crate::generate::{self, Generator, Reply, Search, generate_along};
 use crate::model::DialogueModel;
 use crate::seed::mixed_index;
 use crate::text::prompt::dialogue::{Context, Prompt, Said};
@@ -165,6 +165,7 @@ impl Roller<'_> {
         // Of each dialogue and sample.
         let mut rolled: Vec<Vec<Rolled>> =
             dialogues.iter().map(|_| vec![Rolled::default(); samples]).collect();
+        let (own, other) = (Generator::new(self.model.model()), Generator::new(partner.model()));
         for turn in 0.. {
             let live: Vec<usize> =
                 (0..plays.len()).filter(|&play| turn < plays[play].turns).collect();
@@ -172,13 +173,13 @@ impl Roller<'_> {
                 break;
             }
             if turn > 0 {
-                let speaks = Speaks { model: partner, turn, who: PARTNER };
+                let speaks = Speaks { model: partner, generator: &other, turn, who: PARTNER };
                 for (play, (_, reply)) in self.spoken(&plays, &live, speaks, &settings)? {
                     let text = partner.decode(reply.text())?;
                     plays[play].said.push((false, text));
                 }
             }
-            let speaks = Speaks { model: self.model, turn, who: OWN };
+            let speaks = Speaks { model: self.model, generator: &own, turn, who: OWN };
             for (play, (prompt, reply)) in self.spoken(&plays, &live, speaks, &settings)? {
                 let Play { place, sample, .. } = plays[play];
                 plays[play].said.push((true, self.model.decode(reply.text())?));
@@ -221,7 +222,7 @@ impl Roller<'_> {
             let stream = mixed_index(&[stream, sample as u64]);
             generate::Prompt { stream, ..prompt.clone().into() }
         });
-        let found = generate(speaks.model.model(), &asked.collect::<Vec<_>>(), settings)?;
+        let found = speaks.generator.generate(&asked.collect::<Vec<_>>(), settings)?;
         let replies = found.into_iter().map(|mut replies| replies.swap_remove(0));
         Ok(live.iter().copied().zip(prompts.into_iter().zip(replies)).collect())
     }
@@ -243,6 +244,7 @@ struct Play<'a> {
 #[derive(Clone, Copy)]
 struct Speaks<'a> {
     model: &'a DialogueModel,
+    generator: &'a Generator<'a>,
     turn: usize,
     who: u64,
 }
