@@ -3,7 +3,7 @@
 
 use valuenet::generate::cache::{Cache, Next};
 use valuenet::generate::sampling::{Sampling, log_sum};
-use valuenet::generate::{Prompt, Reply, Search, Settings, generate};
+use valuenet::generate::{Generator, Prompt, Reply, Search, Settings, generate};
 use valuenet::model::LanguageModel;
 use valuenet::nn::precision::Precision;
 use valuenet::nn::tape::Tape;
@@ -103,6 +103,20 @@ fn replies_of_a_batch_are_those_of_single_prompts_whatever_the_threads() {
             reversed.reverse();
             assert_eq!(reversed, together);
         }
+    }
+}
+
+#[test]
+fn more_prompts_than_are_read_at_once_get_the_same_replies() {
+    for golden in Golden::all() {
+        let few = prompts(&golden);
+        let tokens: usize = few.iter().map(|prompt| prompt.ids.len()).sum();
+        let many: Vec<Prompt> =
+            few.iter().cycle().take(few.len() * (5000 / tokens + 1)).cloned().collect();
+        let (generator, settings) = (Generator::new(&golden.model), settings(Search::Greedy, 2));
+        let expected = generator.generate(&few, &settings).unwrap();
+        let found = generator.generate(&many, &settings).unwrap();
+        assert!(found.chunks(few.len()).all(|found| found == expected), "{}", golden.name);
     }
 }
 

@@ -166,9 +166,16 @@ pub fn check(field: &Field, cell: &Json) -> Result<(), String> {
     }
 }
 
-/// A column of cells, as [`field`] made it, of its kind as [`check`] holds; null where one is not.
-pub fn column<'a>(field: &Field, cells: impl Iterator<Item = &'a Json>) -> ArrayRef {
-    match field.data_type() {
+/// A column of cells, as [`field`] made it.
+///
+/// # Errors
+/// As [`check`].
+pub fn column<'a>(
+    field: &Field,
+    cells: impl Iterator<Item = &'a Json> + Clone,
+) -> Result<ArrayRef, String> {
+    cells.clone().try_for_each(|cell| check(field, cell))?;
+    Ok(match field.data_type() {
         DataType::Boolean => Arc::new(cells.map(Json::as_bool).collect::<BooleanArray>()),
         DataType::Int64 => Arc::new(cells.map(Json::as_i64).collect::<Int64Array>()),
         DataType::Float64 => Arc::new(cells.map(Json::as_f64).collect::<Float64Array>()),
@@ -180,7 +187,7 @@ pub fn column<'a>(field: &Field, cells: impl Iterator<Item = &'a Json>) -> Array
             };
             Arc::new(cells.map(text).collect::<StringArray>())
         }
-    }
+    })
 }
 
 fn said(field: &Field) -> &'static str {

@@ -54,7 +54,7 @@ impl<W: Write + Send> ColumnWriter<W> {
 
     /// Writes a batch.
     pub fn write(&mut self, rows: &[ScoredText], batch: &TextBatch) -> Result<()> {
-        let mut arrays = self.kept(batch);
+        let mut arrays = self.kept(batch)?;
         let texts = batch.texts.iter().map(|text| text.as_ref().ok()?.as_deref());
         arrays.push(Arc::new(texts.collect::<StringArray>()));
         let numbers: Vec<Vec<Option<f32>>> =
@@ -77,13 +77,13 @@ impl<W: Write + Send> ColumnWriter<W> {
         written.map_err(refused)
     }
 
-    fn kept(&self, batch: &TextBatch) -> Vec<ArrayRef> {
+    fn kept(&self, batch: &TextBatch) -> Result<Vec<ArrayRef>> {
         match &batch.kept {
-            Kept::Columns(columns) => columns.columns().to_vec(),
+            Kept::Columns(columns) => Ok(columns.columns().to_vec()),
             Kept::Cells(rows) => {
                 let column = |(place, field): (usize, &FieldRef)| {
                     let cells = rows.iter().map(|row| row.get(place).unwrap_or(&Json::Null));
-                    cells::column(field, cells)
+                    cells::column(field, cells).map_err(Error::failure)
                 };
                 self.columns.kept.iter().enumerate().map(column).collect()
             }
