@@ -15,7 +15,7 @@ fn main() {
 fn ptx() {
     let folder = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let built = cudaforge::KernelBuilder::new()
-        .source_files(["src/nn/gpu/kernels/all.cu"])
+        .source_files(["all", "any"].map(|name| format!("src/nn/gpu/kernels/{name}.cu")))
         .args(["-std=c++17", "-O3"])
         .build_ptx()
         .expect("nvcc compiles the kernels");

@@ -214,7 +214,7 @@ fn summaries_alone_have_the_states_they_have_among_all() {
         let (all, first) = (states(HiddenStates::AllTokens), states(HiddenStates::Summary));
         let rows =
             if golden.name.ends_with("bart") { batch.last_rows() } else { batch.first_rows() };
-        let rows = Tensor::new(rows, &CPU).unwrap();
+        let rows = Tensor::new(rows, device()).unwrap();
         let expected: Vec<f32> =
             all.tensor().index_select(&rows, 0).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let far = distance(&numbers(&first), &expected);

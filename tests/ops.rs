@@ -769,7 +769,10 @@ fn the_loss_of_a_language_model_depends_on_neither_threads_nor_the_rows_beside()
         let state = Node::constant(&nodes[0].tensor().narrow(0, row, 1).unwrap());
         let target = &targets[row..=row];
         let alone = log_probabilities(&tape, &state, &nodes[1], target).unwrap();
-        assert_eq!(values(alone.tensor()), all[row..=row]);
+        // cuBLAS has other kernels for other numbers of rows.
+        let (alone, within) =
+            (values(alone.tensor())[0], if device().is_cpu() { 0.0 } else { 1e-6 });
+        assert!((alone - all[row]).abs() <= within * all[row].abs(), "{alone} and {}", all[row]);
     }
 }
 
@@ -945,7 +948,8 @@ fn parameters_kept_in_bfloat16_compute_in_f32_what_they_are_rounded_to() {
     let (wide, _) = layer(tensors.iter().map(rounded).collect(), DType::F32);
     let (narrow, params) = layer(tensors.clone().into(), DType::BF16);
     assert!(params.iter().all(|(_, var)| var.dtype() == DType::BF16));
-    let x = Node::constant(&random(&[3, 4], 9).to_dtype(DType::F32).unwrap());
+    let x = random(&[3, 4], 9).to_dtype(DType::F32).unwrap().to_device(device()).unwrap();
+    let x = Node::constant(&x);
     for tape in [Tape::inference(), Tape::training(None)] {
         let [a, b] =
             [&wide, &narrow].map(|layer| values(layer.forward(&tape, &x).unwrap().tensor()));

@@ -14,7 +14,8 @@
 //!   pointers, with vector instructions and assembly.
 //! * `cpu/product.rs`: calls those loops, and is what checks their bounds.
 //! * `cpu/emulated_amx.rs`: AMX on machines without it, for tests.
-//! * `gpu/cuda.rs`, `gpu/emulated.rs`: kernels of another language, and memory that they write.
+//! * `gpu/cuda.rs`, `gpu/emulated.rs`, `gpu/products.rs`: kernels and libraries of another language,
+//!   and memory that they write.
 
 pub mod activation;
 pub mod adamw;

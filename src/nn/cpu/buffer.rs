@@ -204,12 +204,16 @@ pub(super) fn as_pairs(numbers: &mut [f32]) -> &mut [u32] {
 /// size.
 ///
 /// By default glibc gives large pieces back to the system at once, and taking them anew costs a
-/// page fault for every 4 KiB: a tenth of a training step. Elsewhere this does nothing.
+/// page fault for every 4 KiB: a tenth of a training step. Elsewhere this does nothing. Threads
+/// share one heap, so that they share what is kept; but not in a build for GPUs, whose results lie
+/// elsewhere, and whose many cores would wait for each other while they tokenize.
 pub fn keep_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: `mallopt` only sets numbers of the allocator, and takes its lock to do so.
     unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
+        if cfg!(not(feature = "cuda")) {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
         libc::mallopt(libc::M_TOP_PAD, 16 << 20);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::backend::{launch, uninit};
-use super::launch::{Arg, mask_args, suffix};
+use super::launch::{Arg, mask_args, of_rows};
 use super::{GpuContext, GpuOp, GpuOutput};
 use crate::nn::attention::{Attention, Mask, Offsets};
 use crate::nn::gradients::GradientSum;
@@ -42,7 +42,12 @@ impl Uploads {
             return Ok(found.sequences.clone());
         }
         let masks = attention.mask_starts().into_iter().map(|start| start / CHUNK);
-        let numbers = queries.iter().chain(keys.iter()).copied().chain(masks);
+        let sequence_of_each = |offsets: &Offsets| -> Vec<usize> {
+            let lengths = offsets.windows(2).map(|ends| ends[1] - ends[0]).enumerate();
+            lengths.flat_map(|(sequence, length)| std::iter::repeat_n(sequence, length)).collect()
+        };
+        let of_rows = [queries, keys].into_iter().flat_map(sequence_of_each);
+        let numbers = queries.iter().chain(keys.iter()).copied().chain(masks).chain(of_rows);
         let numbers: Vec<u32> = numbers
             .map(u32::try_from)
             .collect::<std::result::Result<_, _>>()
@@ -118,7 +123,12 @@ impl GpuOp for Attention {
         let y = uninit((rows, shapes.hidden), dtype, device)?;
         let log_sums = uninit((rows, self.heads), DType::F32, device)?;
         let args = shapes.args(self, &[(&y).into(), (&log_sums).into()], rows, &sequences)?;
-        launch("attention", suffix(dtype)?, 32 * rows * self.heads, &args)?;
+        launch(
+            "attention",
+            of_rows(dtype, shapes.hidden / self.heads)?,
+            32 * rows * self.heads,
+            &args,
+        )?;
         Ok(GpuOutput { result: y.clone(), saved: vec![y, log_sums, sequences] })
     }
 
@@ -134,7 +144,7 @@ impl GpuOp for Attention {
         };
         let shapes = Shapes::of(self, inputs)?;
         let Shapes { q, kv, .. } = shapes;
-        let (rows, types) = (q.dim(0)?, suffix(q.dtype())?);
+        let (rows, types) = (q.dim(0)?, of_rows(q.dtype(), shapes.hidden / self.heads)?);
         let gradients = inputs
             .iter()
             .map(|input| uninit(input.shape(), input.dtype(), input.device()))

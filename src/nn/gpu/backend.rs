@@ -29,6 +29,17 @@ pub(super) fn uninit(shape: impl Into<Shape>, dtype: DType, device: &Device) -> 
     }
 }
 
+/// Zeros that kernels count with, and leave as zeros: u32.
+pub(super) fn counters(device: &Device) -> Result<Tensor> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda(cuda) => cuda::counters(cuda, device),
+        #[cfg(feature = "cuda-emulation")]
+        Device::Cpu => emulated::counters(),
+        _ => candle_core::bail!("nothing here counts on {device:?}"),
+    }
+}
+
 /// Runs the kernel `name` for tensors of these `types` with so many threads, rounded up to whole
 /// blocks.
 pub(super) fn launch(

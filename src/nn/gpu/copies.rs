@@ -24,10 +24,12 @@ impl Stacked {
     }
 }
 
-/// Tensors below each other.
+/// f32 tensors below each other.
 fn stack(parts: &[&Tensor], dtype: DType) -> Result<Tensor> {
-    if let [single] = parts {
-        return single.to_dtype(dtype);
+    if let [single] = parts
+        && single.dtype() == dtype
+    {
+        return Ok((*single).clone());
     }
     let rows: usize = parts.iter().map(|part| part.dims()[0]).sum();
     let shape = [&[rows], &parts[0].dims()[1..]].concat();

@@ -5,8 +5,9 @@
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::c_void;
-use std::sync::{LazyLock, RwLock};
+use std::sync::{LazyLock, Mutex, PoisonError, RwLock};
 
 use candle_core::cuda_backend::WrapErr;
 use candle_core::cuda_backend::cudarc::cublas::{result::gemm_ex, sys as blas};
@@ -17,6 +18,8 @@ use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice, DeviceId};
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor};
 
 use super::launch::{BLOCK, Factor, Product};
+use super::products;
+use super::sums::COUNTERS;
 
 mod kernels {
     include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
@@ -50,9 +53,51 @@ fn keep_memory(number: usize) -> Result<()> {
     }
 }
 
+/// The largest result that is a piece of a larger one, in bytes.
+const LARGEST_PIECE: usize = 4 << 20;
+/// What is asked for at once for such results, in bytes.
+const SLAB: usize = 64 << 20;
+/// Where they begin, in bytes.
+const ALIGNMENT: usize = 256;
+
+/// Memory of which results take pieces, one after the other. The driver has it back once all of them
+/// are gone.
+struct Slab {
+    whole: Tensor,
+    used: usize,
+}
+
+/// Memory for a result. To ask the driver for it, and to give it back, takes longer than to launch a
+/// kernel, so small results share what is asked for.
 pub(super) fn uninit(shape: Shape, dtype: DType, device: &Device) -> Result<Tensor> {
+    static SLABS: LazyLock<Mutex<HashMap<(DeviceId, DType), Slab>>> = LazyLock::new(Mutex::default);
     // SAFETY: every caller has a kernel or a product write all of it before anything reads it.
-    unsafe { Tensor::empty(shape, dtype, device) }
+    let empty = |shape: Shape| unsafe { Tensor::empty(shape, dtype, device) };
+    let (count, size) = (shape.elem_count(), dtype.size_in_bytes());
+    if count == 0 || count * size > LARGEST_PIECE {
+        return empty(shape);
+    }
+    let mut slabs = SLABS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (device.as_cuda_device()?.id(), dtype);
+    let slab = match slabs.entry(key) {
+        Entry::Occupied(slab) if slab.get().used + count <= SLAB / size => slab.into_mut(),
+        full => full.insert_entry(Slab { whole: empty((SLAB / size).into())?, used: 0 }).into_mut(),
+    };
+    let piece = slab.whole.narrow(0, slab.used, count)?.reshape(shape)?;
+    slab.used += count.next_multiple_of(ALIGNMENT / size);
+    Ok(piece)
+}
+
+/// Every device has its own, for its stream.
+pub(super) fn counters(cuda: &CudaDevice, device: &Device) -> Result<Tensor> {
+    static ZEROS: LazyLock<Mutex<HashMap<DeviceId, Tensor>>> = LazyLock::new(Mutex::default);
+    let mut all = ZEROS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(zeros) = all.get(&cuda.id()) {
+        return Ok(zeros.clone());
+    }
+    let zeros = Tensor::zeros(COUNTERS, DType::U32, device)?;
+    all.insert(cuda.id(), zeros.clone());
+    Ok(zeros)
 }
 
 /// The address of a contiguous tensor's first number in the GPU's memory.
@@ -84,10 +129,18 @@ fn function(device: &CudaDevice, name: Name) -> Result<CudaFunction> {
     if let Some(known) = LOADED.read().map_err(|_| poisoned(()))?.get(&(device.id(), name)) {
         return Ok(known.clone());
     }
+    // Held while the driver compiles them, so that it does so once.
+    let mut all = LOADED.write().map_err(|_| poisoned(()))?;
+    if let Some(known) = all.get(&(device.id(), name)) {
+        return Ok(known.clone());
+    }
     let full = format!("{}_{}", name.0, name.1);
-    let loaded =
-        device.get_or_load_custom_func(&full, "valuenet", kernels::ALL)?.into_cuda_function();
-    LOADED.write().map_err(|_| poisoned(()))?.insert((device.id(), name), loaded.clone());
+    let (module, code) = match name.1.ends_with("_any") {
+        true => ("valuenet_any", kernels::ANY),
+        false => ("valuenet", kernels::ALL),
+    };
+    let loaded = device.get_or_load_custom_func(&full, module, code)?.into_cuda_function();
+    all.insert((device.id(), name), loaded.clone());
     Ok(loaded)
 }
 
@@ -105,8 +158,12 @@ pub(super) fn launch(device: &CudaDevice, name: Name, blocks: usize, values: &[u
     Ok(())
 }
 
-/// cuBLAS counts columns first: a row-major product `a b` is its `bᵀ aᵀ`.
+/// By cuBLASLt, or cuBLAS where that is not for it. Both count columns first: a row-major product
+/// `a b` is their `bᵀ aᵀ`.
 pub(super) fn multiply(device: &CudaDevice, product: &Product) -> Result<()> {
+    if products::multiply(device, product)? {
+        return Ok(());
+    }
     let Product { a, b, to, m, n, k } = product;
     let kind = |dtype| match dtype {
         DType::BF16 => blas::cudaDataType::CUDA_R_16BF,

@@ -2,11 +2,12 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char, c_uint, c_void};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::{CpuStorage, DType, Device, Result, Shape, Storage, Tensor};
 
 use super::launch::{BLOCK, Factor, Product};
+use super::sums::COUNTERS;
 use crate::nn::cpu::{Matrix, MatrixMut, multiply as multiply_matrices};
 
 // SAFETY: `emulator/emulator.cpp` defines it so.
@@ -19,9 +20,12 @@ unsafe extern "C" {
     ) -> bool;
 }
 
-/// NaNs, so that a test sees what no kernel wrote.
+/// NaNs, so that a test sees what no kernel wrote: a piece of more, as on a GPU.
 pub(super) fn uninit(shape: Shape, dtype: DType) -> Result<Tensor> {
-    Tensor::full(f32::NAN, shape, &Device::Cpu)?.to_dtype(dtype)
+    const BEFORE: usize = 256;
+    let count = shape.elem_count();
+    let whole = Tensor::full(f32::NAN, BEFORE + count, &Device::Cpu)?.to_dtype(dtype)?;
+    whole.narrow(0, BEFORE, count)?.reshape(shape)
 }
 
 /// The address of a contiguous tensor's first number.
@@ -38,6 +42,15 @@ pub(super) fn address(tensor: &Tensor) -> Result<u64> {
         _ => candle_core::bail!("no kernel takes {:?}", tensor.dtype()),
     };
     Ok(first as u64 + (start * tensor.dtype().size_in_bytes()) as u64)
+}
+
+pub(super) fn counters() -> Result<Tensor> {
+    static ZEROS: OnceLock<Tensor> = OnceLock::new();
+    if let Some(zeros) = ZEROS.get() {
+        return Ok(zeros.clone());
+    }
+    let zeros = Tensor::zeros(COUNTERS, DType::U32, &Device::Cpu)?;
+    Ok(ZEROS.get_or_init(|| zeros).clone())
 }
 
 pub(super) fn launch(name: &str, blocks: usize, mut values: Vec<u64>) -> Result<()> {

@@ -98,6 +98,15 @@ pub(super) fn suffix(dtype: DType) -> Result<&'static str> {
     }
 }
 
+/// The end of the name of a kernel that reads rows of this width eight numbers at a time.
+pub(super) fn of_rows(dtype: DType, width: usize) -> Result<&'static str> {
+    Ok(match (suffix(dtype)?, width.is_multiple_of(8)) {
+        (whole, true) => whole,
+        ("f32", false) => "f32_any",
+        (_, false) => "bf16_any",
+    })
+}
+
 /// How a mask stands among a kernel's arguments.
 pub(super) fn mask_args(mask: Option<&DropoutMask>) -> [Arg<'static>; 7] {
     let ([k0, k1, s0, s1, s2], dropped, scale) = mask.map_or(([0; 5], 0, 1.0), DropoutMask::words);

@@ -3,8 +3,9 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::backend::{launch, uninit};
-use super::launch::suffix;
-use super::{GpuContext, GpuOp, GpuOutput, ROWS_A_THREAD, sum_partials};
+use super::launch::of_rows;
+use super::sums::norm_sums;
+use super::{GpuContext, GpuOp, GpuOutput};
 use crate::nn::gradients::GradientSum;
 use crate::nn::layer_norm::Normalise;
 
@@ -22,7 +23,7 @@ impl GpuOp for Normalise {
         let eps = self.eps as f32;
         let args = [&y, &stats, x, weight, bias].map(Into::into);
         let args = [args.as_slice(), &[eps.into(), rows.into(), width.into()]].concat();
-        launch("norm", suffix(x.dtype())?, 32 * rows, &args)?;
+        launch("norm", of_rows(x.dtype(), width)?, 32 * rows, &args)?;
         Ok(GpuOutput { result: y, saved: vec![stats] })
     }
 
@@ -36,20 +37,15 @@ impl GpuOp for Normalise {
         let ([x, weight, _], [stats]) = (inputs, saved) else {
             candle_core::bail!("layer norm takes x, weight and bias")
         };
-        let ((rows, width), types) = (x.dims2()?, suffix(x.dtype())?);
+        let (rows, width) = x.dims2()?;
+        let types = of_rows(x.dtype(), width)?;
         let dx = uninit((rows, width), x.dtype(), x.device())?;
         let args = [&dx, gradient, x, weight, stats].map(Into::into);
         let args = [args.as_slice(), &[rows.into(), width.into()]].concat();
         launch("norm_backward", types, 32 * rows, &args)?;
         let mut gradients = vec![Some(GradientSum::Dense(dx)), None, None];
         if needed[1..].contains(&true) {
-            let chunks = rows.div_ceil(ROWS_A_THREAD);
-            let partial = uninit((chunks, 2 * width), DType::F32, x.device())?;
-            let args = [&partial, gradient, x, stats].map(Into::into);
-            let args =
-                [args.as_slice(), &[rows.into(), width.into(), ROWS_A_THREAD.into()]].concat();
-            launch("norm_columns", types, chunks * width, &args)?;
-            let both = sum_partials(&partial)?;
+            let both = norm_sums(gradient, x, stats)?;
             for place in 0..2 {
                 gradients[1 + place] =
                     Some(GradientSum::Dense(both.narrow(0, place * width, width)?));

@@ -19,9 +19,12 @@ mod emulated;
 mod launch;
 mod layer_norm;
 mod linear;
+#[cfg(feature = "cuda")]
+mod products;
 mod rotary;
+mod sums;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 pub use backend::holds;
 pub use copies::{Stacked, scatter};
@@ -31,8 +34,6 @@ pub use embedding::TABLES;
 
 use super::gradients::GradientSum;
 use super::precision::Precision;
-use backend::{launch, uninit};
-use launch::suffix;
 
 /// The GPU form of an [`super::tape::Op`]. All tensors are contiguous, f32 or bfloat16, and on one
 /// GPU.
@@ -78,29 +79,3 @@ pub struct GpuOutput {
 }
 
 pub use attention::Uploads;
-
-/// Rows of which one thread adds up a column.
-const ROWS_A_THREAD: usize = 32;
-
-/// `Σ rows` of (rows, width): (width) in f32.
-fn column_sums(x: &Tensor) -> Result<Tensor> {
-    let (rows, width) = x.dims2()?;
-    let chunks = rows.div_ceil(ROWS_A_THREAD);
-    let partial = uninit((chunks, width), DType::F32, x.device())?;
-    let args = [(&partial).into(), x.into(), rows.into(), width.into(), ROWS_A_THREAD.into()];
-    launch("column_sums", suffix(x.dtype())?, chunks * width, &args)?;
-    sum_partials(&partial)
-}
-
-/// `Σ rows` of a few f32 rows.
-fn sum_partials(partial: &Tensor) -> Result<Tensor> {
-    let (chunks, width) = partial.dims2()?;
-    let sums = uninit(width, DType::F32, partial.device())?;
-    launch(
-        "sum_partials",
-        "f32",
-        width,
-        &[(&sums).into(), partial.into(), chunks.into(), width.into()],
-    )?;
-    Ok(sums)
-}

@@ -1,6 +1,7 @@
 // Runs the kernels on a CPU, one warp after the other.
 #define VALUENET_EMULATED
 #include "../kernels/all.cu"
+#include "../kernels/any.cu"
 
 #include <csetjmp>
 #include <map>

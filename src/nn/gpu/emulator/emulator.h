@@ -3,11 +3,13 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <tuple>
 #include <utility>
 
 #define DEVICE inline
+#define UNROLL(times)
 
 struct Index {
     unsigned x;
@@ -30,6 +32,31 @@ static inline float __uint_as_float(unsigned bits) {
     return x;
 }
 
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
+
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+
+// A device reads and writes several numbers at once only at multiples of their size.
+template <class V> void check_alignment(const void *place) {
+    if (uintptr_t(place) % sizeof(V) != 0) abort();
+}
+
+template <class V> V read(const void *from) {
+    check_alignment<V>(from);
+    V values;
+    memcpy(&values, from, sizeof values);
+    return values;
+}
+
+template <class V> void write(void *to, V values) {
+    check_alignment<V>(to);
+    memcpy(to, &values, sizeof values);
+}
+
 // What lane `from` brings to this shuffle, for which all 32 lanes meet.
 double exchange(double own, unsigned from);
 
@@ -38,6 +65,24 @@ template <class N> N __shfl_sync(unsigned, N x, unsigned from) { return N(exchan
 template <class N> N __shfl_xor_sync(unsigned, N x, unsigned distance) {
     return N(exchange(double(x), (threadIdx.x % 32) ^ distance));
 }
+
+static inline bool __any_sync(unsigned, bool own) {
+    for (unsigned distance = 16; distance > 0; distance /= 2) own |= exchange(own, (threadIdx.x % 32) ^ distance) != 0;
+    return own;
+}
+
+// Warps run one after the other.
+static inline void __threadfence() {}
+
+static inline void __syncwarp() { exchange(0.0, 0); }
+
+static inline unsigned atomicAdd(unsigned *to, unsigned more) {
+    const unsigned before = *to;
+    *to += more;
+    return before;
+}
+
+static inline float __ldcg(const float *from) { return *from; }
 
 // A kernel under its name, called with the addresses of its arguments as cuLaunchKernel does.
 struct Registered {

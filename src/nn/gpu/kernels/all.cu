@@ -1,28 +1,28 @@
-// All kernels, each for the types it is wanted in: one translation unit.
+// The kernels, each for the types it is wanted in: one translation unit.
 #include "common.cuh"
-
-#define NAME_OF(name, types) name##_##types
-#define NAME_IN(name, types) NAME_OF(name, types)
-#define NAME(name) NAME_IN(name, TYPES)
 
 #define T float
 #define TYPES f32
-#include "attention.cu"
 #include "copies.cu"
 #include "elementwise.cu"
-#include "norm.cu"
+#include "sums.cu"
 #include "optimiser.cu"
+#define WHOLE true
+#include "rows.cu"
 #undef T
 #undef TYPES
+#undef WHOLE
 
 #define T bf16
 #define TYPES bf16
-#include "attention.cu"
 #include "copies.cu"
 #include "elementwise.cu"
-#include "norm.cu"
+#include "sums.cu"
+#define WHOLE true
+#include "rows.cu"
 #undef T
 #undef TYPES
+#undef WHOLE
 
 #define S float
 #define T float
@@ -40,3 +40,6 @@
 #define S bf16
 #define TYPES bf16_bf16
 #include "embedding.cu"
+#undef S
+#undef T
+#undef TYPES

@@ -9,14 +9,22 @@
 #else
 #define KERNEL(name, ...) extern "C" __global__ void NAME(name)(__VA_ARGS__)
 #define DEVICE __device__ __forceinline__
+#define PRAGMA(text) _Pragma(#text)
+#define UNROLL(times) PRAGMA(unroll times)
+template <class V> DEVICE V read(const void *from) { return *static_cast<const V *>(from); }
+template <class V> DEVICE void write(void *to, V values) { *static_cast<V *>(to) = values; }
 #endif
+
+#define NAME_OF(name, types) name##_##types
+#define NAME_IN(name, types) NAME_OF(name, types)
+#define NAME(name) NAME_IN(name, TYPES)
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
 constexpr u32 WARP = 32;
 constexpr u32 ALL = 0xffffffffu;
-constexpr u32 PARTS = 8; // numbers of a head that a lane may hold
+constexpr u32 NORM_TILE = 4 * 8 * WARP; // numbers of a row that a warp holds in registers, 32 a lane
 
 // The number of this thread and of this warp among all.
 #define THREAD (u64(blockIdx.x) * blockDim.x + threadIdx.x)
@@ -44,7 +52,81 @@ template <> DEVICE bf16 from_float<bf16>(float x) {
     return {(unsigned short)(is_nan ? (bits >> 16) | 0x40u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
 }
 
+// Two bfloat16 in one word, the first in its lower half.
+DEVICE u32 pair(float first, float second) {
+    return from_float<bf16>(first).bits | u32(from_float<bf16>(second).bits) << 16;
+}
+
+// Four numbers side by side, at a multiple of their size.
+DEVICE void load_four(float *to, const float *from) {
+    const uint4 x = read<uint4>(from);
+    to[0] = __uint_as_float(x.x), to[1] = __uint_as_float(x.y), to[2] = __uint_as_float(x.z), to[3] = __uint_as_float(x.w);
+}
+
+DEVICE void load_four(float *to, const bf16 *from) {
+    const uint2 x = read<uint2>(from);
+    to[0] = __uint_as_float(x.x << 16), to[1] = __uint_as_float(x.x & 0xffff0000u);
+    to[2] = __uint_as_float(x.y << 16), to[3] = __uint_as_float(x.y & 0xffff0000u);
+}
+
+DEVICE void store_four(float *to, const float *from) {
+    write(to, uint4{__float_as_uint(from[0]), __float_as_uint(from[1]), __float_as_uint(from[2]), __float_as_uint(from[3])});
+}
+
+DEVICE void store_four(bf16 *to, const float *from) { write(to, uint2{pair(from[0], from[1]), pair(from[2], from[3])}); }
+
+// The numbers from `column` on, a multiple of eight, of a row of `width`: eight of them, or zeros beyond its end.
+template <bool WHOLE> DEVICE void load_eight(float *to, const float *row, u32 column, u32 width) {
+    if (WHOLE) {
+        const uint4 none = {}, first = column < width ? read<uint4>(row + column) : none;
+        const uint4 second = column < width ? read<uint4>(row + column + 4) : none;
+        const u32 words[8] = {first.x, first.y, first.z, first.w, second.x, second.y, second.z, second.w};
+        for (int i = 0; i < 8; i++) to[i] = __uint_as_float(words[i]);
+    } else {
+        for (u32 i = 0; i < 8; i++) to[i] = column + i < width ? row[column + i] : 0.0f;
+    }
+}
+
+template <bool WHOLE> DEVICE void load_eight(float *to, const bf16 *row, u32 column, u32 width) {
+    if (WHOLE) {
+        const uint4 none = {}, eight = column < width ? read<uint4>(row + column) : none;
+        const u32 words[4] = {eight.x, eight.y, eight.z, eight.w};
+        for (int i = 0; i < 4; i++) {
+            to[2 * i] = __uint_as_float(words[i] << 16);
+            to[2 * i + 1] = __uint_as_float(words[i] & 0xffff0000u);
+        }
+    } else {
+        for (u32 i = 0; i < 8; i++) to[i] = column + i < width ? to_float(row[column + i]) : 0.0f;
+    }
+}
+
+DEVICE void store_whole(float *to, const float *from) {
+    store_four(to, from);
+    store_four(to + 4, from + 4);
+}
+
+DEVICE void store_whole(bf16 *to, const float *from) {
+    write(to, uint4{pair(from[0], from[1]), pair(from[2], from[3]), pair(from[4], from[5]), pair(from[6], from[7])});
+}
+
+template <bool WHOLE, class T> DEVICE void store_eight(T *row, const float *from, u32 column, u32 width) {
+    if (WHOLE) {
+        if (column < width) store_whole(row + column, from);
+    } else {
+        for (u32 i = 0; i < 8 && column + i < width; i++) row[column + i] = from_float<T>(from[i]);
+    }
+}
+
 // ---- warps ----
+
+// How many lanes read a row of so many numbers, eight each: a power of two.
+DEVICE u32 lanes_of(u32 width) {
+    u32 lanes = 1;
+    while (lanes * 8 < width) lanes *= 2;
+    return lanes;
+}
+
+DEVICE bool warp_any(bool is_so) { return __any_sync(ALL, is_so); }
 
 DEVICE float warp_sum(float x) {
     for (u32 distance = WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(ALL, x, distance);

@@ -1,47 +1,81 @@
 // Number by number. A thread has four numbers in a row, which share their random bits.
 
+// The numbers from `at` on, zeros from n on.
+DEVICE void NAME(load_at)(float *to, const T *x, u64 at, u64 n) {
+    if (at + 4 <= n && u64(x) % (4 * sizeof(T)) == 0) return load_four(to, x + at);
+    for (u32 i = 0; i < 4; i++) to[i] = at + i < n ? to_float(x[at + i]) : 0.0f;
+}
+
+DEVICE void NAME(store_at)(T *y, const float *from, u64 at, u64 n) {
+    if (at + 4 <= n && u64(y) % (4 * sizeof(T)) == 0) return store_four(y + at, from);
+    for (u32 i = 0; i < 4 && at + i < n; i++) y[at + i] = from_float<T>(from[i]);
+}
+
+// Adds to the numbers from `at` on what their columns add.
+DEVICE void NAME(add_bias)(float *x, const float *bias, u64 at, u32 width) {
+    u32 column = at >> 32 ? u32(at % width) : u32(at) % width;
+    for (u32 i = 0; i < 4; i++) {
+        x[i] += bias[column];
+        column = column + 1 == width ? 0 : column + 1;
+    }
+}
+
 // z += bias, and y = activation(z) unless the activation is none. Both are (rows, width), n numbers; y may be z.
 KERNEL(bias_activate, T *z, T *y, const float *bias, u32 kind, u32 width, u64 n) {
-    for (u64 i = 4 * THREAD; i < n && i < 4 * THREAD + 4; i++) {
-        const float x = to_float(z[i]) + bias[i % width];
-        z[i] = from_float<T>(x);
-        if (kind != 0) y[i] = from_float<T>(activate(kind, to_float(z[i])));
-    }
+    const u64 at = 4 * THREAD;
+    if (at >= n) return;
+    float x[4];
+    NAME(load_at)(x, z, at, n);
+    NAME(add_bias)(x, bias, at, width);
+    NAME(store_at)(z, x, at, n);
+    if (kind == 0) return;
+    for (u32 i = 0; i < 4; i++) x[i] = activate(kind, to_float(from_float<T>(x[i])));
+    NAME(store_at)(y, x, at, n);
 }
 
 // z = dropout(z + bias) + residual.
 KERNEL(bias_residual, T *z, const float *bias, const T *residual, u32 width, u64 n, MASK) {
-    const u64 first = 4 * THREAD;
-    if (first >= n) return;
-    const Four factors = MASK_OF(first);
-    for (int i = 0; i < 4; i++) {
-        if (first + i >= n) return;
-        const float x = (to_float(z[first + i]) + bias[(first + i) % width]) * factors.x[i];
-        z[first + i] = from_float<T>(x + to_float(residual[first + i]));
-    }
+    const u64 at = 4 * THREAD;
+    if (at >= n) return;
+    const Four factors = MASK_OF(at);
+    float x[4], added[4];
+    NAME(load_at)(x, z, at, n);
+    NAME(load_at)(added, residual, at, n);
+    NAME(add_bias)(x, bias, at, width);
+    for (u32 i = 0; i < 4; i++) x[i] = x[i] * factors.x[i] + added[i];
+    NAME(store_at)(z, x, at, n);
 }
 
 // y = dropout(x).
 KERNEL(dropout, T *y, const T *x, u64 n, MASK) {
-    const u64 first = 4 * THREAD;
-    if (first >= n) return;
-    const Four factors = MASK_OF(first);
-    for (int i = 0; i < 4; i++) {
-        if (first + i >= n) return;
-        y[first + i] = from_float<T>(to_float(x[first + i]) * factors.x[i]);
-    }
+    const u64 at = 4 * THREAD;
+    if (at >= n) return;
+    const Four factors = MASK_OF(at);
+    float own[4];
+    NAME(load_at)(own, x, at, n);
+    for (u32 i = 0; i < 4; i++) own[i] *= factors.x[i];
+    NAME(store_at)(y, own, at, n);
 }
 
 // y = activation(x).
 KERNEL(activate, T *y, const T *x, u32 kind, u64 n) {
-    for (u64 i = 4 * THREAD; i < n && i < 4 * THREAD + 4; i++) y[i] = from_float<T>(activate(kind, to_float(x[i])));
+    const u64 at = 4 * THREAD;
+    if (at >= n) return;
+    float own[4];
+    NAME(load_at)(own, x, at, n);
+    for (u32 i = 0; i < 4; i++) own[i] = activate(kind, own[i]);
+    NAME(store_at)(y, own, at, n);
 }
 
 // dx = activation'(x) dy.
 KERNEL(activate_backward, T *dx, const T *x, const T *dy, u32 kind, u64 n) {
-    for (u64 i = 4 * THREAD; i < n && i < 4 * THREAD + 4; i++) {
-        dx[i] = from_float<T>(slope(kind, to_float(x[i])) * to_float(dy[i]));
-    }
+    const u64 at = 4 * THREAD;
+    if (at >= n) return;
+    float own[4], d[4];
+    NAME(load_at)(own, x, at, n);
+    NAME(load_at)(d, dy, at, n);
+    for (u32 i = 0; i < 4; i++) d[i] *= slope(kind, own[i]);
+    NAME(store_at)(dx, d, at, n);
 }
 
 // y = activation(a) b, where a row of x is a row of a and a row of b, `width` numbers each; y has n numbers.
@@ -76,14 +110,4 @@ KERNEL(rotary, T *y, const T *x, const u32 *positions, const float *cosines, con
     const bool is_first = place < half;
     const float other = to_float(is_first ? x[i + half] : x[i - half]);
     y[i] = from_float<T>(is_first ? own * cosine - other * sine : own * cosine + other * sine);
-}
-
-// The sums of `chunk` rows each of x, (rows, width): partial is (chunks, width). A thread has one column of one chunk.
-KERNEL(column_sums, float *partial, const T *x, u32 rows, u32 width, u32 chunk) {
-    const u64 i = THREAD;
-    const u32 column = u32(i % width), first = u32(i / width) * chunk;
-    if (first >= rows) return;
-    float sum = 0.0f;
-    for (u32 row = first; row < rows && row < first + chunk; row++) sum += to_float(x[u64(row) * width + column]);
-    partial[i] = sum;
 }

@@ -18,6 +18,7 @@ KERNEL(lookup_backward, S *of_rows, const T *dy, const u32 *order, const u32 *st
     const u32 row = u32(i / width), column = u32(i % width);
     if (row >= used) return;
     float sum = 0.0f;
+    UNROLL(8)
     for (u32 place = starts[row]; place < starts[row + 1]; place++) sum += to_float(dy[u64(order[place]) * width + column]);
     of_rows[i] = from_float<S>(scale * sum);
 }

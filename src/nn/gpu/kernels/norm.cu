@@ -1,4 +1,10 @@
-// Layer normalisation: a warp has a row of x, (rows, width).
+// Layer normalisation: a warp has a row of x, (rows, width), and holds as much of it as it can in registers.
+
+// The lane's numbers of a tile: four times eight, zeros beyond the row.
+DEVICE void NAME(load_tile)(float (*to)[8], const T *row, u32 first, u32 width) {
+    UNROLL(4)
+    for (u32 part = 0; part < 4; part++) load_eight<WHOLE>(to[part], row, first + part * 256 + LANE * 8, width);
+}
 
 // stats are the mean and one over the standard deviation of each row, (rows, 2).
 KERNEL(norm, T *y, float *stats, const T *x, const float *weight, const float *bias, float eps, u32 rows, u32 width) {
@@ -6,21 +12,58 @@ KERNEL(norm, T *y, float *stats, const T *x, const float *weight, const float *b
     if (row >= rows) return;
     x += row * width;
     y += row * width;
-    float sum = 0.0f;
-    for (u32 i = LANE; i < width; i += WARP) sum += to_float(x[i]);
+    float own[4][8], sum = 0.0f, squares = 0.0f;
+    for (u32 first = 0; first < width; first += NORM_TILE) {
+        NAME(load_tile)(own, x, first, width);
+        UNROLL(4)
+        for (u32 part = 0; part < 4; part++) {
+            for (u32 i = 0; i < 8; i++) sum += own[part][i];
+        }
+    }
     const float mean = warp_sum(sum) / width;
-    float squares = 0.0f;
-    for (u32 i = LANE; i < width; i += WARP) {
-        const float centred = to_float(x[i]) - mean;
-        squares += centred * centred;
+    for (u32 first = 0; first < width; first += NORM_TILE) {
+        if (width > NORM_TILE) NAME(load_tile)(own, x, first, width);
+        UNROLL(4)
+        for (u32 part = 0; part < 4; part++) {
+            const u32 column = first + part * 256 + LANE * 8;
+            for (u32 i = 0; i < 8; i++) {
+                const float centred = column + i < width ? own[part][i] - mean : 0.0f;
+                squares += centred * centred;
+            }
+        }
     }
     const float scale = 1.0f / sqrtf(warp_sum(squares) / width + eps);
-    for (u32 i = LANE; i < width; i += WARP) {
-        y[i] = from_float<T>((to_float(x[i]) - mean) * scale * weight[i] + bias[i]);
+    for (u32 first = 0; first < width; first += NORM_TILE) {
+        if (width > NORM_TILE) NAME(load_tile)(own, x, first, width);
+        UNROLL(4)
+        for (u32 part = 0; part < 4; part++) {
+            const u32 column = first + part * 256 + LANE * 8;
+            float weights[8], biases[8];
+            load_eight<WHOLE>(weights, weight, column, width);
+            load_eight<WHOLE>(biases, bias, column, width);
+            for (u32 i = 0; i < 8; i++) own[part][i] = (own[part][i] - mean) * scale * weights[i] + biases[i];
+            store_eight<WHOLE>(y, own[part], column, width);
+        }
     }
     if (LANE == 0) {
         stats[2 * row] = mean;
         stats[2 * row + 1] = scale;
+    }
+}
+
+// Those of the normalised row, and of its gradient.
+DEVICE void NAME(load_weighted)(float (*normal)[8], float (*d)[8], const T *x, const T *dy, const float *weight, float mean,
+                                float scale, u32 first, u32 width) {
+    NAME(load_tile)(normal, x, first, width);
+    NAME(load_tile)(d, dy, first, width);
+    UNROLL(4)
+    for (u32 part = 0; part < 4; part++) {
+        float weights[8];
+        load_eight<WHOLE>(weights, weight, first + part * 256 + LANE * 8, width);
+        for (u32 i = 0; i < 8; i++) {
+            normal[part][i] = (normal[part][i] - mean) * scale;
+            d[part][i] *= weights[i];
+        }
     }
 }
 
@@ -31,31 +74,25 @@ KERNEL(norm_backward, T *dx, const T *dy, const T *x, const float *weight, const
     dx += row * width;
     dy += row * width;
     const float mean = stats[2 * row], scale = stats[2 * row + 1];
-    float sum = 0.0f, product = 0.0f;
-    for (u32 i = LANE; i < width; i += WARP) {
-        const float d = to_float(dy[i]) * weight[i];
-        sum += d;
-        product += d * (to_float(x[i]) - mean) * scale;
+    float normal[4][8], d[4][8], sum = 0.0f, product = 0.0f;
+    for (u32 first = 0; first < width; first += NORM_TILE) {
+        NAME(load_weighted)(normal, d, x, dy, weight, mean, scale, first, width);
+        UNROLL(4)
+        for (u32 part = 0; part < 4; part++) {
+            for (u32 i = 0; i < 8; i++) {
+                sum += d[part][i];
+                product += d[part][i] * normal[part][i];
+            }
+        }
     }
     sum = warp_sum(sum) / width;
     product = warp_sum(product) / width;
-    for (u32 i = LANE; i < width; i += WARP) {
-        const float normal = (to_float(x[i]) - mean) * scale;
-        dx[i] = from_float<T>(scale * (to_float(dy[i]) * weight[i] - sum - normal * product));
+    for (u32 first = 0; first < width; first += NORM_TILE) {
+        if (width > NORM_TILE) NAME(load_weighted)(normal, d, x, dy, weight, mean, scale, first, width);
+        UNROLL(4)
+        for (u32 part = 0; part < 4; part++) {
+            for (u32 i = 0; i < 8; i++) d[part][i] = scale * (d[part][i] - sum - normal[part][i] * product);
+            store_eight<WHOLE>(dx, d[part], first + part * 256 + LANE * 8, width);
+        }
     }
-}
-
-// The gradients of weight and bias, side by side, from `chunk` rows each: partial is (chunks, 2 width).
-KERNEL(norm_columns, float *partial, const T *dy, const T *x, const float *stats, u32 rows, u32 width, u32 chunk) {
-    const u64 i = THREAD;
-    const u32 column = u32(i % width), first = u32(i / width) * chunk;
-    if (first >= rows) return;
-    float of_weight = 0.0f, of_bias = 0.0f;
-    for (u32 row = first; row < rows && row < first + chunk; row++) {
-        const float d = to_float(dy[u64(row) * width + column]);
-        of_weight += d * (to_float(x[u64(row) * width + column]) - stats[2 * row]) * stats[2 * row + 1];
-        of_bias += d;
-    }
-    partial[i / width * 2 * width + column] = of_weight;
-    partial[i / width * 2 * width + width + column] = of_bias;
 }

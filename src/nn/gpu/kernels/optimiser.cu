@@ -1,4 +1,4 @@
-// Gradients and parameters, which are f32 whatever the activations are: sums, and the whole optimiser step in one pass.
+// Gradients and parameters, which are f32 whatever the activations are: the whole optimiser step in one pass.
 //
 // `table` has six numbers for each of `count` tensors: the addresses of parameter, mean, square and gradient, how many
 // numbers it has, and two f32: what it keeps of itself, and its rate. `firsts` (count + 1) says at which chunk of 8,192 numbers each begins among all.
@@ -33,7 +33,12 @@ KERNEL(squares, float *sums, const u64 *table, const u32 *firsts, u32 count) {
     if (chunk >= firsts[count]) return;
     const Tensors t = tensors_of(table, firsts, count, u32(chunk));
     float sum = 0.0f;
-    for (u64 i = t.first + LANE; i < t.end; i += WARP) sum += t.gradient[i] * t.gradient[i];
+    UNROLL(4)
+    for (u64 i = t.first + 4 * LANE; i < t.end; i += 4 * WARP) {
+        float own[4];
+        NAME(load_at)(own, t.gradient, i, t.end);
+        for (u32 part = 0; part < 4; part++) sum += own[part] * own[part];
+    }
     sum = warp_sum(sum);
     if (LANE == 0) sums[chunk] = sum;
 }
@@ -41,6 +46,7 @@ KERNEL(squares, float *sums, const u64 *table, const u32 *firsts, u32 count) {
 // The root of the sum of all: one warp.
 KERNEL(root_of_sum, float *root, const float *sums, u32 count) {
     double sum = 0.0;
+    UNROLL(8)
     for (u32 i = LANE; i < count; i += WARP) sum += sums[i];
     for (u32 distance = WARP / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(ALL, sum, distance);
     if (LANE == 0) *root = float(sqrt(sum));
@@ -53,22 +59,21 @@ KERNEL(adamw, const u64 *table, const u32 *firsts, u32 count, const float *norm,
     if (chunk >= firsts[count] || !isfinite(*norm)) return;
     const Tensors t = tensors_of(table, firsts, count, u32(chunk));
     const float scale = max_norm > 0.0f && *norm > max_norm ? max_norm / (*norm + 1e-6f) : 1.0f;
-    for (u64 i = t.first + LANE; i < t.end; i += WARP) {
-        const float gradient = t.gradient[i] * scale;
-        const float mean = beta1 * t.mean[i] + (1.0f - beta1) * gradient;
-        const float square = beta2 * t.square[i] + (1.0f - beta2) * gradient * gradient;
-        const float divisor = sqrtf(square) * square_correction + epsilon;
-        t.mean[i] = mean;
-        t.square[i] = square;
-        t.parameter[i] = t.parameter[i] * t.keep - t.rate * mean / divisor;
+    for (u64 i = t.first + 4 * LANE; i < t.end; i += 4 * WARP) {
+        float parameter[4], mean[4], square[4], gradient[4];
+        NAME(load_at)(parameter, t.parameter, i, t.end);
+        NAME(load_at)(mean, t.mean, i, t.end);
+        NAME(load_at)(square, t.square, i, t.end);
+        NAME(load_at)(gradient, t.gradient, i, t.end);
+        for (u32 part = 0; part < 4; part++) {
+            const float own = gradient[part] * scale;
+            mean[part] = beta1 * mean[part] + (1.0f - beta1) * own;
+            square[part] = beta2 * square[part] + (1.0f - beta2) * own * own;
+            const float divisor = sqrtf(square[part]) * square_correction + epsilon;
+            parameter[part] = parameter[part] * t.keep - t.rate * mean[part] / divisor;
+        }
+        NAME(store_at)(t.mean, mean, i, t.end);
+        NAME(store_at)(t.square, square, i, t.end);
+        NAME(store_at)(t.parameter, parameter, i, t.end);
     }
-}
-
-// The sums over the chunks of partial, (chunks, width).
-KERNEL(sum_partials, float *sums, const float *partial, u32 chunks, u32 width) {
-    const u64 column = THREAD;
-    if (column >= width) return;
-    float sum = 0.0f;
-    for (u32 chunk = 0; chunk < chunks; chunk++) sum += partial[u64(chunk) * width + column];
-    sums[column] = sum;
 }
