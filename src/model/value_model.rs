@@ -211,7 +211,10 @@ impl ValueModel {
     }
 
     /// The predictions for prompts, in their order, and in that of each one's values.
-    fn score(&self, prompts: &Prompts) -> Result<Vec<Prediction>> {
+    ///
+    /// # Errors
+    /// As [`Predictor::predict`].
+    pub fn score(&self, prompts: &Prompts) -> Result<Vec<Prediction>> {
         let values = prompts.values();
         let mut predictions = vec![None; prompts.len() * values];
         let tape = Tape::inference().with_precision(self.precision);

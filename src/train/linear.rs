@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::learner::{Learner, StepOutcome};
 use super::policy::Score;
+use super::reading::Reading;
 use super::{emotion, value};
 use crate::data::Sample;
 use crate::error::Result;
@@ -63,7 +64,9 @@ impl LinearLearner<LinearModel> {
         let prompt =
             |sample: &Sample| (model.bag(sample.value, &sample.scenario), sample.label.index());
         let samples = train.iter().map(prompt).collect();
-        Self { model, samples, judge: Box::new(move |model| value::scores(model, &eval)) }
+        let judge =
+            move |model: &LinearModel| value::scores(&value::predict(model, &eval, |_| None)?);
+        Self { model, samples, judge: Box::new(judge) }
     }
 }
 
@@ -107,7 +110,7 @@ impl<M: BagModel> Learner for LinearLearner<M> {
             sum += f64::from(self.model.bag_mut().learn(bag, *class, learning_rate as f32));
         }
         Ok(StepOutcome {
-            loss: sum / samples as f64,
+            loss: Reading::Known(sum / samples as f64),
             weight: samples as u64,
             gradient_norm: None,
             samples,

@@ -11,7 +11,7 @@ use crate::eval::{Evaluation, Scored, clusters};
 use crate::model::value_head::Target;
 use crate::model::value_model::Beside;
 use crate::model::value_prompts::Prompts;
-use crate::model::{Predictor, ValueModel};
+use crate::model::{Prediction, Predictor, ValueModel};
 use crate::nn::params::Params;
 use crate::nn::tape::Node;
 use crate::value::{LabelCounts, Value};
@@ -32,6 +32,8 @@ pub struct ValueTask {
     /// How much it weighs that two passes say different things.
     r_drop: f64,
     eval: Vec<Sample>,
+    /// Those of the eval samples.
+    eval_prompts: Prompts,
 }
 
 impl ValueTask {
@@ -44,10 +46,9 @@ impl ValueTask {
         let labels = train.iter().map(|sample| (sample.value, meant(sample)));
         let targets = train.iter().map(|sample| meant(sample).into()).collect();
         model.set_train_labels(LabelCounts::of(labels));
-        let pairs: Vec<(Value, &str)> =
-            train.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
         Ok(Self {
-            prompts: model.prompts(&pairs)?,
+            prompts: model.prompts(&pairs(train))?,
+            eval_prompts: model.prompts(&pairs(&eval))?,
             groups: (0..train.len()).map(|row| vec![row]).collect(),
             contrast: 0.0,
             values: Vec::new(),
@@ -64,9 +65,7 @@ impl ValueTask {
     /// # Errors
     /// If a text cannot be tokenized.
     pub fn with_more(mut self, rows: &[Sample], targets: Vec<Target>) -> Result<Self> {
-        let pairs: Vec<(Value, &str)> =
-            rows.iter().map(|row| (row.value, row.scenario.as_str())).collect();
-        self.prompts.append(self.model.prompts(&pairs)?);
+        self.prompts.append(self.model.prompts(&pairs(rows))?);
         self.targets.extend(targets);
         self.groups.extend((self.groups.len()..).take(rows.len()).map(|row| vec![row]));
         Ok(self)
@@ -169,7 +168,7 @@ impl Task for ValueTask {
     }
 
     fn evaluate(&self) -> Result<Vec<Score>> {
-        scores(&self.model, &self.eval)
+        scores(&scored(&self.model, &self.eval, self.model.score(&self.eval_prompts)?, |_| None))
     }
 
     fn write(&self, folder: &Path) -> Result<()> {
@@ -193,8 +192,8 @@ pub fn distinct_texts(samples: &[Sample]) -> Vec<&str> {
 pub const SCORES: [&str; 3] = ["mse", "accuracy", "macro-f1"];
 
 /// The scores by which checkpoints of a value model are compared.
-pub(super) fn scores(model: &dyn Predictor, eval: &[Sample]) -> Result<Vec<Score>> {
-    let evaluation = Evaluation::of(&predict(model, eval, |_| None)?, None)?;
+pub(super) fn scores(rows: &[Scored]) -> Result<Vec<Score>> {
+    let evaluation = Evaluation::of(rows, None)?;
     let all = evaluation.all();
     Ok(vec![
         Score::lower_is_better("mse", all.mse),
@@ -213,9 +212,20 @@ pub fn predict(
     samples: &[Sample],
     seen: impl Fn(&str) -> Option<bool>,
 ) -> Result<Vec<Scored>> {
-    let pairs: Vec<(Value, &str)> =
-        samples.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect();
-    let predictions = model.predict(&pairs)?;
+    Ok(scored(model, samples, model.predict(&pairs(samples))?, seen))
+}
+
+fn pairs(samples: &[Sample]) -> Vec<(Value, &str)> {
+    samples.iter().map(|sample| (sample.value, sample.scenario.as_str())).collect()
+}
+
+/// Samples with what the model predicts of them.
+fn scored(
+    model: &dyn Predictor,
+    samples: &[Sample],
+    predictions: Vec<Prediction>,
+    seen: impl Fn(&str) -> Option<bool>,
+) -> Vec<Scored> {
     let texts = clusters(samples.iter().map(|sample| sample.scenario.as_str()));
     let rows = samples.iter().zip(texts).zip(predictions);
     let scored = rows.map(|((sample, text), prediction)| Scored {
@@ -227,5 +237,5 @@ pub fn predict(
         text,
         seen: seen(&sample.scenario),
     });
-    Ok(scored.collect())
+    scored.collect()
 }
