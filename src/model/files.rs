@@ -1,10 +1,13 @@
 //! The files of a model folder in the Hugging Face layout: their names, and their weights as
 //! tensors.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use safetensors::tensor::{Metadata, TensorInfo, View};
 
 use super::pickle;
 use crate::disk;
@@ -144,16 +147,40 @@ pub(super) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
     guard::reading(path, || tensors().map_err(|error| error.help(help)))
 }
 
-/// Writes tensors to a safetensors file; the same tensors give the same bytes.
+/// Writes tensors to a safetensors file, one after the other: in memory there is never more than one
+/// of them twice. The same tensors give the same bytes, those of `safetensors::serialize`.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<()> {
-    let metadata = HashMap::from([("format".to_string(), "pt".to_string())]); // transformers insists on it
-    let bytes = safetensors::serialize(tensors, Some(metadata));
-    let bytes =
-        bytes.map_err(|error| Error::file(path, "cannot write the tensors").because(error))?;
-    disk::write_file(path, &bytes)
+pub fn write_tensors(path: &Path, mut tensors: Vec<(String, Tensor)>) -> Result<()> {
+    let failed = |error| {
+        Error::file(path, "cannot write the tensors").because(candle_core::Error::wrap(error))
+    };
+    let of_tensor =
+        |(name, tensor): &(String, Tensor)| (Reverse(View::dtype(tensor)), name.clone());
+    tensors.sort_by_cached_key(of_tensor);
+    let mut end = 0;
+    let infos = tensors.iter().map(|(name, tensor)| {
+        let start = end;
+        end += View::data_len(tensor);
+        let (dtype, shape) = (View::dtype(tensor), tensor.dims().to_vec());
+        (name.clone(), TensorInfo { dtype, shape, data_offsets: (start, end) })
+    });
+    let format = HashMap::from([("format".to_string(), "pt".to_string())]); // transformers insists on it
+    let header = Metadata::new(Some(format), infos.collect()).map_err(failed)?;
+    let mut header =
+        serde_json::to_vec(&header).map_err(Error::failure_because("cannot write JSON"))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+
+    let mut file = BufWriter::with_capacity(1 << 20, disk::NewFile::create(path)?);
+    let mut write = || {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        tensors.iter().try_for_each(|(_, tensor)| file.write_all(&View::data(tensor)))
+    };
+    write().map_err(|error| Error::io(path, "write", error))?;
+    let file = file.into_inner().map_err(|error| Error::io(path, "write", error.into_error()))?;
+    file.keep()
 }
 
 /// Writes a network's parameters under their names.
@@ -165,4 +192,35 @@ pub fn write_weights(path: &Path, params: &Params) -> Result<()> {
         path,
         params.iter().map(|(name, var)| (name.to_string(), var.as_detached_tensor())).collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+
+    use super::*;
+
+    #[test]
+    fn tensors_are_written_as_safetensors_writes_them() -> Result<()> {
+        let tensor = |shape: &[usize], dtype| {
+            Tensor::arange(0f32, shape.iter().product::<usize>() as f32, &Device::Cpu)?
+                .reshape(shape)?
+                .to_dtype(dtype)
+        };
+        let tensors = vec![
+            ("z".to_string(), tensor(&[3, 5], DType::BF16)?),
+            ("b".to_string(), tensor(&[2, 2], DType::F32)?),
+            ("a".to_string(), tensor(&[7], DType::F32)?.narrow(0, 2, 4)?),
+            ("i".to_string(), tensor(&[3], DType::I64)?),
+            ("none".to_string(), tensor(&[0, 4], DType::F32)?),
+        ];
+        let format = HashMap::from([("format".to_string(), "pt".to_string())]);
+        let expected = safetensors::serialize(tensors.clone(), Some(format));
+        let folder = tempfile::tempdir().map_err(|error| Error::io("", "write", error))?;
+        let path = folder.path().join("t.safetensors");
+        write_tensors(&path, tensors)?;
+        let written = std::fs::read(&path).map_err(|error| Error::io(&path, "read", error))?;
+        assert!(expected.is_ok_and(|expected| expected == written));
+        Ok(())
+    }
 }
