@@ -26,6 +26,13 @@ fn a_score_that_ties_with_the_best_before_a_resume_is_no_better_after_it() {
     assert_eq!(resumed.best.unwrap().step, 2);
 }
 
+#[test]
+fn a_score_that_is_no_number_is_read_back_as_none() {
+    let best = Some(Best { step: 1, score: f64::NAN });
+    let read = read_back(&State { history: History { best, since_best: 0 }, ..State::default() });
+    assert!(read.history.best.is_some_and(|best| best.step == 1 && best.score.is_nan()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

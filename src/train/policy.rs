@@ -1,7 +1,7 @@
 //! Which checkpoint is the best, and when it is time to stop: decisions as plain values, without
 //! effects.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A figure of an evaluation on held-out data.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,9 +30,11 @@ impl Score {
         self.name == selected.replace('-', "_")
     }
 
-    /// Whether it is better than `other`. Equal ones are not, so the earliest checkpoint wins.
+    /// Whether it is better than `other`. Equal ones are not, so the earliest checkpoint wins; any
+    /// number is better than none.
     pub fn is_better_than(&self, other: f64) -> bool {
         match self.better {
+            _ if other.is_nan() => !self.value.is_nan(),
             Better::Lower => self.value < other,
             Better::Higher => self.value > other,
         }
@@ -54,7 +56,13 @@ pub struct Best {
     /// After how many steps.
     pub step: u64,
     /// Its score.
+    #[serde(deserialize_with = "number_or_none")]
     pub score: f64,
+}
+
+/// A number as JSON has it, which knows no NaN.
+fn number_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }
 
 /// What the evaluations so far say.
@@ -128,7 +136,7 @@ mod tests {
         const STOP: Action = Action::Stop(Stop::Patience);
         /// A score, and what it leads to.
         type Evaluation = (f64, &'static [Action]);
-        let table: [(&str, Better, u64, &[Evaluation]); 5] = [
+        let table: [(&str, Better, u64, &[Evaluation]); 6] = [
             ("the first is the best", Better::Lower, 0, &[(9.0, &[SaveBest, SaveLast])]),
             (
                 "lower errors win",
@@ -147,6 +155,16 @@ mod tests {
                 Better::Higher,
                 0,
                 &[(0.5, &[SaveBest, SaveLast]), (0.5, &[SaveLast])],
+            ),
+            (
+                "any number is better than none",
+                Better::Higher,
+                0,
+                &[
+                    (f64::NAN, &[SaveBest, SaveLast]),
+                    (f64::NAN, &[SaveLast]),
+                    (-0.5, &[SaveBest, SaveLast]),
+                ],
             ),
             (
                 "patience counts from the best",

@@ -38,7 +38,8 @@ pub(super) fn figures(
     }
 }
 
-/// Different pairs of neighbouring words by such pairs.
+/// Different pairs of neighbouring words by such pairs; 0 where no reply has two words, for nothing
+/// is less diverse.
 pub(super) fn distinct_2(rolled: &[Rolled]) -> f64 {
     let rows = rolled.iter().enumerate().flat_map(|(dialogue, rolled)| {
         rolled.drawn().map(move |drawn| {
@@ -47,11 +48,22 @@ pub(super) fn distinct_2(rolled: &[Rolled]) -> f64 {
         })
     });
     let rows: Vec<Reply> = rows.collect();
-    Replies::of(&rows, None).distinct_2.value
+    let distinct_2 = Replies::of(&rows, None).distinct_2.value;
+    if distinct_2.is_nan() { 0.0 } else { distinct_2 }
 }
 
 /// The mean of some numbers.
 pub(super) fn mean(numbers: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = numbers.fold((0.0, 0.0), |(sum, count), number| (sum + number, count + 1.0));
     sum / count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_without_two_words_are_not_diverse() {
+        assert_eq!(distinct_2(&[]), 0.0, "a number, so that limits see it and files can hold it");
+    }
 }
