@@ -42,12 +42,12 @@ const ODD: [&[u8]; 14] = [
     b",",
 ];
 
-fn setting(name: &str) -> Option<u64> {
+pub fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
 /// A file with a few changes.
-fn changed(file: &[u8], stream: &mut Stream) -> Vec<u8> {
+pub fn changed(file: &[u8], stream: &mut Stream) -> Vec<u8> {
     let mut bytes = file.to_vec();
     for _ in 0..=stream.below(4) {
         let length = bytes.len().max(1) as u32;

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
+use valuenet::seed::{Purpose, Stream};
+
+use crate::mutation::{changed, setting};
 use crate::reward::worked;
 use crate::support::{folder, program, saved_model, stderr, stdout, valuenet, write};
 
@@ -386,6 +389,39 @@ fn the_description_names_every_path_and_its_examples_are_answered() {
         }
     }
     assert_eq!(paths.len(), 6);
+}
+
+/// As many as `mutation.rs` has files, and of the same seeds.
+#[test]
+fn bodies_that_were_changed_at_random_are_answered_or_refused_in_words() {
+    let server = Server::start(&[]);
+    let dialogue =
+        json!({"persona": ["helping Ann", "my sister"], "utterances": ["hurting", "a friend"]});
+    let bodies = [
+        ("/score", json!({"texts": ["helping Ann", "caf\u{e9} \"x\" \n", ""]})),
+        ("/reward", json!({"dialogues": [dialogue], "literal": true, "center": true})),
+        ("/reward", dialogue.clone()),
+        ("/values", json!({"id": "a", "language": "en", "segments": ["she led them", " "]})),
+    ];
+    let (tried, seed) =
+        (setting("VALUENET_FUZZ_FILES").unwrap_or(300), setting("VALUENET_FUZZ_SEED").unwrap_or(1));
+    for (path, body) in &bodies {
+        let right = server.post(path, body);
+        assert_eq!(right.status, 200, "{path}: {}", right.body);
+        let mut accepted = 0;
+        for number in 0..tried {
+            let mut stream = Stream::new(seed, Purpose::Sampling, number);
+            let body = changed(body.to_string().as_bytes(), &mut stream);
+            let answer = server.ask("POST", path, &body);
+            match answer.status {
+                200 => accepted += 1,
+                400 | 413 | 422 => assert!(!answer.error().is_empty()),
+                other => panic!("{path}, change {number} of seed {seed}: {other} {}", answer.body),
+            }
+        }
+        println!("{path:28} {tried:8} changed bodies, {accepted} of them still accepted");
+        assert_eq!(server.post(path, body).body, right.body);
+    }
 }
 
 #[test]
