@@ -2,8 +2,9 @@
 //
 // Queries are columns 0 .. hidden of rows `q_stride` wide; keys and values begin at `k` and `v` in rows `kv_stride` wide.
 // `sequences` holds where each of `count` sequences begins among the queries (count + 1) and the keys (count + 1), where its
-// mask begins, in units of 512 (count), and then in which sequence each query and each key is. A warp reads rows of a head's `width`, 256 at most, side by side: a power
-// of two of `lanes` a row, eight numbers a lane, so that all lanes together read whole lines of memory.
+// mask begins, in units of 512 (count), and then in which sequence each query and each key is. A warp reads rows of a head's
+// `width`, 256 at most, side by side: a power of two of `lanes` a row, eight numbers a lane, so that all lanes together read
+// whole lines of memory.
 
 struct NAME(Place) {
     u32 first_query, queries, first_key, keys;
