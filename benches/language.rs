@@ -118,7 +118,7 @@ fn train(folder: &Path, precision: Precision, steps: usize) -> Result<serde_json
         }
         let samples = (sample..sample + batch.len()).collect();
         let outcome = learner.step(step as u64, &[samples], settings.learning_rate)?;
-        losses.push(outcome.loss.read()?);
+        losses.push(outcome.loss);
         tokens += batch.iter().map(Vec::len).sum::<usize>();
         sample += batch.len();
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
 use valuenet::error::Result;
 use valuenet::model::head::Pooling;
 use valuenet::model::linear::{LinearModel, LinearSettings};
@@ -17,8 +16,8 @@ use valuenet::nn::tape::Tape;
 use valuenet::train::linear::LinearLearner;
 use valuenet::train::value::ValueTask;
 use valuenet::train::{
-    Answer, Checkpoint, Event, GradientLearner, Learner, Pass, Plan, Reading, Score, State,
-    StepOutcome, Stop, Task, TrainSettings, fit,
+    Answer, Checkpoint, Event, GradientLearner, Learner, Pass, Plan, Score, State, Stop, Task,
+    TrainSettings, fit,
 };
 use valuenet::value::Value;
 
@@ -170,77 +169,45 @@ fn resumes_wherever_it_stopped(settings: &TrainSettings) {
     }
 }
 
-/// A learner whose numbers come late, as a GPU's do.
-struct Late<L>(L);
-
-impl<L: Learner> Learner for Late<L> {
-    fn lengths(&self) -> Vec<usize> {
-        self.0.lengths()
-    }
-
-    fn step(&mut self, number: u64, batches: &[Vec<usize>], rate: f64) -> Result<StepOutcome> {
-        let late = |reading: Reading| -> Result<Reading> {
-            Ok(Reading::Awaited(vec![Tensor::new(reading.read()?, &Device::Cpu)?]))
-        };
-        let done = self.0.step(number, batches, rate)?;
-        let gradient_norm = done.gradient_norm.map(late).transpose()?;
-        Ok(StepOutcome { loss: late(done.loss)?, gradient_norm, ..done })
-    }
-
-    fn evaluate(&mut self) -> Result<Vec<Score>> {
-        self.0.evaluate()
-    }
-
-    fn write(&self, folder: &Path) -> Result<()> {
-        self.0.write(folder)
-    }
-
-    fn write_state(&self, folder: &Path) -> Result<()> {
-        self.0.write_state(folder)
-    }
-
-    fn read_state(&mut self, folder: &Path, steps: u64) -> Result<()> {
-        self.0.read_state(folder, steps)
-    }
-}
-
 #[test]
-fn numbers_that_come_late_are_told_as_those_that_are_there() {
-    let settings = TrainSettings { epochs: 5, log_every: 3, ..settings() };
-    for stop_after in [None, Some(7), Some(8)] {
-        let (now, late) = (task(tiny_model()), task(tiny_model()));
-        let trained = |learner: &mut dyn Learner| {
-            let (stop, mut kept, rows) = train_learner(learner, &settings, None, stop_after);
-            let last = without_seconds(kept.remove("last").unwrap());
-            (stop, last, kept.remove("best"), rows)
-        };
-        let now = trained(&mut GradientLearner::new(&now, &settings).unwrap());
-        let late = trained(&mut Late(GradientLearner::new(&late, &settings).unwrap()));
-        assert!(now == late, "{stop_after:?}: {:?} and {:?}", now.3, late.3);
-    }
-}
-
-#[test]
-fn a_divergence_that_is_told_late_names_its_step() {
-    let told = |late: bool| {
+fn a_disk_that_takes_long_is_asked_less_often_and_a_kill_costs_the_work_since() {
+    let settings = TrainSettings { eval_every: 1, ..settings() };
+    let whole = train(&task(tiny_model()), &settings, None, None).1;
+    let on_slow_disk = |killed_at: u64| {
         let task = task(tiny_model());
-        let settings = TrainSettings {
-            learning_rate: 1e30,
-            warmup: 0.0,
-            max_grad_norm: 0.0,
-            epochs: 20,
-            ..settings()
-        };
         let mut learner = GradientLearner::new(&task, &settings).unwrap();
-        let mut tell = |_: Event<'_>| Ok(Answer::Continue);
-        let stop = match late {
-            true => fit(&mut Late(learner), &settings, &mut State::default(), &mut tell),
-            false => fit(&mut learner, &settings, &mut State::default(), &mut tell),
+        let (mut step, mut saved) = (0, Vec::new());
+        let mut tell = |event: Event<'_>| {
+            match event {
+                Event::Step(done) => step = done.step,
+                Event::Save(Checkpoint::Last, write) => {
+                    let folder = folder();
+                    write(folder.path())?;
+                    saved.push((step, read_all(folder.path())));
+                    std::thread::sleep(std::time::Duration::from_millis(600));
+                }
+                _ => {}
+            }
+            match step == killed_at {
+                true => Err(valuenet::error::Error::failure("killed")),
+                false => Ok(Answer::Continue),
+            }
         };
-        stop.unwrap_err().to_string()
+        let stop = fit(&mut learner, &settings, &mut State::default(), &mut tell);
+        (stop.is_ok(), saved)
     };
-    assert!(told(false).contains("diverged at step"));
-    assert_eq!(told(true), told(false));
+    let steps = |saved: &[(u64, BTreeMap<String, Vec<u8>>)]| {
+        saved.iter().map(|(step, _)| *step).collect::<Vec<_>>()
+    };
+    let (is_done, saved) = on_slow_disk(0);
+    assert!(is_done && steps(&saved) == [1, 8], "the first, and the end: {:?}", steps(&saved));
+    let (is_done, saved) = on_slow_disk(7);
+    assert!(!is_done && steps(&saved) == [1], "{:?}", steps(&saved));
+    let folder = unpack(&saved[0].1);
+    let model = ValueModel::open(folder.path(), device()).unwrap();
+    let rest = train(&task(model), &settings, Some(folder.path()), None).1;
+    assert!(without_seconds(rest["last"].clone()) == without_seconds(whole["last"].clone()));
+    assert!(rest["best"] == whole["best"]);
 }
 
 /// A folder with these files.

@@ -17,10 +17,9 @@ pub struct TokenBudget {
 
 impl TokenBudget {
     /// On a CPU enough to keep the cores busy, and little enough to stay in their caches; on a GPU
-    /// enough to keep it busy while the next batch is launched, and no more, since its driver takes
-    /// longer over the largest results than their products do.
+    /// far more.
     pub fn of(device: &Device) -> Self {
-        Self::new(if device.is_cpu() { 2048 } else { 4096 })
+        Self::new(if device.is_cpu() { 2048 } else { 32_768 })
     }
 
     fn new(tokens: usize) -> Self {

@@ -148,7 +148,9 @@ pub(super) fn read_tensors(path: &Path) -> Result<HashMap<String, Tensor>> {
 }
 
 /// Writes tensors to a safetensors file, one after the other: in memory there is never more than one
-/// of them twice. The same tensors give the same bytes, those of `safetensors::serialize`.
+/// of them twice. The same tensors give the same bytes, those of `safetensors::serialize`, which
+/// holds a whole file in memory; its `serialize_to_file` writes to a name, and so not whole or not at
+/// all.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -103,9 +103,9 @@ impl AdamW {
         self
     }
 
-    /// Moves every parameter that has a gradient, and returns the norm of all gradients together, one
-    /// number: f64, or on a GPU, which is not waited for, f32. Longer ones than `max_norm`, unless
-    /// that is 0, are clipped to it; nothing moves if the norm is not finite.
+    /// Moves every parameter that has a gradient, and returns the norm of all gradients together.
+    /// Longer ones than `max_norm`, unless that is 0, are clipped to it; nothing moves if the
+    /// norm is not finite.
     ///
     /// # Errors
     /// If a gradient does not have its parameter's shape.
@@ -115,14 +115,13 @@ impl AdamW {
         gradients: &Gradients,
         learning_rate: f64,
         max_norm: f64,
-    ) -> Result<Tensor> {
+    ) -> Result<f64> {
         if params.iter().all(|(_, var)| gpu::holds(var)) {
             return self.step_on_gpu(params, gradients, learning_rate, max_norm);
         }
         let norm = clip::global_norm(gradients, params)?;
-        let as_tensor = Tensor::new(norm, &Device::Cpu)?;
         if !norm.is_finite() {
-            return Ok(as_tensor);
+            return Ok(norm);
         }
         self.steps += 1;
         let scale = if max_norm > 0.0 { clip::factor(norm, max_norm) } else { 1.0 };
@@ -134,17 +133,17 @@ impl AdamW {
                 moments.update(var, gradient, Factors { scale: scale as f32, ..factors })?;
             }
         }
-        Ok(as_tensor)
+        Ok(norm)
     }
 
-    /// All parameters in one pass.
+    /// All parameters in one pass; only the norm is waited for, at the end.
     fn step_on_gpu(
         &mut self,
         params: &Params,
         gradients: &Gradients,
         learning_rate: f64,
         max_norm: f64,
-    ) -> Result<Tensor> {
+    ) -> Result<f64> {
         self.steps += 1;
         let moved = |(index, gradient): (usize, &GradientSum)| {
             let (var, moments) = (params.var(index), &self.moments[&index]);
@@ -161,7 +160,7 @@ impl AdamW {
             self.settings.factors(self.steps, learning_rate, true);
         let max_norm = max_norm as f32;
         let by = AdamWStep { max_norm, beta1, beta2, epsilon, square_correction };
-        gpu::adamw::step(&all, by)
+        Ok(f64::from(gpu::adamw::step(&all, by)?.to_vec1::<f32>()?[0]))
     }
 
     /// How many steps it has made.

@@ -5,7 +5,6 @@ use std::path::Path;
 use super::event::{RolloutFigures, SpokenSample};
 use super::layer_rates::layer_rates;
 use super::policy::Score;
-use super::reading::Reading;
 use super::settings::TrainSettings;
 use super::task::{Pass, Task};
 use crate::error::{Error, Result};
@@ -14,7 +13,7 @@ use crate::nn::adamw::AdamW;
 use crate::nn::average::Average;
 use crate::nn::gradients::Gradients;
 use crate::nn::noise::Noise;
-use crate::nn::tape::Tape;
+use crate::nn::tape::{Node, Tape};
 
 /// Something that [`super::fit`] can train.
 pub trait Learner {
@@ -83,14 +82,14 @@ pub trait Learner {
 }
 
 /// What one optimiser step gave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepOutcome {
     /// The mean loss, by weight.
-    pub loss: Reading,
+    pub loss: f64,
     /// What its samples weigh together, in the task's unit.
     pub weight: u64,
     /// The norm of the gradients before clipping, if it was measured.
-    pub gradient_norm: Option<Reading>,
+    pub gradient_norm: Option<f64>,
     /// The number of its samples.
     pub samples: usize,
     /// What was found of the replies that it learned from, if it learned from its own.
@@ -159,10 +158,11 @@ impl<T: Task> Learner for GradientLearner<'_, T> {
         if let Some(average) = &self.average {
             average.update(self.task.params(), self.optimiser.steps())?;
         }
-        let loss = Reading::sum(losses.iter().map(|loss| loss.tensor().clone()).collect())?;
-        let gradient_norm = Some(Reading::sum(vec![norm])?);
+        // Losses are read last: a GPU is waited for once.
+        let loss = |node: &Node| node.tensor().to_scalar::<f32>().map(f64::from);
+        let loss = losses.iter().map(loss).sum::<candle_core::Result<f64>>()?;
         let samples = batches.iter().map(Vec::len).sum();
-        Ok(StepOutcome { loss, weight, gradient_norm, samples, rollout: None })
+        Ok(StepOutcome { loss, weight, gradient_norm: Some(norm), samples, rollout: None })
     }
 
     fn evaluate(&mut self) -> Result<Vec<Score>> {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::learner::{Learner, StepOutcome};
 use super::policy::Score;
-use super::reading::Reading;
 use super::{emotion, value};
 use crate::data::Sample;
 use crate::error::Result;
@@ -110,7 +109,7 @@ impl<M: BagModel> Learner for LinearLearner<M> {
             sum += f64::from(self.model.bag_mut().learn(bag, *class, learning_rate as f32));
         }
         Ok(StepOutcome {
-            loss: Reading::Known(sum / samples as f64),
+            loss: sum / samples as f64,
             weight: samples as u64,
             gradient_norm: None,
             samples,

@@ -9,12 +9,10 @@ pub mod linear;
 mod pace;
 mod plan;
 pub mod policy;
-mod reading;
 pub mod reinforce;
 mod settings;
 mod state;
 mod task;
-mod unread;
 pub mod value;
 
 pub use event::{
@@ -23,7 +21,6 @@ pub use event::{
 pub use learner::{GradientLearner, Learner, StepOutcome};
 pub use plan::Plan;
 pub use policy::{Better, Score, Stop};
-pub use reading::Reading;
 pub use settings::{TeacherValues, TrainSettings};
 pub use state::State;
 pub use task::{Pass, Task};
@@ -33,7 +30,6 @@ use std::time::Instant;
 
 use pace::Pace;
 use policy::{Action, after_crossing, after_evaluation};
-use unread::Unread;
 
 use crate::error::{Error, Result};
 
@@ -54,7 +50,7 @@ pub fn fit(
     let mut plan = Plan::new(&lengths, settings, learner.other_every());
     let warmup = (settings.warmup * plan.total_steps() as f64).round() as u64;
     let (begun, seconds_before) = (Instant::now(), state.seconds);
-    let (mut pace, mut unread) = (Pace::default(), Unread::default());
+    let mut pace = Pace::default();
     if settings.patience > 0 && state.history.since_best >= settings.patience {
         return Ok(Stop::Patience);
     }
@@ -82,7 +78,7 @@ pub fn fit(
             Err(error) => {
                 // Nothing was learned in this step, and what was before is not to be lost. If it
                 // cannot be kept either, the first fault is the one to know of.
-                if state.step > 0 && unread.read_but(0, state).is_ok() {
+                if state.step > 0 {
                     let _ =
                         tell(Event::Save(Checkpoint::Last, &|folder| save(learner, state, folder)));
                 }
@@ -90,25 +86,23 @@ pub fn fit(
             }
         };
         state.step += 1;
-        let is_due =
-            state.step.is_multiple_of(settings.log_every) || state.step == plan.total_steps();
-        let is_judged = plan.evaluates_after(state.step);
-        let (samples, rollout) = (done.samples, done.rollout);
-        // A GPU goes on with the next step while the numbers of this one come.
-        let waits = done.loss.is_awaited() && !is_due && !is_judged && rollout.is_none();
-        unread.add(state.step, done);
-        unread.read_but(usize::from(waits), state)?;
+        refuse_divergence(state.step, &done)?;
+        if done.rollout.is_none() {
+            state.loss_sum += done.loss * done.weight as f64;
+            state.loss_items += done.weight;
+            state.gradient_norm = done.gradient_norm;
+        }
         state.seconds = seconds_before + begun.elapsed().as_secs_f64();
         let epoch = state.step as f64 / plan.steps_per_epoch() as f64;
-        let (step, loss) = (state.step, unread.last_loss());
-        let answer = tell(Event::Step(StepDone { step, loss, samples }))?;
-        if answer == Answer::Pause {
-            unread.read_but(0, state)?;
-        }
+        let answer = tell(Event::Step(StepDone {
+            step: state.step,
+            loss: done.loss,
+            samples: done.samples,
+        }))?;
 
-        if let Some(figures) = rollout {
+        if let Some(figures) = done.rollout {
             let (step, seconds) = (state.step, state.seconds);
-            let (learning_rate, gradient_norm) = (rate, unread.last_norm());
+            let (learning_rate, gradient_norm) = (rate, done.gradient_norm);
             tell(Event::Rollout(RolloutRow {
                 step,
                 epoch,
@@ -119,6 +113,8 @@ pub fn fit(
             }))?;
         }
 
+        let is_due =
+            state.step.is_multiple_of(settings.log_every) || state.step == plan.total_steps();
         if is_due && state.loss_items > 0 {
             let loss = state.loss_sum / state.loss_items as f64;
             (state.loss_sum, state.loss_items) = (0.0, 0);
@@ -135,7 +131,7 @@ pub fn fit(
         }
 
         let mut actions = Vec::new();
-        if is_judged {
+        if plan.evaluates_after(state.step) {
             let scores = learner.evaluate()?;
             let score = selected(&settings.select, &scores)?;
             let (patience, history) = (settings.patience, &mut state.history);
@@ -179,6 +175,16 @@ fn save(learner: &dyn Learner, state: &State, folder: &Path) -> Result<()> {
     learner.write(folder)?;
     learner.write_state(folder)?;
     state.write(folder)
+}
+
+fn refuse_divergence(step: u64, done: &StepOutcome) -> Result<()> {
+    let norm = done.gradient_norm.unwrap_or(0.0);
+    if done.loss.is_finite() && norm.is_finite() {
+        return Ok(());
+    }
+    let what =
+        format!("the training diverged at step {step}: loss {}, gradient norm {norm}", done.loss);
+    Err(Error::failure(what).help("lower train.learning_rate, or lengthen train.warmup"))
 }
 
 /// The score that checkpoints are compared by.

@@ -46,8 +46,8 @@ impl Uploads {
             let lengths = offsets.windows(2).map(|ends| ends[1] - ends[0]).enumerate();
             lengths.flat_map(|(sequence, length)| std::iter::repeat_n(sequence, length)).collect()
         };
-        let of_rows = [queries, keys].into_iter().flat_map(sequence_of_each);
-        let numbers = queries.iter().chain(keys.iter()).copied().chain(masks).chain(of_rows);
+        let of_each = [queries, keys].into_iter().flat_map(sequence_of_each);
+        let numbers = queries.iter().chain(keys.iter()).copied().chain(masks).chain(of_each);
         let numbers: Vec<u32> = numbers
             .map(u32::try_from)
             .collect::<std::result::Result<_, _>>()

@@ -24,12 +24,12 @@ impl Stacked {
     }
 }
 
-/// f32 tensors below each other.
+/// Tensors below each other; several are f32.
 fn stack(parts: &[&Tensor], dtype: DType) -> Result<Tensor> {
     if let [single] = parts
-        && single.dtype() == dtype
+        && (single.dtype() == dtype || single.dtype() != DType::F32)
     {
-        return Ok((*single).clone());
+        return single.to_dtype(dtype);
     }
     let rows: usize = parts.iter().map(|part| part.dims()[0]).sum();
     let shape = [&[rows], &parts[0].dims()[1..]].concat();

@@ -34,7 +34,6 @@ use super::dialogue::DialogueTask;
 use super::event::SpokenSample;
 use super::learner::{GradientLearner, Learner, StepOutcome};
 use super::policy::Score;
-use super::reading::Reading;
 use super::task::Task;
 use crate::disk;
 use crate::error::{Error, Result};
@@ -223,9 +222,9 @@ impl<'a> ReinforceLearner<'a> {
         let norm = self.inner.optimiser.step(params, &gradients, learning_rate, max_norm)?;
         self.memory.count(&weights);
         Ok(StepOutcome {
-            loss: Reading::Known(loss),
+            loss,
             weight: 0,
-            gradient_norm: Some(Reading::sum(vec![norm])?),
+            gradient_norm: Some(norm),
             samples: chosen.len(),
             rollout: Some(figures),
         })
