@@ -5,7 +5,7 @@
 
 A killed run goes on with `--resume` until it ends; its weights, optimiser states and rows of metrics.jsonl must then be those of the run that was
 left alone, byte for byte but for the seconds, and a checkpoint that has been there must never be gone. Then it begins anew. Nothing but Python's
-own library is needed, and no data but that of the repository. VALUENET names another program than target/release/valuenet.
+own library is needed, and no data but that of the repository; `reward` learns from the runs of value and dialogue before it. VALUENET names another program than target/release/valuenet.
 """
 import argparse
 import hashlib

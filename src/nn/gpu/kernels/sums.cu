@@ -1,8 +1,8 @@
 // Sums over rows. A warp has 32 columns of a chunk of rows, and writes their sums to partial, (chunks, width); the warp that
 // comes last for its columns adds up those of all chunks, in their order, so that nothing depends on who it was.
 
-// Adds the chunks' sums to `to` if this is the last of `warps` warps for its columns, which `counter` counts; it is zero before
-// and after.
+// Writes the sum over the chunks to `to` if this is the last of their warps, which `counter` counts; it is zero before and
+// after.
 DEVICE void NAME(add_chunks)(float *to, const float *partial, u32 *counter, u32 chunks, u32 stride, bool is_column) {
     __threadfence();
     __syncwarp();
