@@ -131,6 +131,17 @@ impl Attention {
                 mask.apply(s.mask_start, &mut probabilities);
             }
         });
+        if s.query_rows == 1 {
+            // Its heads lie below each other, and those that share values are multiplied at once.
+            let groups = probabilities.chunks_exact(group * size);
+            for (head, (p, context)) in
+                groups.zip(context.chunks_exact_mut(group * width)).enumerate()
+            {
+                let v = all.of_head(head, group).v;
+                multiply(MatrixMut::new(context, width), Matrix::new(p, s.key_rows), v);
+            }
+            return;
+        }
         for (head, probabilities) in probabilities.chunks_exact(size).enumerate() {
             let to = MatrixMut::new(context, self.heads * width).columns(head * width, width);
             let v = all.of_head(head / group, group).v;

@@ -15,6 +15,7 @@ mod matrix;
 mod pair_product;
 mod product;
 mod rhs;
+mod scalar_products;
 mod tile;
 
 use std::cell::RefCell;

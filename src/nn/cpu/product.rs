@@ -9,6 +9,7 @@ use super::lhs::{column_major, paired_rows};
 use super::matrix::{Matrix, MatrixMut};
 use super::pair_product::{DEPTH_STEP, PairProduct, ROW_STEP};
 use super::rhs::{Layout, Panels, fill_panel};
+use super::scalar_products::{self, ScalarProducts};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
 use super::{MACHINE, vectorised};
 
@@ -195,6 +196,9 @@ pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
         to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
         return;
     }
+    if scalar_products::suit(a, b) {
+        return MACHINE.dispatch(ScalarProducts { to, a, b });
+    }
     let packed_weights = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
         let mut panels = Scratch::new(columns.div_ceil(PANEL) * PANEL * depth);
         for (number, panel) in panels.chunks_exact_mut(PANEL * depth).enumerate() {
@@ -243,8 +247,17 @@ pub(super) mod tests {
 
     /// Rows, depth and columns of some products; small ones for Miri, which is slow.
     const SIZES: &[(usize, usize, usize)] = match cfg!(miri) {
-        true => &[(1, 1, 1), (7, 9, 35), (2, 3, 32)],
-        false => &[(1, 1, 1), (5, 33, 45), (37, 64, 32), (100, 7, 70)],
+        true => &[(1, 1, 1), (7, 9, 35), (2, 3, 32), (3, 17, 5)],
+        false => &[
+            (1, 1, 1),
+            (1, 40, 147),
+            (2, 16, 49),
+            (3, 67, 83),
+            (4, 32, 64),
+            (5, 33, 45),
+            (37, 64, 32),
+            (100, 7, 70),
+        ],
     };
 
     /// The row-major matrix of such numbers, and its transpose in memory.

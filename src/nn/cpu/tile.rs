@@ -79,6 +79,10 @@ impl TileProduct {
                                 self.tile::<S, 4, VECTORS>(simd, start, depth, row, column)
                             }
                             (4.., true) => self.tile::<S, 4, 1>(simd, start, depth, row, column),
+                            (3, false) => {
+                                self.tile::<S, 3, VECTORS>(simd, start, depth, row, column)
+                            }
+                            (3, true) => self.tile::<S, 3, 1>(simd, start, depth, row, column),
                             (_, false) => {
                                 self.tile::<S, 1, VECTORS>(simd, start, depth, row, column)
                             }
