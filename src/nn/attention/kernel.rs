@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::projections::{Heads, Projections};
 use super::terms::{TermGradients, Terms};
 use super::{Attention, Sequence, Widths};
-use crate::nn::cpu::{self, Matrix, MatrixMut, UninitBuffer, UninitSlice, multiply};
+use crate::nn::cpu::{self, Matrix, MatrixMut, UninitBuffer, UninitSlice, multiply, multiply_few};
 use crate::nn::gradients::Gradient;
 use crate::nn::math::exp;
 use crate::nn::tape::{CpuOp, CpuOutput, TensorView};
@@ -114,7 +114,11 @@ impl Attention {
         for (head, scores) in probabilities.chunks_exact_mut(group * size).enumerate() {
             let part = all.of_head(head, group);
             let q = Heads::of(part.q, width);
-            multiply(MatrixMut::new(scores, s.key_rows), q.matrix(), part.k.t());
+            let to = MatrixMut::new(scores, s.key_rows);
+            match s.query_rows {
+                1 => multiply_few(to, q.matrix(), part.k.t()),
+                _ => multiply(to, q.matrix(), part.k.t()),
+            }
             terms.add(head, &part, scale, scores);
         }
         cpu::vectorised!({

@@ -29,6 +29,7 @@ pub use buffer::{UninitBuffer, UninitSlice, build, keep_memory};
 pub use matrix::{Matrix, MatrixMut};
 pub use product::{multiply, product, product_into};
 pub use rhs::{Panels, Rhs};
+pub use scalar_products::multiply_few;
 
 /// What this machine multiplies bfloat16 with, if it has something for it.
 pub fn bf16_unit() -> Option<&'static str> {

@@ -9,7 +9,6 @@ use super::lhs::{column_major, paired_rows};
 use super::matrix::{Matrix, MatrixMut};
 use super::pair_product::{DEPTH_STEP, PairProduct, ROW_STEP};
 use super::rhs::{Layout, Panels, fill_panel};
-use super::scalar_products::{self, ScalarProducts};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
 use super::{MACHINE, vectorised};
 
@@ -195,9 +194,6 @@ pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
     if depth == 0 {
         to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
         return;
-    }
-    if scalar_products::suit(a, b) {
-        return MACHINE.dispatch(ScalarProducts { to, a, b });
     }
     let packed_weights = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
         let mut panels = Scratch::new(columns.div_ceil(PANEL) * PANEL * depth);

@@ -5,7 +5,9 @@ use std::array;
 
 use pulp::{Simd, WithSimd};
 
+use super::MACHINE;
 use super::matrix::{Matrix, MatrixMut};
+use super::product::multiply;
 
 /// The most rows that such a product is faster for than packed columns.
 const MOST_ROWS: usize = 4;
@@ -13,16 +15,25 @@ const MOST_ROWS: usize = 4;
 /// The partial sums of a scalar product. They do not depend on the machine.
 const PARTIAL: usize = 16;
 
-/// `to = a b`: views that are whole and whose shapes fit.
-pub(super) struct ScalarProducts<'a> {
-    pub(super) to: MatrixMut<'a>,
-    pub(super) a: Matrix<'a>,
-    pub(super) b: Matrix<'a>,
+/// `to = a b`, on the calling thread, as [`multiply`] computes it but for the order of its sums: few
+/// rows meet columns that are each in one piece as these lie, and are not packed for them.
+///
+/// # Panics
+/// If the shapes do not fit, or a view reaches beyond its slice.
+pub fn multiply_few(to: MatrixMut, a: Matrix, b: Matrix) {
+    let few = (1..=MOST_ROWS).contains(&a.rows) && a.column_stride == 1 && b.row_stride == 1;
+    if !few || a.columns == 0 {
+        return multiply(to, a, b);
+    }
+    assert!(to.rows == a.rows && to.columns == b.columns && a.columns == b.rows);
+    MACHINE.dispatch(ScalarProducts { to, a, b });
 }
 
-/// Whether `a b` is a matter of scalar products: few rows and columns, each in one piece.
-pub(super) fn suit(a: Matrix, b: Matrix) -> bool {
-    a.rows <= MOST_ROWS && a.column_stride == 1 && b.row_stride == 1
+/// A product of one to [`MOST_ROWS`] rows, each in one piece, with columns that are so too.
+struct ScalarProducts<'a> {
+    to: MatrixMut<'a>,
+    a: Matrix<'a>,
+    b: Matrix<'a>,
 }
 
 impl WithSimd for ScalarProducts<'_> {
@@ -45,7 +56,6 @@ impl ScalarProducts<'_> {
     fn run<S: Simd, const VECTORS: usize>(mut self, simd: S) {
         // As many columns at once as keep the sums in registers, and the units busy.
         match self.a.rows {
-            0 => {}
             1 => self.rows::<S, VECTORS, 1, 4>(simd),
             2 => self.rows::<S, VECTORS, 2, 2>(simd),
             3 => self.rows::<S, VECTORS, 3, 2>(simd),
@@ -160,7 +170,24 @@ impl MatrixMut<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::product::tests::number;
     use super::*;
+
+    #[test]
+    fn any_rows_and_columns_give_the_product() {
+        for (rows, depth, columns) in
+            [(1, 40, 147), (2, 16, 49), (3, 67, 83), (4, 32, 64), (5, 9, 7)]
+        {
+            let a: Vec<f32> = (0..rows * depth).map(number).collect();
+            let b: Vec<f32> = (0..columns * depth).map(|place| number(place * 53)).collect();
+            for b in [Matrix::new(&b, depth).t(), Matrix::new(&b, columns)] {
+                let (mut few, mut many) = (vec![0f32; rows * columns], vec![0f32; rows * columns]);
+                multiply_few(MatrixMut::new(&mut few, columns), Matrix::new(&a, depth), b);
+                multiply(MatrixMut::new(&mut many, columns), Matrix::new(&a, depth), b);
+                assert!(few == many && few.iter().any(|x| *x != 0.0), "{rows}x{depth}x{columns}");
+            }
+        }
+    }
 
     #[test]
     fn the_width_of_the_vectors_changes_no_bit() {
@@ -171,11 +198,10 @@ mod tests {
             let with = |run: &dyn Fn(ScalarProducts)| {
                 let mut c = vec![0f32; rows * columns];
                 let (a, b) = (Matrix::new(&a, depth), Matrix::new(&b, depth).t());
-                assert!(suit(a, b));
                 run(ScalarProducts { to: MatrixMut::new(&mut c, columns), a, b });
                 c
             };
-            let here = with(&|products| super::super::MACHINE.dispatch(products));
+            let here = with(&|products| MACHINE.dispatch(products));
             assert!(here == with(&|products| pulp::Simd::vectorize(pulp::Scalar::new(), products)));
             #[cfg(target_arch = "x86_64")]
             if let Some(narrow) = pulp::x86::V3::try_new() {
