@@ -116,7 +116,8 @@ impl Attention {
             let q = Heads::of(part.q, width);
             let to = MatrixMut::new(scores, s.key_rows);
             match s.query_rows {
-                1 => multiply_few(to, q.matrix(), part.k.t()),
+                // A text that goes on; elsewhere packing is no matter, and sums keep their order.
+                1 if self.filled.is_some() => multiply_few(to, q.matrix(), part.k.t()),
                 _ => multiply(to, q.matrix(), part.k.t()),
             }
             terms.add(head, &part, scale, scores);
