@@ -116,7 +116,7 @@ impl Attention {
             let q = Heads::of(part.q, width);
             let to = MatrixMut::new(scores, s.key_rows);
             match s.query_rows {
-                // A text that goes on; elsewhere packing is no matter, and sums keep their order.
+                // A text that goes on, for whose one query the keys are not worth packing.
                 1 if self.filled.is_some() => multiply_few(to, q.matrix(), part.k.t()),
                 _ => multiply(to, q.matrix(), part.k.t()),
             }
