@@ -95,7 +95,10 @@ impl<'m> Cache<'m> {
             let end = first + fit.count().max(1);
             let mut some = vec![Next::default(); next.len()];
             some[first..end].copy_from_slice(&next[first..end]);
-            self.states(tape, &some)?;
+            if let Some(tokens) = self.tokens(&some)? {
+                self.model.network().decoder().read(tape, &tokens, &mut self.layers)?;
+                self.went_on(&some);
+            }
             first = end;
         }
         Ok(())
@@ -124,6 +127,19 @@ impl<'m> Cache<'m> {
 
     /// The states of all tokens that follow, and these as a batch; none if no text goes on.
     fn states(&mut self, tape: &Tape, next: &[Next]) -> Result<Option<(Node, PackedBatch)>> {
+        let Some(tokens) = self.tokens(next)? else { return Ok(None) };
+        let states = self.model.network().decoder().step(tape, &tokens, &mut self.layers)?;
+        self.went_on(next);
+        Ok(Some((states, tokens)))
+    }
+
+    /// So many more tokens have been read.
+    fn went_on(&mut self, next: &[Next]) {
+        self.lengths.iter_mut().zip(next).for_each(|(length, next)| *length += next.ids.len());
+    }
+
+    /// All tokens that follow as a batch; none if no text goes on.
+    fn tokens(&self, next: &[Next]) -> Result<Option<PackedBatch>> {
         self.check(next)?;
         let has_segments = next.iter().any(|next| next.segments.is_some());
         let mut tokens = PackedBatch {
@@ -144,12 +160,7 @@ impl<'m> Cache<'m> {
         if tokens.segments.as_ref().is_some_and(|all| all.len() != tokens.ids.len()) {
             return Err(Error::failure("every token of a batch has a segment, or none has"));
         }
-        if tokens.ids.is_empty() {
-            return Ok(None);
-        }
-        let states = self.model.network().decoder().step(tape, &tokens, &mut self.layers)?;
-        self.lengths.iter_mut().zip(next).for_each(|(length, next)| *length += next.ids.len());
-        Ok(Some((states, tokens)))
+        Ok(Some(tokens).filter(|tokens| !tokens.ids.is_empty()))
     }
 
     /// Some of the texts, in this order and each any number of times, with other room.

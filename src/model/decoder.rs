@@ -20,6 +20,12 @@ pub trait Decoder: Backbone {
     /// If an id or a sequence is too large for the model, or there is no room.
     fn step(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<Node>;
 
+    /// The same where nobody asks for the states: of the last layer only keys and values are computed.
+    ///
+    /// # Errors
+    /// As [`Decoder::step`].
+    fn read(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<()>;
+
     /// Room for keys and values of all layers: for sequence `i` in the rows `room[i] .. room[i +
     /// 1]`.
     ///
@@ -104,6 +110,22 @@ pub(super) fn run_layers<L>(
         Some(kept) => candle_core::bail!("{} layers do not keep {}", layers.len(), kept.len()),
     }
     Ok(x)
+}
+
+/// Walks through all layers but the last, which is returned with what came out of the others and
+/// what is kept of it.
+pub(super) fn run_but_last<'l, 'k, L>(
+    layers: &'l [L],
+    kept: &'k mut [KeyValues],
+    x: Node,
+    layer: impl Fn(&L, &Node, Option<&mut KeyValues>) -> Result<Node>,
+) -> Result<(&'l L, Node, &'k mut KeyValues)> {
+    match (layers.split_last(), kept.split_last_mut()) {
+        (Some((last, layers)), Some((kept_of_last, kept))) => {
+            Ok((last, run_layers(layers, Some(kept), x, layer)?, kept_of_last))
+        }
+        _ => candle_core::bail!("a decoder has layers, of which something is kept"),
+    }
 }
 
 /// What is wanted of the states of all tokens. The last token stands for its whole sequence.

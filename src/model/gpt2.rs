@@ -173,14 +173,19 @@ impl Gpt2 {
         tokens: &PackedBatch,
         kept: Option<&mut [KeyValues]>,
     ) -> Result<Node> {
-        let mut tables: Vec<(&Embedding, &[u32])> =
-            vec![(&self.wte, &tokens.ids), (&self.wpe, &tokens.positions)];
-        tables.extend(tokens.segments.as_ref().map(|ids| (&self.wte, ids.as_slice())));
-        let x = dropout(tape, &lookup(tape, &tables)?, self.dropout)?;
+        let x = self.embed(tape, tokens)?;
         let x = decoder::run_layers(&self.h, kept, x, |block, x, kept| {
             block.forward(tape, x, tokens, kept)
         })?;
         self.ln_f.forward(tape, &x)
+    }
+
+    /// (tokens, hidden)
+    fn embed(&self, tape: &Tape, tokens: &PackedBatch) -> Result<Node> {
+        let mut tables: Vec<(&Embedding, &[u32])> =
+            vec![(&self.wte, &tokens.ids), (&self.wpe, &tokens.positions)];
+        tables.extend(tokens.segments.as_ref().map(|ids| (&self.wte, ids.as_slice())));
+        dropout(tape, &lookup(tape, &tables)?, self.dropout)
     }
 }
 
@@ -195,6 +200,15 @@ impl Backbone for Gpt2 {
 impl Decoder for Gpt2 {
     fn step(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<Node> {
         self.states(tape, tokens, Some(kept))
+    }
+
+    fn read(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<()> {
+        let x = self.embed(tape, tokens)?;
+        let (last, x, kept) = decoder::run_but_last(&self.h, kept, x, |block, x, kept| {
+            block.forward(tape, x, tokens, kept)
+        })?;
+        let qkv = last.projections(tape, &x)?;
+        kept.extend(&qkv.tensor().narrow(1, self.hidden, 2 * self.hidden)?, &tokens.offsets)
     }
 
     fn nothing_kept(&self, room: &Offsets) -> Result<Vec<KeyValues>> {
@@ -245,6 +259,11 @@ impl Block {
         })
     }
 
+    /// (tokens, hidden) to (tokens, 3 hidden): queries, keys and values.
+    fn projections(&self, tape: &Tape, x: &Node) -> Result<Node> {
+        self.c_attn.forward(tape, &self.ln_1.forward(tape, x)?)
+    }
+
     /// (tokens, hidden) to (tokens, hidden).
     fn forward(
         &self,
@@ -253,7 +272,7 @@ impl Block {
         tokens: &PackedBatch,
         kept: Option<&mut KeyValues>,
     ) -> Result<Node> {
-        let qkv = self.c_attn.forward(tape, &self.ln_1.forward(tape, x)?)?; // (tokens, 3 hidden)
+        let qkv = self.projections(tape, x)?;
         let attended = self.heads.attend(tape, &qkv, tokens, kept)?;
         let x = self.attn_c_proj.residual(tape, &attended, x, self.dropout)?;
         let normed = self.ln_2.forward(tape, &x)?;

@@ -187,17 +187,24 @@ impl Llama {
         tokens: &PackedBatch,
         kept: Option<&mut [KeyValues]>,
     ) -> Result<Node> {
+        let (x, turn) = self.begin(tape, tokens)?;
+        let x = decoder::run_layers(&self.layers, kept, x, |layer, x, kept| {
+            layer.forward(tape, x, tokens, turn(layer.turned), kept)
+        })?;
+        self.norm.forward(tape, &x)
+    }
+
+    /// The embeddings, (tokens, hidden), and what turns so many columns of queries and keys.
+    fn begin(&self, tape: &Tape, tokens: &PackedBatch) -> Result<(Node, impl Fn(usize) -> Rotary)> {
         if tokens.segments.is_some() {
             candle_core::bail!("a Llama knows no segments");
         }
         let x = lookup(tape, &[(&self.embed_tokens, &tokens.ids)])?;
         let angles = Angles::new(&self.frequencies, &tokens.positions);
-        let x = decoder::run_layers(&self.layers, kept, x, |layer, x, kept| {
-            let (positions, angles) = (tokens.positions.clone(), angles.clone());
-            let turn = Rotary { positions, columns: layer.turned, angles };
-            layer.forward(tape, x, tokens, turn, kept)
-        })?;
-        self.norm.forward(tape, &x)
+        let positions = tokens.positions.clone();
+        let turn =
+            move |columns| Rotary { positions: positions.clone(), columns, angles: angles.clone() };
+        Ok((x, turn))
     }
 }
 
@@ -212,6 +219,15 @@ impl Backbone for Llama {
 impl Decoder for Llama {
     fn step(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<Node> {
         self.states(tape, tokens, Some(kept))
+    }
+
+    fn read(&self, tape: &Tape, tokens: &PackedBatch, kept: &mut [KeyValues]) -> Result<()> {
+        let (x, turn) = self.begin(tape, tokens)?;
+        let (last, x, kept) = decoder::run_but_last(&self.layers, kept, x, |layer, x, kept| {
+            layer.forward(tape, x, tokens, turn(layer.turned), kept)
+        })?;
+        let new = last.keys_and_values(tape, &x, turn(self.keys))?;
+        kept.extend(new.tensor(), &tokens.offsets)
     }
 
     fn nothing_kept(&self, room: &Offsets) -> Result<Vec<KeyValues>> {
@@ -267,6 +283,12 @@ impl DecoderLayer {
             heads: Heads { queries: heads, keys: key_heads, dropout: config.attention_dropout },
             turned: queries + keys,
         })
+    }
+
+    /// (tokens, hidden) to (tokens, 2 keys): what is kept of the layer.
+    fn keys_and_values(&self, tape: &Tape, x: &Node, turn: Rotary) -> Result<Node> {
+        let normed = self.input_layernorm.forward(tape, x)?;
+        turn.forward(tape, &concatenated(tape, &normed, &[&self.k_proj, &self.v_proj])?)
     }
 
     /// (tokens, hidden) to (tokens, hidden).

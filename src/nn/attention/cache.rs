@@ -44,7 +44,7 @@ impl KeyValues {
     ///
     /// # Errors
     /// If there is no room for them.
-    fn extend(&mut self, new: &Tensor, tokens: &Offsets) -> Result<()> {
+    pub fn extend(&mut self, new: &Tensor, tokens: &Offsets) -> Result<()> {
         if tokens.len() != self.room.len() {
             candle_core::bail!("{} sequences, but {} are saved", tokens.len(), self.room.len());
         }
