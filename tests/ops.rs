@@ -347,6 +347,17 @@ fn attention_is_right_when_queries_see_some_keys_only() {
         );
         let last = || Attention { mask: Mask::Causal, ..attention(2, &[1, 2], &[4, 3], mask) };
         check(last, &[random(&[3, 4], 0), random(&[7, 8], 1)]);
+        // So many queries that keys are left out which no query near them sees.
+        for key_value_heads in [2, 1] {
+            let long = |queries: &[usize], keys: &[usize]| Attention {
+                key_value_heads,
+                mask: Mask::Causal,
+                ..attention(2, queries, keys, mask)
+            };
+            check(|| long(&[61, 3], &[61, 3]), &[random(&[64, 4 + 4 * key_value_heads], 0)]);
+            let keys = random(&[97, 4 * key_value_heads], 1);
+            check(|| long(&[29, 2], &[70, 27]), &[random(&[31, 4], 0), keys]);
+        }
     }
     // Texts of 3, 0 and 1 rows, each with two pairs behind it; and the first row of each pair alone.
     for mask in [None, Some(mask(3, 0.3))] {
@@ -398,25 +409,31 @@ fn heads_of_keys_that_are_shared_are_as_repeated_ones() {
 
 #[test]
 fn keys_that_do_not_fill_their_room_are_as_if_it_ended_there() {
-    let (q, kv) = (random(&[4, 4], 0), random(&[9, 4], 1));
-    let causal = |keys: &[usize], filled: Option<&[usize]>| Attention {
-        key_value_heads: 1,
-        mask: Mask::Causal,
-        filled: filled.map(Into::into),
-        ..attention(2, &[1, 0, 3], keys, None)
-    };
-    let rows = Tensor::new(&[0u32, 1, 5, 6, 7], &CPU).unwrap();
-    let packed = kv.index_select(&rows, 0).unwrap();
-    let expected = causal(&[2, 0, 3], None).reference(&[q.clone(), packed]).unwrap();
-    let op = causal(&[3, 2, 4], Some(&[2, 2, 3]));
-    assert_eq!(values(&op.reference(&[q.clone(), kv.clone()]).unwrap()), values(&expected));
-    let nodes = [q.clone(), kv.clone()]
-        .map(|x| Node::constant(&x.to_dtype(DType::F32).unwrap().to_device(device()).unwrap()));
-    let found = Tape::inference().apply(op, &[&nodes[0], &nodes[1]]).unwrap();
-    let far = values(found.tensor()).into_iter().zip(values(&expected)).map(|(a, b)| (a - b).abs());
-    assert!(far.fold(0.0, f64::max) < 1e-6);
-    let full = causal(&[3, 2, 4], Some(&[2, 3, 3]));
-    assert!(full.reference(&[q, kv]).is_err(), "three keys do not fit a room of two");
+    for (heads, key_value_heads, width, more) in [(2, 1, 2, 0), (6, 2, 16, 30), (5, 1, 20, 41)] {
+        let lengths = [2 + more, 0, 3 + more];
+        let room = [3 + more, 2, 4 + more];
+        let q = random(&[4, heads * width], 0);
+        let kv = random(&[room.iter().sum(), 2 * key_value_heads * width], 1);
+        let causal = |keys: &[usize], filled: Option<&[usize]>| Attention {
+            key_value_heads,
+            mask: Mask::Causal,
+            filled: filled.map(Into::into),
+            ..attention(heads, &[1, 0, 3], keys, None)
+        };
+        let [first, last] = [(0, lengths[0]), (room[0] + room[1], lengths[2])]
+            .map(|(start, length)| kv.narrow(0, start, length).unwrap());
+        let packed = Tensor::cat(&[first, last], 0).unwrap();
+        let expected = causal(&lengths, None).reference(&[q.clone(), packed]).unwrap();
+        let op = causal(&room, Some(&[lengths[0], 2, lengths[2]]));
+        assert_eq!(values(&op.reference(&[q.clone(), kv.clone()]).unwrap()), values(&expected));
+        let nodes = [q.clone(), kv.clone()]
+            .map(|x| Node::constant(&x.to_dtype(DType::F32).unwrap().to_device(device()).unwrap()));
+        let found = Tape::inference().apply(op, &[&nodes[0], &nodes[1]]).unwrap();
+        let pairs = values(found.tensor()).into_iter().zip(values(&expected));
+        assert!(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) < 1e-6);
+        let full = causal(&room, Some(&[lengths[0], 3, lengths[2]]));
+        assert!(full.reference(&[q, kv]).is_err(), "three keys do not fit a room of two");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! * `cpu/buffer.rs`: memory that tasks write before anything reads it, and memory used again.
 //! * `cpu/tile.rs`, `cpu/pair_product.rs`, `cpu/amx.rs`: the innermost loops of products, through
 //!   pointers, with vector instructions and assembly.
-//! * `cpu/product.rs`: calls those loops, and is what checks their bounds.
+//! * `cpu/product.rs`: calls those loops. It and `cpu/multiply.rs` are what checks their bounds.
 //! * `cpu/emulated_amx.rs`: AMX on machines without it, for tests.
 //! * `gpu/cuda.rs`, `gpu/emulated.rs`, `gpu/products.rs`: kernels and libraries of another language,
 //!   and memory that they write.
@@ -34,7 +34,7 @@ pub mod layer_norm;
 pub mod linear;
 pub mod losses;
 pub mod lstm;
-mod math;
+pub(crate) mod math;
 pub mod noise;
 pub mod packed_weights;
 pub mod params;

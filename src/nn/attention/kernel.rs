@@ -1,12 +1,16 @@
 //! Attention for f32 in CPU memory: a task for each sequence.
 
+use std::ops::Range;
+
 use candle_core::Result;
 use rayon::prelude::*;
 
 use super::projections::{Heads, Projections};
 use super::terms::{TermGradients, Terms};
 use super::{Attention, Sequence, Widths};
-use crate::nn::cpu::{self, Matrix, MatrixMut, UninitBuffer, UninitSlice, multiply, multiply_few};
+use crate::nn::cpu::{
+    self, Matrix, MatrixMut, Packed, UninitBuffer, UninitSlice, multiply, multiply_packed,
+};
 use crate::nn::gradients::Gradient;
 use crate::nn::math::exp;
 use crate::nn::tape::{CpuOp, CpuOutput, TensorView};
@@ -26,7 +30,11 @@ impl CpuOp for Attention {
         contexts.into_par_iter().zip(saved_pieces).zip(&sequences).for_each(
             |((context, saved), s)| {
                 let (context, saved) = (context.zeroed(), saved.zeroed());
-                if s.query_rows > 0 {
+                if self.goes_on_by_one(s) && !save {
+                    let keys = &main[main.len() - 1];
+                    let saved = Matrix::new(keys.data, keys.width()).rows(s.first_key, s.key_rows);
+                    self.forward_one_query(&all.of_sequence(s), saved, context);
+                } else if s.query_rows > 0 {
                     let terms = Terms::of_sequence(self, s, &tables);
                     self.forward_sequence(s, all.of_sequence(s), &terms, saved, context);
                 }
@@ -110,16 +118,12 @@ impl Attention {
         let (width, group) = (all.width, self.group());
         let size = s.query_rows * s.key_rows;
         let scale = self.scale(width);
+        let blocks = self.mask.blocks(s.query_rows, s.key_rows);
         let mut probabilities = vec![0.0; self.probabilities(s)];
         for (head, scores) in probabilities.chunks_exact_mut(group * size).enumerate() {
             let part = all.of_head(head, group);
             let q = Heads::of(part.q, width);
-            let to = MatrixMut::new(scores, s.key_rows);
-            match s.query_rows {
-                // A text that goes on, for whose one query the keys are not worth packing.
-                1 if self.filled.is_some() => multiply_few(to, q.matrix(), part.k.t()),
-                _ => multiply(to, q.matrix(), part.k.t()),
-            }
+            multiply_seen(&blocks, (scores, s.key_rows), q.matrix(), part.k.t());
             terms.add(head, &part, scale, scores);
         }
         cpu::vectorised!({
@@ -136,21 +140,12 @@ impl Attention {
                 mask.apply(s.mask_start, &mut probabilities);
             }
         });
-        if s.query_rows == 1 {
-            // Its heads lie below each other, and those that share values are multiplied at once.
-            let groups = probabilities.chunks_exact(group * size);
-            for (head, (p, context)) in
-                groups.zip(context.chunks_exact_mut(group * width)).enumerate()
-            {
-                let v = all.of_head(head, group).v;
-                multiply(MatrixMut::new(context, width), Matrix::new(p, s.key_rows), v);
+        for (head, p) in probabilities.chunks_exact(size).enumerate() {
+            let (p, v) = (Matrix::new(p, s.key_rows), all.of_head(head / group, group).v);
+            for (queries, keys) in &blocks {
+                let to = MatrixMut::new(context, self.heads * width).columns(head * width, width);
+                multiply_seen_by((queries, *keys), to, p, v);
             }
-            return;
-        }
-        for (head, probabilities) in probabilities.chunks_exact(size).enumerate() {
-            let to = MatrixMut::new(context, self.heads * width).columns(head * width, width);
-            let v = all.of_head(head / group, group).v;
-            multiply(to, Matrix::new(probabilities, s.key_rows), v);
         }
     }
 
@@ -168,6 +163,7 @@ impl Attention {
         let (width, group) = (all.width, self.group());
         let size = s.query_rows * s.key_rows;
         let scale = self.scale(width);
+        let blocks = self.mask.blocks(s.query_rows, s.key_rows);
         let last = to.len() - 1;
         let of_keys = 2 * widths.keys;
         let stride = if last == 0 { widths.queries + of_keys } else { of_keys };
@@ -185,7 +181,7 @@ impl Attention {
             let dy = Heads::of(dy.columns(head * group * width, group * width), width);
             let (dy, v) = (dy.matrix(), all.of_head(head, group).v);
             multiply(of_v.of_head(head, to), Matrix::new(p, s.key_rows).t(), dy);
-            multiply(MatrixMut::new(dp, s.key_rows), dy, v.t());
+            multiply_seen(&blocks, (dp, s.key_rows), dy, v.t());
         }
         cpu::vectorised!({
             if let Some(mask) = &self.dropout {
@@ -215,13 +211,41 @@ impl Attention {
                 continue;
             }
             for (number, ds) in ds.chunks_exact(size).enumerate() {
-                let to = of_q.of_head(head * group + number, to);
-                multiply(to, Matrix::new(ds, s.key_rows), part.k);
+                for (queries, keys) in &blocks {
+                    let to = of_q.of_head(head * group + number, to);
+                    multiply_seen_by((queries, *keys), to, Matrix::new(ds, s.key_rows), part.k);
+                }
             }
             let q = Heads::of(part.q, width);
             multiply(of_k.of_head(head, to), Matrix::new(ds, s.key_rows).t(), q.matrix());
         }
     }
+}
+
+/// `to = a b`, (queries, width) by (width, keys), for each of several heads whose queries stand below
+/// each other in `a`; only as far as the queries see keys, and `to` stays as it is beyond.
+fn multiply_seen(
+    blocks: &[(Range<usize>, usize)],
+    (to, keys): (&mut [f32], usize),
+    a: Matrix,
+    b: Matrix,
+) {
+    let [_, .., (last, _)] = blocks else { return multiply(MatrixMut::new(to, keys), a, b) };
+    let b = Packed::new(b);
+    for first in (0..a.row_count()).step_by(last.end) {
+        for (queries, keys_seen) in blocks {
+            let (first, count) = (first + queries.start, queries.len());
+            let to = MatrixMut::new(to, keys).rows(first, count).columns(0, *keys_seen);
+            multiply_packed(to, a.rows(first, count), &b);
+        }
+    }
+}
+
+/// The rows of `to = a b`, (queries, keys) by (keys, width), of some queries that see only the first
+/// `keys`.
+fn multiply_seen_by((queries, keys): (&Range<usize>, usize), to: MatrixMut, a: Matrix, b: Matrix) {
+    let (first, count) = (queries.start, queries.len());
+    multiply(to.rows(first, count), a.rows(first, count).columns(0, keys), b.rows(0, keys));
 }
 
 /// Where the gradient of the queries, keys or values goes.
@@ -247,10 +271,7 @@ impl GradientColumns {
 /// Softmax of one row of scores, which are first multiplied by `scale`, where it stands.
 #[inline(always)]
 pub(super) fn softmax_row(scores: &mut [f32], scale: f32) {
-    let mut largest = f32::NEG_INFINITY;
-    for score in scores.iter() {
-        largest = largest.max(*score);
-    }
+    let largest = cpu::largest(scores);
     for score in scores.iter_mut() {
         *score = exp((*score - largest) * scale);
     }

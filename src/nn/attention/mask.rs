@@ -72,6 +72,25 @@ impl Mask {
         }
     }
 
+    /// Blocks of `queries` behind each other, each with a number of keys, from the first on, that
+    /// holds all that its queries see of `keys`.
+    pub(super) fn blocks(self, queries: usize, keys: usize) -> Vec<(Range<usize>, usize)> {
+        // Whole tiles of a product, and few more keys than are seen.
+        const QUERIES: usize = 28;
+        const KEYS: usize = 32;
+        match self {
+            Self::Causal => (0..queries)
+                .step_by(QUERIES)
+                .map(|first| {
+                    let end = queries.min(first + QUERIES);
+                    let seen = self.keys(end - 1, queries, keys).keys.end;
+                    (first..end, seen.next_multiple_of(KEYS).min(keys))
+                })
+                .collect(),
+            Self::All | Self::Window(_) | Self::Pairs(_) => vec![(0..queries, keys)],
+        }
+    }
+
     /// Whether each of `queries` sees something of `keys`.
     pub(super) fn fits(self, queries: usize, keys: usize) -> bool {
         match self {

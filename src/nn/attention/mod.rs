@@ -7,6 +7,7 @@ mod cache;
 mod distance_bias;
 mod kernel;
 mod mask;
+mod one_query;
 mod projections;
 mod relative;
 mod terms;

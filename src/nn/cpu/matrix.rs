@@ -1,6 +1,8 @@
 //! Views of f32 matrices.
 
-use super::{build, vectorised};
+use std::hint::black_box;
+
+use super::{build, sum, vectorised};
 
 /// A matrix inside a slice of numbers: row-major, transposed, or a block of a wider one.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +80,17 @@ impl<'a> Matrix<'a> {
         })
     }
 
+    /// Reads a row-major matrix from its first number to its last, which memory gives fastest. What reads
+    /// it next in another order finds it in the cache.
+    pub fn read_through(&self) {
+        vectorised!({
+            for row in 0..self.rows {
+                let row = &self.data[row * self.row_stride..][..self.columns];
+                black_box(sum(row.len(), |i| row[i]));
+            }
+        });
+    }
+
     /// Whether every number of the view lies within its slice.
     pub(super) fn is_whole(&self) -> bool {
         let last = self.rows.saturating_sub(1) * self.row_stride
@@ -107,6 +120,14 @@ impl<'a> MatrixMut<'a> {
         let start = start.min(self.data.len());
         Self { data: &mut self.data[start..], columns, ..self }
     }
+
+    /// The rows `start .. start + rows`.
+    pub fn rows(self, start: usize, rows: usize) -> Self {
+        assert!(start + rows <= self.rows);
+        let start = (start * self.row_stride).min(self.data.len());
+        Self { data: &mut self.data[start..], rows, ..self }
+    }
+
     /// Writes rows that lie without gaps in `from`.
     pub fn copy_rows(self, from: &[f32]) {
         let rows = self.data.chunks_mut(self.row_stride).zip(from.chunks_exact(self.columns));

@@ -12,11 +12,13 @@ mod buffer;
 mod emulated_amx;
 mod lhs;
 mod matrix;
+mod multiply;
 mod pair_product;
 mod product;
 mod rhs;
 mod scalar_products;
 mod tile;
+mod weighted_sums;
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -27,9 +29,11 @@ use rayon::prelude::*;
 
 pub use buffer::{UninitBuffer, UninitSlice, build, keep_memory};
 pub use matrix::{Matrix, MatrixMut};
-pub use product::{multiply, product, product_into};
+pub use multiply::{Packed, multiply, multiply_packed};
+pub use product::{product, product_into};
 pub use rhs::{Panels, Rhs};
 pub use scalar_products::multiply_few;
+pub use weighted_sums::add_weighted;
 
 /// What this machine multiplies bfloat16 with, if it has something for it.
 pub fn bf16_unit() -> Option<&'static str> {
@@ -74,6 +78,21 @@ pub fn sum(count: usize, term: impl Fn(usize) -> f32) -> f32 {
     }
     let rest: f32 = (whole..count).map(&term).sum();
     partial.iter().sum::<f32>() + rest
+}
+
+/// The largest of some numbers, or -∞; NaN is passed over.
+#[inline(always)]
+pub fn largest(numbers: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let mut partial = [f32::NEG_INFINITY; 16];
+    let sixteens = numbers.chunks_exact(16);
+    let rest = sixteens.remainder();
+    for sixteen in sixteens {
+        for (largest, number) in partial.iter_mut().zip(sixteen) {
+            *largest = larger(*largest, *number);
+        }
+    }
+    partial.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, larger)
 }
 
 /// `sum + more`, in the memory of `sum`.

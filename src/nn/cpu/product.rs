@@ -1,16 +1,16 @@
-//! Products of matrices: large ones shared among the threads, small ones within a task.
+//! Products of large matrices, shared among the threads.
 #![allow(unsafe_code)]
 
 use rayon::prelude::*;
 
+use super::MACHINE;
 use super::bf16;
-use super::buffer::{Scratch, UninitBuffer, UninitSlice};
+use super::buffer::{UninitBuffer, UninitSlice};
 use super::lhs::{column_major, paired_rows};
-use super::matrix::{Matrix, MatrixMut};
+use super::matrix::Matrix;
 use super::pair_product::{DEPTH_STEP, PairProduct, ROW_STEP};
-use super::rhs::{Layout, Panels, fill_panel};
+use super::rhs::{Layout, Panels};
 use super::tile::{PANEL, TILE_ROWS, TileProduct};
-use super::{MACHINE, vectorised};
 
 /// `a b` in fresh memory, row by row, computed in blocks of rows on all threads.
 ///
@@ -178,49 +178,6 @@ unsafe fn multiply_block(a: Matrix, b: Panels, c: *mut f32, c_row_stride: usize)
     });
 }
 
-/// `to = a b`, on the calling thread: for small products inside work that is shared already.
-///
-/// # Panics
-/// If the shapes do not fit, or a view reaches beyond its slice.
-pub fn multiply(to: MatrixMut, a: Matrix, b: Matrix) {
-    let (rows, columns, depth) = (to.rows, to.columns, a.columns);
-    assert!(
-        a.rows == rows && b.columns == columns && b.rows == depth && a.is_whole() && b.is_whole()
-    );
-    if rows == 0 || columns == 0 {
-        return;
-    }
-    assert!((rows - 1) * to.row_stride + columns <= to.data.len());
-    if depth == 0 {
-        to.data.chunks_mut(to.row_stride).take(rows).for_each(|row| row[..columns].fill(0.0));
-        return;
-    }
-    let packed_weights = (b.column_stride != 1 || columns % PANEL != 0).then(|| {
-        let mut panels = Scratch::new(columns.div_ceil(PANEL) * PANEL * depth);
-        for (number, panel) in panels.chunks_exact_mut(PANEL * depth).enumerate() {
-            vectorised!(fill_panel(panel, number * PANEL, columns, &[((0, 0), b)]));
-        }
-        panels
-    });
-    let (b, b_row_stride, b_panel_stride) = match &packed_weights {
-        Some(panels) => (panels.as_ptr(), PANEL, PANEL * depth),
-        None => (b.data.as_ptr(), b.row_stride, PANEL),
-    };
-    MACHINE.dispatch(TileProduct {
-        depth,
-        rows,
-        columns,
-        a: a.data.as_ptr(),
-        a_row_stride: a.row_stride,
-        a_column_stride: a.column_stride,
-        b,
-        b_row_stride,
-        b_panel_stride,
-        c: to.data.as_mut_ptr(),
-        c_row_stride: to.row_stride,
-    });
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::rhs::Rhs;
@@ -242,7 +199,7 @@ pub(super) mod tests {
     }
 
     /// Rows, depth and columns of some products; small ones for Miri, which is slow.
-    const SIZES: &[(usize, usize, usize)] = match cfg!(miri) {
+    pub(in super::super) const SIZES: &[(usize, usize, usize)] = match cfg!(miri) {
         true => &[(1, 1, 1), (7, 9, 35), (2, 3, 32), (3, 17, 5)],
         false => &[
             (1, 1, 1),
@@ -257,7 +214,7 @@ pub(super) mod tests {
     };
 
     /// The row-major matrix of such numbers, and its transpose in memory.
-    fn both_ways(rows: usize, columns: usize, factor: usize) -> [Vec<f32>; 2] {
+    pub(in super::super) fn both_ways(rows: usize, columns: usize, factor: usize) -> [Vec<f32>; 2] {
         let plain: Vec<f32> = (0..rows * columns).map(|place| number(place * factor)).collect();
         let in_columns = |place: usize| plain[place % rows * columns + place / rows];
         let in_columns = (0..rows * columns).map(in_columns).collect();
@@ -265,7 +222,7 @@ pub(super) mod tests {
     }
 
     /// The product of row-major matrices, number by number.
-    fn exact(a: &[f32], b: &[f32], depth: usize, columns: usize) -> Vec<f32> {
+    pub(in super::super) fn exact(a: &[f32], b: &[f32], depth: usize, columns: usize) -> Vec<f32> {
         let number = |i: usize, j: usize| -> f32 {
             (0..depth).map(|k| a[i * depth + k] * b[k * columns + j]).sum()
         };
@@ -319,27 +276,6 @@ pub(super) mod tests {
                     |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 assert_eq!(bits(&paired_rows(a)), left, "{rows}x{depth}");
                 assert_eq!(bits(&rhs.data), right, "{depth}x{columns}");
-            }
-        }
-    }
-
-    #[test]
-    fn small_products_take_any_views_and_write_nothing_beside_theirs() {
-        const BESIDE: f32 = 123.0;
-        for &(rows, depth, columns) in SIZES {
-            let ([a, a_turned], [b, b_turned]) =
-                (both_ways(rows, depth, 1), both_ways(depth, columns, 53));
-            let exact = exact(&a, &b, depth, columns);
-            for a in [Matrix::new(&a, depth), Matrix::new(&a_turned, rows).t()] {
-                for b in [Matrix::new(&b, columns), Matrix::new(&b_turned, depth).t()] {
-                    let mut wide = vec![BESIDE; rows * (columns + 5)];
-                    multiply(MatrixMut::new(&mut wide, columns + 5).columns(2, columns), a, b);
-                    for (found, exact) in wide.chunks(columns + 5).zip(exact.chunks(columns)) {
-                        assert!(found[2..][..columns] == *exact, "{rows}x{depth}x{columns}");
-                        let beside = found[..2].iter().chain(&found[2 + columns..]);
-                        assert!(beside.copied().all(|x| x == BESIDE));
-                    }
-                }
             }
         }
     }

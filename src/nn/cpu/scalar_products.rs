@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use super::MACHINE;
 use super::matrix::{Matrix, MatrixMut};
-use super::product::multiply;
+use super::multiply::multiply;
 
 /// The most rows that such a product is faster for than packed columns.
 const MOST_ROWS: usize = 4;
