@@ -1,5 +1,7 @@
 //! From the logits of what may follow to the token that does: numbers in, an id out.
 
+use crate::nn::cpu;
+use crate::nn::math::exp;
 use crate::seed::{Purpose, Stream, mixed_index};
 
 /// How tokens are drawn.
@@ -26,7 +28,7 @@ impl Sampling {
     /// The token that `uniform`, a number in [0, 1), stands for. Of tokens that are alike the
     /// smaller id comes first.
     pub fn choose(&self, logits: &[f32], uniform: f64) -> u32 {
-        let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, x| largest.max(*x));
+        let largest = cpu::vectorised!(cpu::largest(logits));
         let share = |id: u32| (f64::from(logits[id as usize] - largest) / self.temperature).exp();
         let all = 0..logits.len() as u32;
         if self.top_k.is_none() && self.top_p.is_none() {
@@ -73,15 +75,22 @@ fn pick(shares: impl Iterator<Item = (u32, f64)>, total: f64, uniform: f64) -> u
 
 /// The likeliest token, the first of equals.
 pub fn greedy(logits: &[f32]) -> u32 {
-    let better = |best: usize, id: usize| if logits[id] > logits[best] { id } else { best };
-    (0..logits.len()).fold(0, better) as u32
+    let largest = cpu::vectorised!(cpu::largest(logits));
+    logits.iter().position(|logit| *logit == largest).unwrap_or(0) as u32
 }
 
-/// The logarithm of softmax's denominator.
+/// The logarithm of softmax's denominator; NaN if a logit is.
 pub fn log_sum(logits: &[f32]) -> f64 {
-    let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, x| largest.max(*x));
-    let sum: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
-    f64::from(largest) + sum.ln()
+    // Sums of so many numbers lose nothing in f32 that the logits themselves have.
+    const BLOCK: usize = 512;
+    cpu::vectorised!({
+        let largest = cpu::largest(logits);
+        let mut total = 0.0;
+        for block in logits.chunks(BLOCK) {
+            total += f64::from(cpu::sum(block.len(), |i| exp(block[i] - largest)));
+        }
+        f64::from(largest) + total.ln()
+    })
 }
 
 /// Forbids every token that would make `length` tokens at the end of a reply such as stand in it

@@ -180,7 +180,7 @@ impl Seen {
     /// Inlined, so that it is compiled for the vectors of its caller.
     #[inline(always)]
     fn of(logits: &[f32], target: Option<usize>) -> Self {
-        let largest = logits.iter().fold(f32::NEG_INFINITY, |largest, x| largest.max(*x));
+        let largest = cpu::largest(logits);
         let sum = cpu::sum(logits.len(), |i| exp(logits[i] - largest));
         Self { largest, sum, target: target.map_or(0.0, |place| logits[place]) }
     }
