@@ -355,7 +355,6 @@ fn choose(
     (stream, sample): (u64, usize),
 ) -> Result<(u32, f64)> {
     let total = checked_log_sum(logits)?;
-    let own = logits.to_vec();
     forbid_repetition(logits, reply, settings.no_repeat_ngram);
     let id = match settings.search {
         Search::Sample(sampling, _) => {
@@ -363,7 +362,8 @@ fn choose(
         }
         Search::Greedy | Search::Beam { .. } => greedy(logits),
     };
-    Ok((id, f64::from(own[id as usize]) - total))
+    // What is forbidden is not chosen, so this logit is the model's own.
+    Ok((id, f64::from(logits[id as usize]) - total))
 }
 
 /// The logarithm of softmax's denominator.

@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::{Attention, Offsets};
+use crate::nn::cpu;
 use crate::nn::tape::{Node, Tape};
 
 /// The keys and values that one layer has computed: for each sequence those of its tokens so far,
@@ -49,18 +50,35 @@ impl KeyValues {
             candle_core::bail!("{} sequences, but {} are saved", tokens.len(), self.room.len());
         }
         let new = new.to_dtype(DType::F32)?.contiguous()?;
+        let width = self.rows.dim(1)?;
+        if new.dims() != [tokens.last().copied().unwrap_or(0), width] {
+            candle_core::bail!("{:?} are no keys and values of those tokens", new.dims());
+        }
+        let mut places = Vec::with_capacity(self.filled.len()); // from, to, count
         for (number, bounds) in tokens.windows(2).enumerate() {
             let (count, first) = (bounds[1] - bounds[0], self.room[number] + self.filled[number]);
-            if count == 0 {
-                continue;
-            }
             if first + count > self.room[number + 1] {
                 let room = self.room[number + 1] - self.room[number];
                 candle_core::bail!("sequence {number} has room for {room} tokens");
             }
-            self.rows.slice_set(&new.narrow(0, bounds[0], count)?, 0, first)?;
-            self.filled[number] += count;
+            places.extend((count > 0).then_some((bounds[0], first, count)));
         }
+        if cpu::holds(&self.rows) {
+            let new = cpu::values(&new)?;
+            cpu::update(&self.rows, |rows| {
+                for &(from, to, count) in &places {
+                    rows[to * width..][..count * width]
+                        .copy_from_slice(&new[from * width..][..count * width]);
+                }
+                Ok(())
+            })?;
+        } else {
+            for &(from, to, count) in &places {
+                self.rows.slice_set(&new.narrow(0, from, count)?, 0, to)?;
+            }
+        }
+        let counts = tokens.windows(2).map(|bounds| bounds[1] - bounds[0]);
+        self.filled.iter_mut().zip(counts).for_each(|(filled, count)| *filled += count);
         Ok(())
     }
 

@@ -115,12 +115,31 @@ impl Attention {
         saved: &mut [f32],
         context: &mut [f32],
     ) {
+        // Where nothing is kept of all heads, their probabilities take turns in memory that stays in the
+        // cache.
+        let is_alone = saved.is_empty() && self.dropout.is_none();
+        let at_once = if is_alone { 1 } else { self.key_value_heads };
+        let size = self.probabilities(s) / self.key_value_heads * at_once;
+        let mut probabilities = vec![0.0; size];
+        for first in (0..self.key_value_heads).step_by(at_once) {
+            self.forward_heads(s, (&all, first), terms, (saved, &mut probabilities), context);
+        }
+    }
+
+    /// The same for the heads of keys from `first` on for which there are `probabilities`.
+    fn forward_heads(
+        &self,
+        s: &Sequence,
+        (all, first): (&Projections, usize),
+        terms: &Terms,
+        (saved, probabilities): (&mut [f32], &mut [f32]),
+        context: &mut [f32],
+    ) {
         let (width, group) = (all.width, self.group());
         let size = s.query_rows * s.key_rows;
         let scale = self.scale(width);
         let blocks = self.mask.blocks(s.query_rows, s.key_rows);
-        let mut probabilities = vec![0.0; self.probabilities(s)];
-        for (head, scores) in probabilities.chunks_exact_mut(group * size).enumerate() {
+        for (head, scores) in (first..).zip(probabilities.chunks_exact_mut(group * size)) {
             let part = all.of_head(head, group);
             let q = Heads::of(part.q, width);
             multiply_seen(&blocks, (scores, s.key_rows), q.matrix(), part.k.t());
@@ -134,13 +153,13 @@ impl Attention {
                 seen.scatter(scores);
             }
             if !saved.is_empty() {
-                saved.copy_from_slice(&probabilities);
+                saved.copy_from_slice(probabilities);
             }
             if let Some(mask) = &self.dropout {
-                mask.apply(s.mask_start, &mut probabilities);
+                mask.apply(s.mask_start, probabilities);
             }
         });
-        for (head, p) in probabilities.chunks_exact(size).enumerate() {
+        for (head, p) in (first * group..).zip(probabilities.chunks_exact(size)) {
             let (p, v) = (Matrix::new(p, s.key_rows), all.of_head(head / group, group).v);
             for (queries, keys) in &blocks {
                 let to = MatrixMut::new(context, self.heads * width).columns(head * width, width);
