@@ -44,7 +44,7 @@ impl KeyValues {
     /// sequence as `tokens` says.
     ///
     /// # Errors
-    /// If there is no room for them.
+    /// If there is no room for them, or they have another shape; then nothing is added.
     pub fn extend(&mut self, new: &Tensor, tokens: &Offsets) -> Result<()> {
         if tokens.len() != self.room.len() {
             candle_core::bail!("{} sequences, but {} are saved", tokens.len(), self.room.len());

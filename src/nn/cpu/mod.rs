@@ -157,3 +157,21 @@ pub fn update(tensor: &Tensor, change: impl FnOnce(&mut [f32]) -> Result<()>) ->
     }
     tensor.inplace_op1(&Update(RefCell::new(Some(change))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_is_found_at_every_place_and_nan_is_passed_over() {
+        for length in [1, 15, 16, 17, 50] {
+            for place in 0..length {
+                let mut numbers = vec![-2.5; length];
+                numbers[(place + 1) % length] = f32::NAN;
+                numbers[place] = -1.5;
+                assert_eq!(largest(&numbers), -1.5, "{place} of {length}");
+            }
+        }
+        assert_eq!(largest(&[]), f32::NEG_INFINITY);
+    }
+}

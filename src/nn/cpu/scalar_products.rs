@@ -9,7 +9,7 @@ use super::MACHINE;
 use super::matrix::{Matrix, MatrixMut};
 use super::multiply::multiply;
 
-/// The most rows that such a product is faster for than packed columns.
+/// The most rows for which the columns are read once.
 const MOST_ROWS: usize = 4;
 
 /// The partial sums of a scalar product. They do not depend on the machine.
@@ -21,15 +21,14 @@ const PARTIAL: usize = 16;
 /// # Panics
 /// If the shapes do not fit, or a view reaches beyond its slice.
 pub fn multiply_few(to: MatrixMut, a: Matrix, b: Matrix) {
-    let few = (1..=MOST_ROWS).contains(&a.rows) && a.column_stride == 1 && b.row_stride == 1;
-    if !few || a.columns == 0 {
+    if a.column_stride != 1 || b.row_stride != 1 || a.columns == 0 {
         return multiply(to, a, b);
     }
     assert!(to.rows == a.rows && to.columns == b.columns && a.columns == b.rows);
     MACHINE.dispatch(ScalarProducts { to, a, b });
 }
 
-/// A product of one to [`MOST_ROWS`] rows, each in one piece, with columns that are so too.
+/// A product of rows, each in one piece, with columns that are so too.
 struct ScalarProducts<'a> {
     to: MatrixMut<'a>,
     a: Matrix<'a>,
@@ -55,29 +54,33 @@ impl ScalarProducts<'_> {
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize>(mut self, simd: S) {
         // As many columns at once as keep the sums in registers, and the units busy.
-        match self.a.rows {
-            1 => self.rows::<S, VECTORS, 1, 4>(simd),
-            2 => self.rows::<S, VECTORS, 2, 2>(simd),
-            3 => self.rows::<S, VECTORS, 3, 2>(simd),
-            _ => self.rows::<S, VECTORS, MOST_ROWS, 2>(simd),
+        for first in (0..self.a.rows).step_by(MOST_ROWS) {
+            match self.a.rows - first {
+                1 => self.rows::<S, VECTORS, 1, 4>(simd, first),
+                2 => self.rows::<S, VECTORS, 2, 2>(simd, first),
+                3 => self.rows::<S, VECTORS, 3, 2>(simd, first),
+                _ => self.rows::<S, VECTORS, MOST_ROWS, 2>(simd, first),
+            }
         }
     }
 
+    /// Some rows of the product, from row `first_row` on.
     #[inline(always)]
     fn rows<S: Simd, const VECTORS: usize, const ROWS: usize, const COLUMNS: usize>(
         &mut self,
         simd: S,
+        first_row: usize,
     ) {
         let Self { to, a, b } = self;
-        let rows = pieces::<ROWS>(a.data, 0, a.row_stride, a.columns);
+        let rows = pieces::<ROWS>(a.data, first_row, a.row_stride, a.columns);
         let whole = b.columns - b.columns % COLUMNS;
         for first in (0..whole).step_by(COLUMNS) {
             let columns = pieces(b.data, first, b.column_stride, b.rows);
-            to.put(first, products::<S, VECTORS, ROWS, COLUMNS>(simd, rows, columns));
+            to.put((first_row, first), products::<S, VECTORS, ROWS, COLUMNS>(simd, rows, columns));
         }
         for first in whole..b.columns {
             let column = pieces(b.data, first, b.column_stride, b.rows);
-            to.put(first, products::<S, VECTORS, ROWS, 1>(simd, rows, column));
+            to.put((first_row, first), products::<S, VECTORS, ROWS, 1>(simd, rows, column));
         }
     }
 }
@@ -155,14 +158,14 @@ fn folded<S: Simd, const VECTORS: usize>(simd: S, mut sums: [S::f32s; VECTORS]) 
 }
 
 impl MatrixMut<'_> {
-    /// Writes all rows of some columns.
+    /// Writes some rows of some columns, from this row and column on.
     #[inline(always)]
     fn put<const ROWS: usize, const COLUMNS: usize>(
         &mut self,
-        first: usize,
+        (first_row, first): (usize, usize),
         numbers: [[f32; COLUMNS]; ROWS],
     ) {
-        for (row, numbers) in numbers.iter().enumerate() {
+        for (row, numbers) in (first_row..).zip(&numbers) {
             self.data[row * self.row_stride + first..][..COLUMNS].copy_from_slice(numbers);
         }
     }
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn any_rows_and_columns_give_the_product() {
         for (rows, depth, columns) in
-            [(1, 40, 147), (2, 16, 49), (3, 67, 83), (4, 32, 64), (5, 9, 7)]
+            [(1, 40, 147), (2, 16, 49), (3, 67, 83), (4, 32, 64), (5, 9, 7), (8, 16, 3)]
         {
             let a: Vec<f32> = (0..rows * depth).map(number).collect();
             let b: Vec<f32> = (0..columns * depth).map(|place| number(place * 53)).collect();
@@ -192,7 +195,7 @@ mod tests {
     #[test]
     fn the_width_of_the_vectors_changes_no_bit() {
         let irrational = |place: usize| ((place * 7919 % 1000) as f32).sqrt() - 15.0;
-        for (rows, depth, columns) in [(1, 64, 9), (2, 5, 3), (3, 100, 8), (4, 31, 5)] {
+        for (rows, depth, columns) in [(1, 64, 9), (2, 5, 3), (3, 100, 8), (4, 31, 5), (7, 33, 4)] {
             let a: Vec<f32> = (0..rows * depth).map(irrational).collect();
             let b: Vec<f32> = (0..depth * columns).map(|place| irrational(place + 17)).collect();
             let with = |run: &dyn Fn(ScalarProducts)| {
